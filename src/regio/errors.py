@@ -1,0 +1,33 @@
+"""Every error Regio raises on purpose.
+
+The message of each is one line for the person who caused it: what is wrong, where, and what to do. The command line
+maps each class to an exit code; everything that is not a RegioError is a bug in Regio.
+"""
+
+
+class RegioError(Exception):
+    """Base of all errors a caller can cause or must expect."""
+
+
+class UsageError(RegioError):
+    """Arguments that contradict each other or lie outside their range."""
+
+
+class CorruptFile(RegioError):
+    """A .rgo file that is damaged, truncated, or not a .rgo file at all; says at which offset where it can."""
+
+
+class UnsupportedFile(RegioError):
+    """An intact .rgo file that uses a version or a feature this release does not know."""
+
+
+class MissingWeights(RegioError):
+    """The weights a file or a name asks for are not here; says which, and how to get them."""
+
+
+class BadImage(RegioError):
+    """A picture that cannot be read, or whose pixels cannot be coded."""
+
+
+class LimitExceeded(RegioError):
+    """An intact input larger than a limit allows; says which limit, and how to raise it."""
