@@ -1,0 +1,41 @@
+# Every target sets up .venv by itself the first time, and again when pyproject.toml or constraints.txt has changed.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# A package index with CPU builds of torch, e.g. https://download.pytorch.org/whl/cpu; empty: whatever pip is set up to use.
+TORCH_INDEX ?=
+
+VENV := .venv
+READY := $(VENV)/.ready
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-all check clean
+
+help:  ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(READY)  ## make .venv with everything that development needs
+
+demo: $(READY)  ## compress a photograph, compare with JPEG and WebP, write a side-by-side picture
+	$(BIN)/python examples/demo.py
+
+test: $(READY)  ## run the tests, without the slow ones (minutes)
+	$(BIN)/python -m pytest -q -m "not slow and not browser"
+
+test-all: $(READY)  ## run every test
+	$(BIN)/python -m pytest -q
+
+check: $(READY)  ## lint and type-check
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+clean:  ## remove .venv and caches; runs/ stays
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+
+$(READY): pyproject.toml constraints.txt
+	@echo "setting up $(VENV) with $(PYTHON); the first time takes a few minutes" >&2
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@# torch first and alone, so that an index given for it serves nothing else
+	@$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
+	@$(PIP) --editable ".[train,eval,regions,dev]"
+	@touch $@
