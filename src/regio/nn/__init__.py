@@ -1,0 +1,1 @@
+"""Layers without opinions on papers: each block once, composed by the models."""
