@@ -1,0 +1,74 @@
+"""The header of a .rgo file: what comes before chunks and payload. docs/format.md shows this declaration as a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from regio.errors import UnsupportedFile, UsageError
+from regio.format import fields
+from regio.format.cursor import Cursor
+from regio.format.fields import bits, constant, flag, raw, u32, varint
+
+MAGIC = b"\xd7\x52"
+VERSION = 1
+MAX_SIDE = 1 << 20  # rows or columns
+MAX_MODEL = (1 << 21) - 1  # three bytes of varint
+RATE_STEPS = 40  # rate steps to one unit of quality
+MAX_RATE = 100 * RATE_STEPS
+CHECK_BYTES = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header:
+    """What a decoder must know first; UsageError when a value does not fit.
+
+    Compatibility: fields are never moved, widened or given a second meaning within a version. What is reserved here
+    (two flag bits, rate steps above 4000) is where version 1 may grow; anything else takes version 2.
+    """
+
+    magic: bytes = constant(MAGIC, doc="marks the file; not text, so no text file begins so")
+    version: int = bits(4, lo=VERSION, hi=VERSION, default=VERSION, fault=UnsupportedFile, doc="version of the format")
+    reserved: int = bits(2, hi=0, default=0, fault=UnsupportedFile, doc="for later features")
+    grey: bool = flag(default=False, doc="1: the picture is grey, 0: it is RGB")
+    has_chunks: bool = flag(default=False, doc="1: chunks follow the header, 0: the payload does")
+    model: int = varint(hi=MAX_MODEL, doc="catalog id of the weights; 0: custom weights, named in a weights chunk")
+    fingerprint: bytes = raw(2, doc="first two bytes of the fingerprint of the weights")
+    width: int = varint(lo=1, hi=MAX_SIDE, doc="columns of the coded picture, after EXIF orientation")
+    height: int = varint(lo=1, hi=MAX_SIDE, doc="rows of the coded picture, after EXIF orientation")
+    rate: int = bits(12, hi=MAX_RATE, doc="rate step: quality times 40; 0 where the model has one rate")
+    grid: int = bits(4, lo=1, hi=16, bias=1, default=1, doc="SegPIC: regions are a grid of this many by as many")
+    check: int = u32(default=0, doc="CRC-32 of the rest of the file and of the symbols, see Check")
+
+    def __post_init__(self) -> None:
+        fields.check(self)
+
+    @property
+    def quality(self) -> float:
+        """The user's 0..100 number."""
+        return self.rate / RATE_STEPS
+
+    @property
+    def pixels(self) -> int:
+        """Rows times columns."""
+        return self.width * self.height
+
+    @property
+    def size(self) -> int:
+        """Bytes of this header in the file."""
+        return fields.size(self)
+
+    def pack(self) -> bytes:
+        """Write the header."""
+        return fields.pack(self)
+
+
+def unpack(cursor: Cursor) -> Header:
+    """Read a header; CorruptFile, or UnsupportedFile for a later version or feature."""
+    return fields.unpack(Header, cursor)
+
+
+def rate_step(quality: float) -> int:
+    """Return the rate step nearest to a quality 0..100; UsageError outside, NaN included."""
+    if not 0 <= quality <= MAX_RATE / RATE_STEPS:
+        raise UsageError(f"quality {quality:g} is outside 0..100")
+    return round(quality * RATE_STEPS)
