@@ -6,9 +6,11 @@ from typing import Self
 
 from regio.errors import CorruptFile
 
+Buffer = bytes | bytearray | memoryview
+
 
 def varint_bytes(value: int) -> bytes:
-    """Write value >= 0 as unsigned LEB128 of least length: seven bits to a byte, low bits first, top bit = more follow."""
+    """Write value >= 0 as shortest unsigned LEB128: seven bits to a byte, low bits first, top bit = more follow."""
     out = bytearray()
     while value > 0x7F:
         out.append(value & 0x7F | 0x80)
@@ -24,8 +26,8 @@ class Cursor:
     positions in the file.
     """
 
-    def __init__(self, data: bytes, *, where: str, base: int = 0) -> None:
-        self.data = data
+    def __init__(self, data: Buffer, *, where: str, base: int = 0) -> None:
+        self.data = bytes(data)  # the very object, if it is bytes
         self.where = where
         self.base = base
         self.read = 0

@@ -1,0 +1,27 @@
+"""The .rgo container: bytes only, standard library only. docs/format.md is the specification.
+
+`header` declares the header, from which its reader, writer and documentation follow; `chunks` holds metadata, alpha, tile
+index and custom weights; `container` has pack(), parse(), verify_check() and Limits.
+"""
+
+from regio.format.chunks import Chunk, CustomWeights, Kind, Tile, TileIndex, tile_grid
+from regio.format.container import DEFAULT_LIMITS, NO_LIMITS, Limits, RgoFile, pack, parse, verify_check
+from regio.format.header import Header, rate_step
+
+__all__ = [
+    "DEFAULT_LIMITS",
+    "NO_LIMITS",
+    "Chunk",
+    "CustomWeights",
+    "Header",
+    "Kind",
+    "Limits",
+    "RgoFile",
+    "Tile",
+    "TileIndex",
+    "pack",
+    "parse",
+    "rate_step",
+    "tile_grid",
+    "verify_check",
+]

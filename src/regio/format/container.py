@@ -1,0 +1,169 @@
+"""The whole file: header, chunks, payload; written, read within limits, and checked.
+
+The layout is
+
+    [header] ([chunk] ... [0]) [payload to the end of the file]
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from regio.errors import LimitExceeded, UsageError
+from regio.format import chunks, header
+from regio.format.chunks import Chunk, CustomWeights, Kind, TileIndex
+from regio.format.cursor import Buffer, Cursor
+from regio.format.header import CHECK_BYTES, Header
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What a reader is ready to work on; intact files beyond it raise LimitExceeded.
+
+    pixels bounds the work and memory of decoding: 2**28 is a square of 16384. metadata bounds, in bytes, each chunk
+    whose size does not follow from the picture's: an alpha plane or a tile index may also take a byte for every pixel.
+    """
+
+    pixels: int = 1 << 28
+    metadata: int = 16 << 20
+
+    def check_picture(self, head: Header) -> None:
+        """LimitExceeded for too many pixels."""
+        if head.pixels > self.pixels:
+            raise LimitExceeded(
+                f"the picture has {head.width}x{head.height} = {head.pixels} pixels, the limit is {self.pixels}; "
+                f"raise Limits.pixels to decode it"
+            )
+
+    def check_chunk(self, head: Header, kind: int, length: int) -> None:
+        """LimitExceeded for too long a chunk."""
+        follows_picture = kind in (Kind.ALPHA, Kind.TILES)
+        limit = self.metadata + (head.pixels if follows_picture else 0)
+        if length > limit:
+            raise LimitExceeded(
+                f"the {chunks.kind_name(kind)} chunk has {length} bytes, the limit is {limit}; "
+                f"raise Limits.metadata to read it"
+            )
+
+
+DEFAULT_LIMITS = Limits()
+NO_LIMITS = Limits(pixels=header.MAX_SIDE**2, metadata=chunks.MAX_LENGTH)  # for looking, which allocates nothing
+
+
+@dataclass(frozen=True)
+class RgoFile:
+    """A .rgo file in memory. UsageError if header, chunks and payload contradict each other."""
+
+    header: Header
+    chunks: tuple[Chunk, ...] = ()
+    payload: bytes = b""
+
+    def __post_init__(self) -> None:
+        kinds = [chunk.kind for chunk in self.chunks]
+        for kind in kinds:
+            if kinds.count(kind) > 1:
+                raise UsageError(f"two {chunks.kind_name(kind)} chunks; a kind stands at most once")
+        if (self.header.model == 0) != (Kind.WEIGHTS in kinds):
+            raise UsageError("model 0 and a weights chunk go together")
+
+    def body(self, kind: int) -> bytes | None:
+        """Return the body of a chunk, or None."""
+        return next((chunk.body for chunk in self.chunks if chunk.kind == kind), None)
+
+    @property
+    def tiles(self) -> TileIndex | None:
+        """The tile index, or None when the payload is one tile."""
+        body = self.body(Kind.TILES)
+        if body is None:
+            return None
+        return chunks.read_tiles(Cursor(body, where="tiles chunk"), self.header.width, self.header.height)
+
+    @property
+    def weights(self) -> CustomWeights | None:
+        """The custom weights the file needs, or None when the catalog has them."""
+        body = self.body(Kind.WEIGHTS)
+        return None if body is None else chunks.read_weights(Cursor(body, where="weights chunk"))
+
+
+def _check(parts: Iterable[bytes | memoryview], symbol_crc: int) -> int:
+    crc = 0
+    for part in parts:
+        crc = zlib.crc32(part, crc)
+    return zlib.crc32(symbol_crc.to_bytes(4, "big"), crc)
+
+
+def pack(file: RgoFile, symbol_crc: int) -> bytes:
+    """Write a file. The check and the flag for chunks are filled in here, whatever the header says.
+
+    symbol_crc is the CRC-32 of the coded symbols, 0 <= symbol_crc < 2**32.
+    """
+    head = replace(file.header, check=0, has_chunks=bool(file.chunks)).pack()[:-CHECK_BYTES]
+    middle = b"".join([*(chunk.pack() for chunk in file.chunks), b"\0"]) if file.chunks else b""
+    check = _check((head, middle, file.payload), symbol_crc).to_bytes(CHECK_BYTES, "big")
+    return b"".join((head, check, middle, file.payload))
+
+
+def _inspect_body(kind: int, body: Cursor, head: Header) -> None:
+    """Refuse a body whose inside is wrong, so that nobody after parse() meets one."""
+    if kind == Kind.ALPHA:
+        chunks.check_alpha(body, head.width, head.height)
+    elif kind == Kind.TILES:
+        chunks.read_tiles(body, head.width, head.height)
+    elif kind == Kind.WEIGHTS:
+        start = body.at
+        if chunks.read_weights(body).fingerprint[: len(head.fingerprint)] != head.fingerprint:
+            raise body.fault("fingerprint differs from the header's", start)
+
+
+def _read_chunks(cursor: Cursor, head: Header, limits: Limits) -> tuple[Chunk, ...]:
+    done: dict[int, Chunk] = {}
+    while True:
+        start = cursor.at
+        kind = cursor.uint(1)
+        if kind == 0:
+            return tuple(done.values())
+        name = chunks.kind_name(kind)
+        length = cursor.varint(chunks.MAX_LENGTH)
+        body = cursor.inside(length, f"{name} chunk")
+        if zlib.crc32(body.data) != cursor.uint(chunks.CRC_BYTES):
+            raise cursor.fault(f"the {name} chunk is damaged: wrong CRC", start)
+        if kind in done:
+            raise cursor.fault(f"second {name} chunk", start)
+        chunks.check_known(kind, start)
+        limits.check_chunk(head, kind, length)
+        done[kind] = Chunk(kind, body.data)
+        _inspect_body(kind, body, head)
+
+
+def parse(data: Buffer, limits: Limits = DEFAULT_LIMITS) -> RgoFile:
+    """Read a file; nothing is decoded, and every allocation is bounded by len(data).
+
+    CorruptFile with the offset of the fault, UnsupportedFile for a later version or feature, LimitExceeded. The check
+    in the header is not verified here, because it covers the decoded symbols: see verify_check().
+    """
+    cursor = Cursor(data, where="header")
+    head = header.unpack(cursor)
+    limits.check_picture(head)
+    found: tuple[Chunk, ...] = ()
+    cursor.where = "chunks"
+    if head.has_chunks:
+        found = _read_chunks(cursor, head, limits)
+    if (head.model == 0) != any(chunk.kind == Kind.WEIGHTS for chunk in found):
+        raise cursor.fault("model 0 and a weights chunk go together; one of them is missing")
+    cursor.where = "payload"
+    start = cursor.at
+    file = RgoFile(head, found, cursor.take(cursor.left))
+    if (tiles := file.tiles) is not None and tiles.payload_size != len(file.payload):
+        found_bytes = len(file.payload)
+        raise cursor.fault(f"{found_bytes} bytes, the tile index says {tiles.payload_size} (truncated file?)", start)
+    return file
+
+
+def verify_check(data: Buffer, symbol_crc: int) -> bool:
+    """Tell whether the bytes of a file and the CRC-32 of the symbols decoded from it are those that were written."""
+    end = header.unpack(Cursor(data, where="header")).size
+    view = memoryview(data)
+    stored = int.from_bytes(view[end - CHECK_BYTES : end], "big")
+    return stored == _check((view[: end - CHECK_BYTES], view[end:]), symbol_crc)

@@ -1,0 +1,114 @@
+"""What a .rgo file says about itself, in milliseconds: no model, no torch, no numpy."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from regio.format import NO_LIMITS, Kind, RgoFile, parse
+from regio.format.chunks import METADATA
+from regio.format.cursor import Buffer, Cursor
+from regio.format.header import unpack
+
+LONGEST_HEADER = 32  # bytes; no header is longer
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Info:
+    """The result of inspect().
+
+    width, height  of the decoded picture, in pixels
+    codec          name in the catalog, "custom (NAME)" or "unknown (id N)"
+    fingerprint    of the weights, in hexadecimal: two bytes for the catalog's, all sixteen for custom ones
+    quality        0..100; 0 where the model has one rate
+    grid           SegPIC's regions are a grid of this many by as many
+    bpp            bits of the whole file for each pixel
+    parts          bytes of header, each chunk and payload, in file order; they add up to bytes_total
+    metadata       which of icc, exif, xmp the file keeps
+    tile_side      in pixels; None when the payload is one piece
+    """
+
+    width: int
+    height: int
+    grey: bool
+    alpha: bool
+    codec: str
+    fingerprint: str
+    quality: float
+    grid: int
+    bytes_total: int
+    bpp: float
+    parts: dict[str, int]
+    metadata: tuple[str, ...]
+    tile_side: int | None
+    version: int
+
+    @property
+    def colour(self) -> str:
+        """The picture's kind in Pillow's word: L, LA, RGB or RGBA."""
+        return ("L" if self.grey else "RGB") + ("A" if self.alpha else "")
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields by name, ready for JSON."""
+        return dataclasses.asdict(self)
+
+    def __repr__(self) -> str:
+        extras = "".join(f", {name}" for name in self.metadata)
+        return (
+            f"<Info {self.width}x{self.height} {self.colour}, {self.codec}, quality {self.quality:g}, "
+            f"{self.bytes_total} bytes, {self.bpp:.4g} bpp{extras}>"
+        )
+
+
+def inspect(data: Buffer | str | os.PathLike[str]) -> Info:
+    """Read what a file (its bytes, or its path) says about itself.
+
+    Damage to the payload is not noticed here, since nothing is decoded. CorruptFile, UnsupportedFile, or the OSError of
+    a path that cannot be read.
+    """
+    if isinstance(data, (str, os.PathLike)):
+        with Path(data).open("rb") as source:
+            whole = _read(source)
+    else:
+        whole = bytes(data)
+    return _describe(parse(whole, NO_LIMITS), len(whole))
+
+
+def _read(source: BinaryIO) -> bytes:
+    """Read a file to its end, but only if it begins like one of ours: it may be an endless device or another's film."""
+    head = source.read(LONGEST_HEADER)
+    unpack(Cursor(head, where="header"))
+    return head + source.read()
+
+
+def _describe(file: RgoFile, total: int) -> Info:
+    head = file.header
+    tiles = file.tiles
+    weights = file.weights
+    end = 1 if file.chunks else 0  # the zero byte after the last chunk
+    sizes = {chunk.name: chunk.size for chunk in file.chunks}
+    return Info(
+        width=head.width,
+        height=head.height,
+        grey=head.grey,
+        alpha=file.body(Kind.ALPHA) is not None,
+        codec=_catalog_name(head.model) if weights is None else f"custom ({weights.name})",
+        fingerprint=(head.fingerprint if weights is None else weights.fingerprint).hex(),
+        quality=head.quality,
+        grid=head.grid,
+        bytes_total=total,
+        bpp=8 * total / head.pixels,
+        parts={"header": head.size + end, **sizes, "payload": len(file.payload)},
+        metadata=tuple(chunk.name for chunk in file.chunks if chunk.kind in METADATA),
+        tile_side=tiles.side if tiles else None,
+        version=head.version,
+    )
+
+
+def _catalog_name(model: int) -> str:
+    from regio.models.catalog import CATALOG  # only here, so that reading bytes needs no catalog
+
+    return CATALOG[model].name if model in CATALOG else f"unknown (id {model})"
