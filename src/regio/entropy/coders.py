@@ -1,0 +1,216 @@
+"""The three coders a model walks its latents with: one estimates, one writes, one reads.
+
+A model says once, in one method, how its latents are coded:
+
+    z_hat = coder.factorized("z", z, self.z_prior, size)
+    y_hat = coder.gaussian("y", y, mean, level)
+
+`RateEstimator` turns that into bits for the loss, `StreamWriter` into bytes, `StreamReader` turns bytes into the same
+values; the reader ignores the values it is handed, which are None then.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from regio.entropy.guard import Indices, read_guard, table_indices, write_guard
+from regio.entropy.priors import LIKELIHOOD_FLOOR, FactorizedPrior
+from regio.entropy.range_coder import SYMBOL_LIMIT, RangeReader, RangeWriter, Symbols, table_model
+from regio.entropy.tables import Counts, FactorizedTables, gaussian_tables, level_to_scale
+
+
+class Coder(Protocol):
+    """How a model hands over its latents, whoever codes them."""
+
+    def factorized(
+        self, stream: str, values: Tensor | None, prior: FactorizedPrior, size: tuple[int, int], present: Tensor | None = None
+    ) -> Tensor:
+        """Code values (B,C,h,w) by a factorised prior -> decoded values (B,C,h,w).
+
+        `size` is (h, w), which a reader cannot know from the values; positions where `present` (B,h,w) is False cost nothing.
+        """
+        ...
+
+    def gaussian(self, stream: str, values: Tensor | None, mean: Tensor, level: Tensor, guard: float) -> Tensor:
+        """Code values (B,C,h,w) as N(mean, scale(level)) -> decoded values (B,C,h,w), round(values - mean) + mean.
+
+        `level` (B,C,h,w) is the position on the scale table (`scale_to_level`). `guard` is the largest difference of a
+        level between two machines that is provided for, in levels; 0 says that levels are exact integer arithmetic.
+        """
+        ...
+
+
+def straight_through(exact: Tensor, smooth: Tensor) -> Tensor:
+    """The value of `exact` with the gradient of `smooth`."""
+    return smooth + (exact - smooth).detach()
+
+
+def gaussian_bits(residual: Tensor, scale: Tensor) -> Tensor:
+    """Bits of N(0, scale**2) in the unit interval around residual, elementwise, each likelihood at least 1e-9."""
+    inverse = math.sqrt(0.5) / scale
+    distance = residual.abs()  # on the side where the error function does not saturate
+    likelihood = 0.5 * (torch.erfc((distance - 0.5) * inverse) - torch.erfc((distance + 0.5) * inverse))
+    return -torch.log2(straight_through(likelihood.clamp_min(LIKELIHOOD_FLOOR), likelihood))
+
+
+class RateEstimator:
+    """Collects the bits of every stream; for training and analysis.
+
+    In training the rate is that of values with uniform noise, while the decoder sees rounded values with a straight-through
+    gradient (as the published code of [1] and [3] does); in evaluation both are of rounded values.
+    """
+
+    def __init__(self, noisy: bool, generator: torch.Generator | None = None) -> None:
+        self.noisy = noisy
+        self.generator = generator
+        self.bits: dict[str, Tensor] = {}
+
+    def factorized(
+        self, stream: str, values: Tensor | None, prior: FactorizedPrior, size: tuple[int, int], present: Tensor | None = None
+    ) -> Tensor:
+        """See Coder."""
+        assert values is not None
+        rounded = prior.round(values) + prior.medians()
+        bits = prior.bits(self._noise(values) if self.noisy else rounded)
+        self._count(stream, bits if present is None else bits * present.unsqueeze(1))
+        return straight_through(rounded, values)
+
+    def gaussian(self, stream: str, values: Tensor | None, mean: Tensor, level: Tensor, guard: float) -> Tensor:
+        """See Coder."""
+        assert values is not None
+        residual = (values - mean).float()
+        rounded = torch.round(residual)
+        self._count(stream, gaussian_bits(self._noise(residual) if self.noisy else rounded, level_to_scale(level.float())))
+        return straight_through(rounded + mean, values)
+
+    def _noise(self, values: Tensor) -> Tensor:
+        noise = torch.rand(values.shape, generator=self.generator, device=values.device)
+        return values.float() + noise - 0.5
+
+    def _count(self, stream: str, bits: Tensor) -> None:
+        self.bits[stream] = self.bits.get(stream, 0) + bits.sum(dim=(1, 2, 3))
+
+
+class Written(NamedTuple):
+    """What one picture's latents became."""
+
+    payload: bytes
+    symbol_crc: int
+
+
+class TableSet:
+    """Range coder models for the tables of a model's priors, by stream, and for the Gaussian; made once a model."""
+
+    def __init__(self, factorized: dict[str, FactorizedTables]) -> None:
+        self.factorized = {
+            stream: [_entry(*tables.channel(c)) for c in range(len(tables.lengths))] for stream, tables in factorized.items()
+        }
+        self.gaussian = [_entry(-table.reach, table.counts) for table in gaussian_tables()]
+
+
+class _Entry(NamedTuple):
+    lowest: int
+    model: object
+    size: int
+
+
+def _entry(lowest: int, counts: Counts) -> _Entry:
+    return _Entry(lowest, table_model(counts), len(counts))
+
+
+class StreamWriter:
+    """Writes the latents of each picture of a batch into a byte string of its own."""
+
+    def __init__(self, tables: TableSet, batch: int = 1) -> None:
+        self.tables = tables
+        self.writers = [RangeWriter() for _ in range(batch)]
+
+    def factorized(
+        self, stream: str, values: Tensor | None, prior: FactorizedPrior, size: tuple[int, int], present: Tensor | None = None
+    ) -> Tensor:
+        """See Coder. Symbols go channel by channel, each channel in raster order."""
+        assert values is not None and present is None, "files carry grid regions only, which are all present"
+        symbols = _to_symbols(prior.round(values))
+        for writer, picture in zip(self.writers, symbols, strict=True):
+            for channel, (lowest, model, entries) in zip(picture, self.tables.factorized[stream], strict=True):
+                writer.table(channel.reshape(-1), lowest, model, entries)
+            writer.log(picture)
+        return torch.from_numpy(symbols).to(values) + prior.medians()
+
+    def gaussian(self, stream: str, values: Tensor | None, mean: Tensor, level: Tensor, guard: float) -> Tensor:
+        """See Coder. First the guard list, then symbols by ascending table, those of one table in raster order."""
+        assert values is not None
+        symbols = _to_symbols(torch.round((values - mean).float()))
+        for writer, picture, levels in zip(self.writers, symbols, _to_levels(level), strict=True):
+            indices = write_guard(writer, levels, guard) if guard else table_indices(levels)
+            flat = picture.reshape(-1)
+            for index, positions in _by_table(indices):
+                writer.table(flat[positions], *self.tables.gaussian[index])
+            writer.log(picture)
+        return torch.from_numpy(symbols).to(mean) + mean
+
+    def finish(self) -> list[Written]:
+        """The byte string and the checksum of the symbols of each picture."""
+        return [Written(writer.finish(), writer.checksum) for writer in self.writers]
+
+
+class StreamReader:
+    """Reads the latents of a batch of pictures back from their byte strings."""
+
+    def __init__(self, tables: TableSet, payloads: list[bytes]) -> None:
+        self.tables = tables
+        self.readers = [RangeReader(payload) for payload in payloads]
+
+    def factorized(
+        self, stream: str, values: Tensor | None, prior: FactorizedPrior, size: tuple[int, int], present: Tensor | None = None
+    ) -> Tensor:
+        """See Coder; ignores `values`."""
+        tables = self.tables.factorized[stream]
+        symbols = np.empty((len(self.readers), len(tables), *size), np.int32)
+        for reader, picture in zip(self.readers, symbols, strict=True):
+            for channel, (lowest, model, entries) in zip(picture, tables, strict=True):
+                channel[...] = reader.table(channel.size, lowest, model, entries).reshape(size)
+            reader.log(picture)
+        medians = prior.medians()
+        return torch.from_numpy(symbols).to(medians) + medians
+
+    def gaussian(self, stream: str, values: Tensor | None, mean: Tensor, level: Tensor, guard: float) -> Tensor:
+        """See Coder; ignores `values`."""
+        symbols = np.empty(tuple(mean.shape), np.int32)
+        for reader, picture, levels in zip(self.readers, symbols, _to_levels(level), strict=True):
+            indices = read_guard(reader, levels) if guard else table_indices(levels)
+            flat = picture.reshape(-1)  # a view: writing to it fills the picture
+            for index, positions in _by_table(indices):
+                flat[positions] = reader.table(len(positions), *self.tables.gaussian[index])
+            reader.log(picture)
+        return torch.from_numpy(symbols).to(mean) + mean
+
+    def finish(self) -> list[int]:
+        """The checksum of the symbols of each picture."""
+        return [reader.checksum for reader in self.readers]
+
+
+def _to_symbols(rounded: Tensor) -> Symbols:
+    whole = torch.nan_to_num(rounded.detach()).clamp(-SYMBOL_LIMIT, SYMBOL_LIMIT)
+    return whole.to("cpu", torch.int32).contiguous().numpy()
+
+
+def _to_levels(level: Tensor) -> NDArray[np.float64]:
+    """(B,C,h,w) -> (B, C*h*w) float64 on the CPU."""
+    return level.detach().to("cpu", torch.float64).flatten(1).numpy()
+
+
+def _by_table(indices: Indices) -> Iterator[tuple[int, NDArray[np.int64]]]:
+    """Tables (n,) -> (table, its positions in raster order), by ascending table; tables without positions are left out."""
+    order = np.argsort(indices, kind="stable")
+    ends = np.cumsum(np.bincount(indices, minlength=1))
+    start = 0
+    for index, end in enumerate(ends.tolist()):
+        if end > start:
+            yield index, order[start:end]
+        start = end

@@ -1,0 +1,154 @@
+"""One range-coded byte string, written and read symbol group by symbol group.
+
+A thin layer over constriction's range coder (32-bit words, 64-bit state): integer tables, escapes, whole numbers, the
+shortest ending, and a running checksum of all symbols.
+"""
+
+import zlib
+from functools import lru_cache
+
+import constriction
+import numpy as np
+from numpy.typing import NDArray
+
+from regio.entropy.tables import Counts
+from regio.errors import CorruptFile
+
+NATURAL_BITS = 24  # numbers written by `natural` stay below 2**24 - 1
+SYMBOL_LIMIT = 1 << 20  # encoders clip symbols here, far beyond any picture
+_queue = constriction.stream.queue
+_model = constriction.stream.model
+
+Symbols = NDArray[np.int32]
+
+
+def table_model(counts: Counts) -> object:
+    """Integer counts (n,), sum 2**24 -> constriction model with exactly these probabilities.
+
+    The fast construction adds one to every entry and spreads the rest in proportion, in float64; given integers that sum
+    to 2**24 - n the proportion is one and every step exact. `tests/entropy/test_range_coder.py` holds it to that.
+    """
+    return _model.Categorical((counts - 1).astype(np.float64), perfect=False)
+
+
+@lru_cache(maxsize=32)
+def _uniform(size: int) -> object:
+    return _model.Uniform(size)
+
+
+class RangeWriter:
+    """Collects symbols into one byte string."""
+
+    def __init__(self) -> None:
+        self._encoder = _queue.RangeEncoder()
+        self.checksum = 0
+
+    def table(self, symbols: Symbols, lowest: int, model: object, size: int) -> None:
+        """Write symbols (n,) by a table of `size` entries whose first stands for `lowest` and whose last is the escape."""
+        shifted = symbols - lowest
+        outside = (shifted < 0) | (shifted >= size - 1)
+        if outside.any():
+            self._encoder.encode(np.where(outside, size - 1, shifted).astype(np.int32), model)
+            for value in shifted[outside].tolist():
+                self._escape(value, size)
+        else:
+            self._encoder.encode(shifted, model)
+
+    def number(self, value: int, bits: int) -> None:
+        """Write 0 <= value < 2**bits with equal probabilities; bits <= 24."""
+        if bits:
+            self._encoder.encode(value, _uniform(1 << bits))
+
+    def natural(self, value: int) -> None:
+        """Write 0 <= value < 2**24 - 1: the bit length of value + 1 in five bits, then its bits below the highest."""
+        width = (value + 1).bit_length()
+        self.number(width - 1, 5)
+        self.number(value + 1 - (1 << (width - 1)), width - 1)
+
+    def rice(self, value: int, bits: int) -> None:
+        """Write value >= 0 by a Rice code: value >> bits in unary, ended by a zero, then the lower bits."""
+        for _ in range(value >> bits):
+            self.number(1, 1)
+        self.number(0, 1)
+        self.number(value & ((1 << bits) - 1), bits)
+
+    def log(self, symbols: Symbols) -> None:
+        """Add symbols, in raster order, to the checksum."""
+        self.checksum = zlib.crc32(symbols.astype("<i4").tobytes(), self.checksum)
+
+    def _escape(self, shifted: int, size: int) -> None:
+        below = shifted < 0
+        self.number(int(below), 1)
+        self.natural(-shifted - 1 if below else shifted - size + 1)
+
+    def finish(self) -> bytes:
+        """The shortest byte string that a reader, who continues it with zeros, decodes to what was written."""
+        words = self._encoder.get_compressed()
+        if not len(words):
+            return b""
+        at, (lower, width) = self._encoder.pos()
+        whole = words.astype(">u4").tobytes()
+        if at < len(words) and int(words[at]) >= lower >> 32:  # nothing carried into the words before the state
+            whole = whole[: 4 * at] + _roundest(lower, min(lower + width, 1 << 64)).to_bytes(8, "big")
+        return whole.rstrip(b"\0")
+
+
+def _roundest(low: int, end: int) -> int:
+    """The number in [low, end) with the most trailing zero bits."""
+    for bits in range(63, 0, -1):
+        value = -(-low >> bits) << bits
+        if value < end:
+            return value
+    return low
+
+
+class RangeReader:
+    """Reads what a RangeWriter wrote. Damaged bytes give wrong symbols or CorruptFile, never more work than asked for."""
+
+    def __init__(self, data: bytes) -> None:
+        words = np.frombuffer(data + bytes(-len(data) % 4), dtype=">u4").astype(np.uint32)
+        self._decoder = _queue.RangeDecoder(words)
+        self.checksum = 0
+
+    def table(self, count: int, lowest: int, model: object, size: int) -> Symbols:
+        """Read `count` symbols by a table of `size` entries -> (count,) int32."""
+        shifted = self._decode(model, count)
+        for at in np.flatnonzero(shifted == size - 1):
+            shifted[at] = self._escape(size)
+        return shifted + np.int32(lowest)
+
+    def number(self, bits: int) -> int:
+        """Read a number of `bits` bits."""
+        return int(self._decode(_uniform(1 << bits), 1)[0]) if bits else 0
+
+    def natural(self) -> int:
+        """Read what `RangeWriter.natural` wrote."""
+        width = self.number(5)
+        if width >= NATURAL_BITS:
+            raise CorruptFile(f"the coded data is damaged: a number of {width} bits")
+        return (1 << width) + self.number(width) - 1
+
+    def rice(self, bits: int, limit: int) -> int:
+        """Read a Rice code; one above `limit` is CorruptFile."""
+        high = 0
+        while self.number(1):
+            high += 1
+            if high << bits > limit:
+                raise CorruptFile("the coded data is damaged: a gap leaves the latent")
+        return (high << bits) + self.number(bits)
+
+    def log(self, symbols: Symbols) -> None:
+        """Add symbols, in raster order, to the checksum."""
+        self.checksum = zlib.crc32(symbols.astype("<i4").tobytes(), self.checksum)
+
+    def _decode(self, model: object, count: int) -> Symbols:
+        try:
+            symbols: Symbols = self._decoder.decode(model, count)
+        except (AssertionError, ValueError) as error:
+            raise CorruptFile("the coded data is damaged: it points outside every probability table") from error
+        return symbols
+
+    def _escape(self, size: int) -> int:
+        below = self.number(1)
+        beyond = self.natural()
+        return -beyond - 1 if below else beyond + size - 1

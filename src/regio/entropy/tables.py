@@ -1,0 +1,139 @@
+"""Integer probability tables, the same on every machine.
+
+A table holds positive integer counts that sum to 2**24, one per symbol; the last symbol is the escape. Gaussian tables
+are computed here with float64 additions, multiplications, divisions and comparisons only: IEEE 754 fixes the result of
+each, so every machine derives the same integers. Tables of learned priors come out of a network and are therefore
+computed once, when weights are exported, and travel with the weights.
+
+Scales are addressed by their *level*, the position on the table of 64 log-spaced scales from 0.11 to 256 (spec of [1],
+section "entropy model"): level 0 is 0.11, level 63 is 256.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+PRECISION = 24  # bits of a probability; what the range coder works with
+LEVELS = 64
+SCALE_MIN = 0.11
+SCALE_MAX = 256.0
+LEVEL_STEP = math.log(SCALE_MAX / SCALE_MIN) / (LEVELS - 1)
+_SCALE_RATIO = float.fromhex("0x1.2185b3f1454aap+0")  # exp(LEVEL_STEP); written out because exp may differ in its last bit
+_ESCAPE_SHARE = 2.0**-16  # a floor for escapes: costs 2.2e-5 bits a symbol, and outliers cost 16 bits, not 24
+_TAIL_SIGMAS = 4.3  # symbols further out than this (2e-5 of a Gaussian) are escapes
+
+Counts = NDArray[np.int64]
+
+
+def scale_to_level(scale: Tensor) -> Tensor:
+    """Standard deviations (any shape, > 0) -> levels, real-valued."""
+    return torch.log(scale / SCALE_MIN) / LEVEL_STEP
+
+
+def level_to_scale(level: Tensor) -> Tensor:
+    """Levels (any shape, real) -> standard deviations."""
+    return SCALE_MIN * torch.exp(level * LEVEL_STEP)
+
+
+def integer_counts(pmf: NDArray[np.float64]) -> Counts:
+    """Probabilities (n,) that sum to about 1, escape last -> positive counts (n,) that sum to 2**24 exactly.
+
+    The remainder of rounding goes to the most likely symbol, where it costs least.
+    """
+    counts = np.maximum(1, np.floor(pmf * 2.0**PRECISION + 0.5)).astype(np.int64)
+    counts[np.argmax(counts)] += 2**PRECISION - counts.sum()
+    if counts.min() < 1:
+        raise ValueError(f"{len(pmf)} symbols do not fit into a table of 2**{PRECISION} counts")
+    return counts
+
+
+@dataclass(frozen=True)
+class GaussianTable:
+    """Counts of the symbols -reach ... reach and, last, the escape."""
+
+    reach: int
+    counts: Counts
+
+
+@lru_cache(maxsize=1)
+def gaussian_tables() -> tuple[GaussianTable, ...]:
+    """The 64 tables of N(0, scale**2) rounded to integers, by level."""
+    tables = []
+    scale = SCALE_MIN
+    for _ in range(LEVELS):
+        reach = max(1, math.ceil(_TAIL_SIGMAS * scale))
+        edges = (np.arange(-reach, reach + 2, dtype=np.float64) - 0.5) / scale
+        inside = np.diff(_normal_cdf(edges))
+        escape = np.maximum(1.0 - _exact_sum(inside), _ESCAPE_SHARE)
+        tables.append(GaussianTable(reach, integer_counts(np.append(inside * (1.0 - escape), escape))))
+        scale = scale * _SCALE_RATIO
+    return tuple(tables)
+
+
+def _exact_sum(values: NDArray[np.float64]) -> float:
+    return math.fsum(values.tolist())  # correctly rounded, so independent of the order numpy would sum in
+
+
+def _normal_cdf(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Phi(x) from basic operations only: Phi(x) = 1/2 + phi(x) * sum_n x**(2n+1) / (2n+1)!!, stable as no term is negative."""
+    magnitude = np.minimum(np.abs(x), 9.0)
+    square = magnitude * magnitude
+    term = magnitude.copy()
+    total = magnitude.copy()
+    for n in range(1, 220):
+        term = term * square / (2 * n + 1)
+        total = total + term
+    upper = 0.5 + np.minimum(_exp_minus(square * 0.5) * 0.3989422804014327 * total, 0.5)
+    return np.where(x < 0, 1.0 - upper, upper)
+
+
+def _exp_minus(t: NDArray[np.float64]) -> NDArray[np.float64]:
+    """exp(-t) for 0 <= t <= 64 from basic operations only: a Taylor sum at t / 256, squared eight times."""
+    small = t / 256.0
+    total = np.ones_like(t)
+    for n in range(18, 0, -1):
+        total = 1.0 + total * small / n
+    for _ in range(8):
+        total = total * total
+    return 1.0 / total
+
+
+@dataclass(frozen=True)
+class FactorizedTables:
+    """Tables of a factorised prior, one per channel: channel c codes the symbols lowest[c] ... and, last, the escape.
+
+    Symbols count from the channel's median. `counts` holds all tables one after the other, `lengths[c]` of them each.
+    """
+
+    lowest: NDArray[np.int32]
+    lengths: NDArray[np.int32]
+    counts: NDArray[np.int32]
+
+    def channel(self, c: int) -> tuple[int, Counts]:
+        """Lowest symbol and counts of channel c."""
+        start = int(self.lengths[:c].sum())
+        return int(self.lowest[c]), self.counts[start : start + int(self.lengths[c])].astype(np.int64)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What is stored beside the weights."""
+        return {
+            "lowest": torch.from_numpy(self.lowest.copy()),
+            "lengths": torch.from_numpy(self.lengths.copy()),
+            "counts": torch.from_numpy(self.counts.copy()),
+        }
+
+    @classmethod
+    def from_tensors(cls, tensors: dict[str, Tensor]) -> "FactorizedTables":
+        """The inverse of `tensors`; raises ValueError where the numbers are not tables."""
+        lowest, lengths, counts = (tensors[k].to(torch.int32).numpy() for k in ("lowest", "lengths", "counts"))
+        if lowest.shape != lengths.shape or lengths.min() < 2 or int(lengths.sum()) != counts.size or counts.min() < 1:
+            raise ValueError("the tables of a factorised prior are inconsistent")
+        sums = np.add.reduceat(counts.astype(np.int64), np.cumsum(lengths) - lengths)
+        if (sums != 2**PRECISION).any():
+            raise ValueError(f"a table of a factorised prior does not sum to 2**{PRECISION}")
+        return cls(lowest, lengths, counts)
