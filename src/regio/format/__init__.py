@@ -1,7 +1,7 @@
 """The .rgo container: bytes only, standard library only. docs/format.md is the specification.
 
-`header` declares the header, from which its reader, writer and documentation follow; `chunks` holds metadata, alpha, tile
-index and custom weights; `container` has pack(), parse(), verify_check() and Limits.
+`header` declares the header, from which its reader, writer and documentation follow; `chunks` holds metadata, alpha,
+tile index and custom weights; `container` has pack(), parse(), verify_check() and Limits.
 """
 
 from regio.format.chunks import Chunk, CustomWeights, Kind, Tile, TileIndex, tile_grid

@@ -54,7 +54,7 @@ NO_LIMITS = Limits(pixels=header.MAX_SIDE**2, metadata=chunks.MAX_LENGTH)  # for
 
 @dataclass(frozen=True)
 class RgoFile:
-    """A .rgo file in memory. UsageError if header, chunks and payload contradict each other."""
+    """A .rgo file in memory. UsageError if header and chunks contradict each other."""
 
     header: Header
     chunks: tuple[Chunk, ...] = ()
@@ -67,6 +67,9 @@ class RgoFile:
                 raise UsageError(f"two {chunks.kind_name(kind)} chunks; a kind stands at most once")
         if (self.header.model == 0) != (Kind.WEIGHTS in kinds):
             raise UsageError("model 0 and a weights chunk go together")
+        weights = self.body(Kind.WEIGHTS)
+        if weights is not None and not weights.startswith(self.header.fingerprint):
+            raise UsageError("the header's fingerprint must begin that of the weights chunk")
 
     def body(self, kind: int) -> bytes | None:
         """Return the body of a chunk, or None."""
