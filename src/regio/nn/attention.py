@@ -1,0 +1,108 @@
+"""Window attention for convolutional codecs, after Zou et al., "The devil is in the details" (CVPR 2022)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+WRAPPED = -100.0  # logit of a pair that only the cyclic shift brought together
+
+
+class ResidualUnit(nn.Module):
+    """GELU(x + branch(x)), branch = 1x1 C -> C/2, GELU, 3x3, GELU, 1x1 C/2 -> C."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        half = channels // 2
+        self.branch = nn.Sequential(
+            nn.Conv2d(channels, half, 1),
+            nn.GELU(),
+            nn.Conv2d(half, half, 3, padding=1),
+            nn.GELU(),
+            nn.Conv2d(half, channels, 1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B,C,H,W) -> (B,C,H,W)."""
+        return F.gelu(x + self.branch(x))
+
+
+class ShiftedWindowAttention(nn.Module):
+    """x + attention inside windows shifted by half their side (Swin, Liu et al. 2021), no norm and no MLP.
+
+    The map is rolled up and left by window // 2; pairs that only the roll brought together get -100 on their logit.
+    Logits carry a learned bias per head and relative position.  Sides must be multiples of the window.
+    """
+
+    position: Tensor
+
+    def __init__(self, channels: int, window: int, heads: int = 8) -> None:
+        super().__init__()
+        if channels % heads:
+            raise ValueError(f"channels={channels} do not split into {heads} equal heads")
+        self.window, self.heads = window, heads
+        self.qkv = nn.Linear(channels, 3 * channels)
+        self.mix = nn.Linear(channels, channels)
+        self.bias = nn.Parameter(torch.zeros((2 * window - 1) ** 2, heads))
+        nn.init.trunc_normal_(self.bias, std=0.02)
+        self.register_buffer("position", relative_position(window), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B,C,H,W) -> (B,C,H,W).  Raises ValueError unless H and W are multiples of the window."""
+        batch, channels, height, width = x.shape
+        w, shift = self.window, self.window // 2
+        if height % w or width % w:
+            raise ValueError(f"a {height}x{width} map does not divide into {w}x{w} windows")
+        rows, columns = height // w, width // w
+        tokens = x.roll((-shift, -shift), (2, 3)).reshape(batch, channels, rows, w, columns, w)
+        tokens = tokens.permute(0, 2, 4, 3, 5, 1).reshape(batch, rows * columns, w * w, channels)
+        heads = self.qkv(tokens).reshape(batch, rows * columns, w * w, 3, self.heads, -1)
+        q, k, v = heads.permute(3, 0, 1, 4, 2, 5)  # each (B,windows,heads,ww,d)
+        bias = self.bias[self.position].permute(2, 0, 1)  # (heads,ww,ww)
+        logits = bias + self._wrapped(rows, columns, x.device)[:, None].to(bias.dtype)  # (windows,heads,ww,ww)
+        seen = F.scaled_dot_product_attention(q, k, v, logits.to(q.dtype))
+        tokens = self.mix(seen.transpose(2, 3).flatten(3))  # (B,windows,ww,C)
+        tokens = tokens.reshape(batch, rows, columns, w, w, channels).permute(0, 5, 1, 3, 2, 4)
+        y: Tensor = x + tokens.reshape(batch, channels, height, width).roll((shift, shift), (2, 3))
+        return y
+
+    def _wrapped(self, rows: int, columns: int, device: torch.device) -> Tensor:
+        """-> (rows*columns, ww, ww): -100 between pixels of one window that lie apart in the unrolled map, else 0."""
+        w = self.window
+        down = _zones(rows, w, device)[:, None, :, None]  # (rows,1,w,1)
+        across = _zones(columns, w, device)[None, :, None, :]  # (1,columns,1,w)
+        zone = (2 * down + across).reshape(rows * columns, w * w)
+        return WRAPPED * (zone[:, :, None] != zone[:, None, :])
+
+
+def _zones(windows: int, window: int, device: torch.device) -> Tensor:
+    """(windows,window): 1 for the rows (or columns) that the roll carried around, all in the last window; else 0."""
+    at = torch.arange(windows * window, device=device)
+    return (at >= windows * window - window // 2).to(torch.int64).view(windows, window)
+
+
+def relative_position(window: int) -> Tensor:
+    """(ww,ww) int64: row of the bias table for each pair of positions in a window, (dy + w-1) (2w-1) + dx + w-1."""
+    at = torch.arange(window)
+    apart = at[:, None] - at[None, :] + window - 1  # (w,w)
+    dy, dx = apart[:, None, :, None], apart[None, :, None, :]  # of pairs ((y,x),(y',x'))
+    return (dy * (2 * window - 1) + dx).reshape(window * window, window * window)
+
+
+class WindowAttentionModule(nn.Module):
+    """WAM: x + a(x) * sigmoid(b(x)).
+
+    a = three residual units; b = shifted window attention, three residual units, 1x1 convolution.
+    """
+
+    def __init__(self, channels: int, window: int, heads: int = 8) -> None:
+        super().__init__()
+        self.trunk = nn.Sequential(*(ResidualUnit(channels) for _ in range(3)))
+        self.attention = ShiftedWindowAttention(channels, window, heads)
+        self.gate = nn.Sequential(*(ResidualUnit(channels) for _ in range(3)), nn.Conv2d(channels, channels, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B,C,H,W) -> (B,C,H,W), sides multiples of the window."""
+        y: Tensor = x + self.trunk(x) * torch.sigmoid(self.gate(self.attention(x)))
+        return y

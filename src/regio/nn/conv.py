@@ -1,0 +1,20 @@
+"""Convolutions that halve or double a feature map."""
+
+from __future__ import annotations
+
+from torch import nn
+
+
+def halve(before: int, after: int, kernel: int = 5) -> nn.Conv2d:
+    """Strided convolution: (B,before,H,W) -> (B,after,H/2,W/2), odd sides rounded up."""
+    return nn.Conv2d(before, after, kernel, stride=2, padding=kernel // 2)
+
+
+def double(before: int, after: int, kernel: int = 5) -> nn.ConvTranspose2d:
+    """Strided transposed convolution: (B,before,h,w) -> (B,after,2h,2w)."""
+    return nn.ConvTranspose2d(before, after, kernel, stride=2, padding=kernel // 2, output_padding=1)
+
+
+def subpixel(before: int, after: int, kernel: int = 3) -> nn.Sequential:
+    """Convolution to 4 * after channels, rearranged (Shi et al. 2016): (B,before,h,w) -> (B,after,2h,2w)."""
+    return nn.Sequential(nn.Conv2d(before, 4 * after, kernel, padding=kernel // 2), nn.PixelShuffle(2))

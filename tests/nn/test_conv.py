@@ -1,0 +1,30 @@
+"""Halving and doubling: sizes, and values where they can be written down."""
+
+import pytest
+import torch
+
+from regio.nn.conv import double, halve, subpixel
+
+
+@pytest.mark.parametrize(("side", "half"), [(8, 4), (7, 4), (1, 1)])
+def test_halve_rounds_odd_sides_up(side: int, half: int) -> None:
+    assert halve(2, 3)(torch.zeros(1, 2, side, side)).shape == (1, 3, half, half)
+
+
+def test_double_is_the_adjoint_of_halve() -> None:
+    torch.manual_seed(2)
+    down, up = halve(2, 3).double(), double(3, 2).double()
+    with torch.no_grad():
+        up.weight.copy_(down.weight)
+        down.bias.zero_()
+        up.bias.zero_()
+    x, y = torch.randn(1, 2, 8, 6, dtype=torch.float64), torch.randn(1, 3, 4, 3, dtype=torch.float64)
+    torch.testing.assert_close((down(x) * y).sum(), (x * up(y)).sum())
+
+
+def test_subpixel_lays_four_channels_out_as_a_square() -> None:
+    layer = subpixel(1, 1)
+    with torch.no_grad():
+        layer[0].weight.zero_()
+        layer[0].bias.copy_(torch.tensor([1.0, 2.0, 3.0, 4.0]))
+    assert layer(torch.zeros(1, 1, 1, 1)).tolist() == [[[[1.0, 2.0], [3.0, 4.0]]]]
