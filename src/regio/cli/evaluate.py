@@ -1,0 +1,83 @@
+"""regio evaluate: rate-distortion of codecs over a folder of pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def evaluate(
+    folder: Annotated[Path, typer.Argument(help="folder of pictures; subfolders included")],
+    codecs: Annotated[
+        str, typer.Option(help="who takes part: Regio models, jpeg, webp, jpeg2000, avif, avif-psnr, jxl, hevc")
+    ] = "segpic-xs,jpeg,webp,jpeg2000,avif",
+    qualities: Annotated[
+        str | None, typer.Option(help="of the Regio models, 0 … 100, with commas; default: 0,10,…,100")
+    ] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="folder for the report")] = Path("report"),
+    anchor: Annotated[str | None, typer.Option(help="a codec of the list that the others are measured against")] = None,
+    references: Annotated[
+        Path | None, typer.Option(help="folder of result files (JSON) to draw and to measure against")
+    ] = None,
+    fit: Annotated[str, typer.Option(help="of BD-rates: pchip, akima or cubic; pchip is recommended")] = "pchip",
+    device: Annotated[str, typer.Option(help="where Regio models run: auto, cpu, cuda")] = "auto",
+    as_json: Annotated[bool, typer.Option("--json", help="print the means and BD-rates as JSON")] = False,
+) -> None:
+    """Measure codecs on a folder from real files: CSV, curves, BD-rates, plots. Goes on where it was interrupted.
+
+    Examples: regio evaluate kodak --codecs segpic-xs,jpeg,avif --anchor avif
+    · regio evaluate photos --qualities 20,40,60,80 -o report/photos
+    """
+    import json
+    import sys
+
+    from regio.evaluation.bd_rate import find_curves, fit_named
+    from regio.evaluation.contestants import OwnCodec, line_up
+    from regio.evaluation.report import AXES, markdown, means_table, write_report
+    from regio.evaluation.sweep import find_pictures, sweep
+
+    def talk(line: str) -> None:
+        if sys.stderr.isatty():
+            typer.echo(line, err=True)
+
+    method = fit_named(fit)
+    own = _numbers(qualities)
+    pictures = find_pictures(folder)
+    curves = {metric: find_curves(references, metric) if references else [] for metric in AXES}
+    lineup = line_up([name.strip() for name in codecs.split(",") if name.strip()], device=device)
+    for name, reason in lineup.skipped.items():
+        typer.echo(f"skipped {name}: {reason}", err=True)
+    settings = {one.name: own for one in lineup.contestants if own and isinstance(one, OwnCodec)}
+    outcome = sweep(pictures, lineup.contestants, output / "sweep.csv", settings=settings, progress=talk)
+    for problem in outcome.problems:
+        typer.echo(f"skipped {problem.picture} {problem.codec}: {problem.reason}", err=True)
+    report = write_report(
+        outcome,
+        output,
+        descriptions={one.name: one.description for one in lineup.contestants},
+        references=curves,
+        anchor=anchor,
+        fit=method,
+    )
+    if as_json:
+        entries = json.loads((output / "bd_rates.json").read_text(encoding="utf-8"))
+        means = [curve.as_dict() for curve in report.curves]
+        typer.echo(json.dumps({"curves": means, "bd_rates": entries, "skipped": lineup.skipped}))
+        return
+    typer.echo(means_table(report.curves))
+    typer.echo(markdown(report.bd_rates) if report.bd_rates else "", nl=False)
+    typer.echo(f"report: {output}", err=True)
+
+
+def _numbers(text: str | None) -> tuple[float, ...]:
+    from regio.errors import UsageError
+
+    try:
+        numbers = tuple(float(part) for part in text.split(",") if part.strip()) if text else ()
+    except ValueError:
+        raise UsageError(f"--qualities: numbers with commas are wanted, not {text!r}") from None
+    if not all(0 <= number <= 100 for number in numbers):
+        raise UsageError("--qualities: 0 … 100")
+    return numbers

@@ -1,0 +1,77 @@
+"""How close a decoded picture is, and what it cost.
+
+Pictures are (H,W,3) uint8 RGB. Every figure is per picture; a table's figure is the mean of the pictures' figures
+(PSNR: the mean of the decibel values, not the decibels of the mean error, as the field's result files have it).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from regio.images import Pixels
+
+PEAK = 255.0
+SMALLEST_SIDE_FOR_MS_SSIM = 161
+"""MS-SSIM halves a picture four times and then slides an 11-tap window over it: both sides must exceed 10 x 2**4."""
+
+
+def mse(reference: Pixels, decoded: Pixels) -> float:
+    """Mean squared error over pixels and channels of two (H,W,3) uint8 pictures, in squared 8-bit steps.
+
+    Raises ValueError if the two are not of one shape and uint8.
+    """
+    _check_pair(reference, decoded)
+    difference = reference.astype(np.int32) - decoded
+    return float(np.mean(difference * difference, dtype=np.float64))
+
+
+def psnr(reference: Pixels, decoded: Pixels) -> float:
+    """Peak signal-to-noise ratio in dB over R, G and B together; infinity for equal pictures.
+
+    Raises ValueError if the two are not of one shape and uint8.
+    """
+    error = mse(reference, decoded)
+    return math.inf if error == 0 else 10 * math.log10(PEAK**2 / error)
+
+
+def ms_ssim(reference: Pixels, decoded: Pixels) -> float:
+    """Multi-scale structural similarity (Wang, Simoncelli, Bovik 2003), mean over R, G, B; 1 for equal pictures.
+
+    As pytorch-msssim computes it on 0..255 with data_range=255: 11-tap Gaussian of deviation 1.5, five scales. For a
+    picture with a side under `SMALLEST_SIDE_FOR_MS_SSIM` the five scales do not exist and the answer is NaN: fewer
+    scales, or a padded picture, would give a number that looks comparable with the others and is not.
+
+    Raises ValueError if the two are not of one shape and uint8.
+    """
+    _check_pair(reference, decoded)
+    if min(reference.shape[:2]) < SMALLEST_SIDE_FOR_MS_SSIM:
+        return math.nan
+    import torch
+    from pytorch_msssim import ms_ssim as measure
+
+    def tensor(pixels: Pixels) -> torch.Tensor:
+        return torch.from_numpy(pixels.astype(np.float32)).permute(2, 0, 1)[None]  # (H,W,3) -> (1,3,H,W)
+
+    with torch.inference_mode():
+        return float(measure(tensor(reference), tensor(decoded), data_range=PEAK))
+
+
+def bpp(size: int, pixels: Pixels) -> float:
+    """Bits per pixel of a whole file of `size` bytes, container included, for an (H,W,...) picture."""
+    height, width = pixels.shape[:2]
+    return 8 * size / int(height * width)
+
+
+def decibels(similarity: float) -> float:
+    """MS-SSIM (0..1) as -10 log10(1 - m): the scale in which its curves are drawn and integrated."""
+    return math.inf if similarity >= 1 else -10 * math.log10(1 - similarity)
+
+
+def _check_pair(reference: Pixels, decoded: Pixels) -> None:
+    for name, pixels in (("reference", reference), ("decoded", decoded)):
+        if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
+            raise ValueError(f"{name}: (H,W,3) uint8 wanted, not {pixels.shape} {pixels.dtype}")
+    if reference.shape != decoded.shape:
+        raise ValueError(f"the pictures differ in shape: reference {reference.shape}, decoded {decoded.shape}")

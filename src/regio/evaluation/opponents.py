@@ -1,0 +1,210 @@
+"""Other codecs, one small adapter each, behind one face: `Opponent`.
+
+All work in memory through Pillow, from (H,W,3) uint8 RGB, with one thread, so that times compare. AVIF comes in two
+tunings because they disagree: libaom's default gains MS-SSIM and loses PSNR, ``tune=psnr`` the other way round. JPEG XL
+(pillow-jxl-plugin) and HEVC intra (pillow-heif) are optional: `Opponent.missing` says why one cannot take part.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, NamedTuple
+
+import numpy as np
+from PIL import Image, features
+
+from regio.images import Pixels
+
+
+class SizedFile(NamedTuple):
+    """A file made for a budget of bytes."""
+
+    data: bytes
+    setting: float  # the codec's own knob
+    fits: bool  # False: even the codec's smallest file is over the budget, and `data` is that file
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opponent:
+    """A codec that Pillow, or a plugin of it, can write and read."""
+
+    name: str
+    description: str
+    library: str  # as the plugin's distribution, or Pillow's feature, is called
+    file_format: str  # Pillow's name for it
+    ladder: tuple[float, ...] = field(repr=False)  # every setting worth trying, by rising file size
+    settings: tuple[float, ...]  # the few that a sweep measures, by rising file size
+    options: Callable[[float], dict[str, Any]] = field(repr=False)  # setting -> arguments of Image.save
+    plugin: str | None = None  # module that teaches Pillow the format
+
+    def missing(self) -> str | None:
+        """Why this codec cannot take part here; None if it can."""
+        if self.plugin is None:
+            return None if features.check(self.library) else f"this Pillow is built without {self.library}"
+        try:
+            version(self.library)
+            self._register()
+        except (ImportError, PackageNotFoundError):
+            return f"needs the package {self.library} (pip install {self.library})"
+        return None
+
+    @cached_property
+    def weights(self) -> str:
+        """What stands where a learned codec has its weights' fingerprint: library and version."""
+        found = features.version(self.library) if self.plugin is None else version(self.library)
+        return f"{self.library} {found}"
+
+    def encode(self, pixels: Pixels, setting: float) -> bytes:
+        """(H,W,3) uint8 RGB -> bytes of a whole file."""
+        self._register()
+        buffer = io.BytesIO()
+        Image.fromarray(pixels).save(buffer, self.file_format, **self.options(setting))
+        return buffer.getvalue()
+
+    def decode(self, data: bytes) -> Pixels:
+        """Bytes of a whole file -> (H,W,3) uint8 RGB."""
+        self._register()
+        with Image.open(io.BytesIO(data), formats=[self.file_format]) as image:
+            return np.asarray(image.convert("RGB"))
+
+    def at_bytes(self, pixels: Pixels, budget: int) -> SizedFile:
+        """The largest file of at most `budget` bytes, by bisection over the settings.
+
+        File sizes all but rise along the ladder; where one does not, the answer may be a step under the best, never
+        over the budget.
+        """
+        smallest = self.encode(pixels, self.ladder[0])
+        best = SizedFile(smallest, self.ladder[0], len(smallest) <= budget)
+        low, high = 0, len(self.ladder)  # ladder[low] was tried, ladder[high] is taken not to fit
+        while high - low > 1:
+            middle = (low + high) // 2
+            data = self.encode(pixels, self.ladder[middle])
+            if len(data) > budget:
+                high = middle
+                continue
+            low = middle
+            if not best.fits or len(data) > len(best.data):
+                best = SizedFile(data, self.ladder[middle], fits=True)
+        return best
+
+    def _register(self) -> None:
+        if self.plugin is None:
+            return
+        module = importlib.import_module(self.plugin)  # registers itself with Pillow, or
+        if hasattr(module, "register_heif_opener"):  # is asked to
+            module.options.DECODE_THREADS = 1
+            module.register_heif_opener()
+
+
+def _steps(low: int, high: int) -> tuple[float, ...]:
+    return tuple(float(setting) for setting in range(low, high + 1))
+
+
+def _jpeg(quality: float) -> dict[str, Any]:
+    return {"quality": int(quality), "subsampling": "4:2:0", "optimize": True}
+
+
+def _webp(quality: float) -> dict[str, Any]:
+    return {"quality": quality, "method": 6}
+
+
+def _jpeg2000(ratio: float) -> dict[str, Any]:
+    return {"quality_mode": "rates", "quality_layers": [ratio], "irreversible": True, "mct": 1}
+
+
+def _avif(quality: float) -> dict[str, Any]:
+    return {"quality": int(quality), "subsampling": "4:4:4", "speed": 6, "max_threads": 1, "autotiling": False}
+
+
+def _avif_psnr(quality: float) -> dict[str, Any]:
+    return {**_avif(quality), "advanced": {"tune": "psnr"}}
+
+
+def _jxl(quality: float) -> dict[str, Any]:
+    return {"quality": int(quality), "effort": 7, "num_threads": 1}
+
+
+def _hevc(quality: float) -> dict[str, Any]:
+    # tune=psnr alone leaves x265's adaptive and psychovisual choices on, which cost PSNR
+    encoder = {"preset": "slow", "tune": "psnr", "x265:aq-mode": "0", "x265:psy-rd": "0", "x265:psy-rdoq": "0"}
+    return {"quality": int(quality), "chroma": "444", "enc_params": encoder}
+
+
+RATIOS = tuple(2000 * 0.99**step for step in range(688))
+"""JPEG 2000's knob is the compression ratio: from 2000 down to 2 in steps of one per cent."""
+
+OPPONENTS: dict[str, Opponent] = {
+    opponent.name: opponent
+    for opponent in (
+        Opponent(
+            name="jpeg",
+            description="libjpeg-turbo, 4:2:0, baseline, optimised Huffman tables",
+            library="libjpeg_turbo",
+            file_format="JPEG",
+            ladder=_steps(1, 100),
+            settings=(5, 8, 12, 18, 26, 38, 52, 68, 80),
+            options=_jpeg,
+        ),
+        Opponent(
+            name="webp",
+            description="libwebp lossy, 4:2:0, method 6",
+            library="webp",
+            file_format="WEBP",
+            ladder=_steps(0, 100),
+            settings=(0, 2, 5, 10, 20, 35, 50, 65, 78, 88),
+            options=_webp,
+        ),
+        Opponent(
+            name="jpeg2000",
+            description="OpenJPEG, irreversible 9/7 transform, one layer (setting: compression ratio)",
+            library="jpg_2000",
+            file_format="JPEG2000",
+            ladder=RATIOS,
+            settings=(400, 240, 160, 100, 64, 44, 32, 22, 16),
+            options=_jpeg2000,
+        ),
+        Opponent(
+            name="avif",
+            description="libaom, 4:4:4, 8 bit, speed 6, default tuning",
+            library="avif",
+            file_format="AVIF",
+            ladder=_steps(0, 100),
+            settings=(0, 8, 17, 28, 40, 52, 64, 76),
+            options=_avif,
+        ),
+        Opponent(
+            name="avif-psnr",
+            description="libaom, 4:4:4, 8 bit, speed 6, tune=psnr",
+            library="avif",
+            file_format="AVIF",
+            ladder=_steps(0, 100),
+            settings=(0, 6, 13, 21, 31, 42, 53, 64),
+            options=_avif_psnr,
+        ),
+        Opponent(
+            name="jxl",
+            description="libjxl, effort 7",
+            library="pillow-jxl-plugin",
+            plugin="pillow_jxl",
+            file_format="JXL",
+            ladder=_steps(0, 99),  # 100 would be lossless, another codec altogether
+            settings=(0, 8, 16, 25, 35, 47, 60, 72, 81, 88),
+            options=_jxl,
+        ),
+        Opponent(
+            name="hevc",
+            description="x265 intra in HEIF, 4:4:4, 8 bit, preset slow, tuned for PSNR",
+            library="pillow-heif",
+            plugin="pillow_heif",
+            file_format="HEIF",
+            ladder=_steps(0, 99),  # 100 would be lossless, another codec altogether
+            settings=(0, 4, 9, 15, 22, 29, 36, 43),
+            options=_hevc,
+        ),
+    )
+}

@@ -1,0 +1,127 @@
+"""Means, tables and plots from rows written by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from regio.errors import UsageError
+from regio.evaluation.bd_rate import Curve, read_curve
+from regio.evaluation.report import bd_table, markdown, mean_curves, means_table, plot, write_curves, write_report
+from regio.evaluation.sweep import Outcome, Problem, Row
+
+
+def row(picture: str, quality: float, bpp: float, psnr: float, ms_ssim: float = 0.9, **other: str) -> Row:
+    fields = {"codec": "c", "weights": "w", "commit": "k"} | other
+    return Row(
+        picture=picture, quality=quality, bytes=int(1000 * bpp), bpp=bpp, psnr=psnr, ms_ssim=ms_ssim,
+        encode_seconds=0.5, decode_seconds=0.25, **fields,
+    )  # fmt: skip
+
+
+ROWS = [
+    row("a", 9, 0.8, 36, 0.99),
+    row("b", 9, 0.4, 40, 0.97),
+    row("a", 3, 0.3, 30, 0.9),
+    row("b", 3, 0.1, 34, 0.8),
+]
+
+
+def test_means_are_over_pictures_and_curves_rise_in_rate() -> None:
+    (curve,) = mean_curves(ROWS, {"c": "a codec"})
+    assert (curve.settings, curve.pictures, curve.description) == ((3, 9), 2, "a codec")
+    assert curve.bpp == pytest.approx((0.2, 0.6))
+    assert curve.psnr == pytest.approx((32, 38))  # mean of dB
+    assert curve.curve("ms_ssim").qualities == pytest.approx((8.2391, 16.9897), abs=1e-4)  # of mean MS-SSIM 0.85, 0.98
+
+
+def test_only_pictures_measured_at_every_setting_count() -> None:
+    (curve,) = mean_curves([*ROWS, row("c", 9, 5, 60)])
+    assert curve.pictures == 2
+    assert curve.psnr == pytest.approx((32, 38))
+    with pytest.raises(UsageError, match="no picture was measured at all of the settings"):
+        mean_curves([row("a", 1, 1, 1), row("b", 2, 1, 1)])
+
+
+def test_pictures_too_small_for_ms_ssim_do_not_spoil_its_mean() -> None:
+    (curve,) = mean_curves([*ROWS, row("dot", 3, 1, 50, math.nan), row("dot", 9, 2, 50, math.nan)])
+    assert curve.ms_ssim == pytest.approx((0.85, 0.98))
+    (small,) = mean_curves([row("dot", 3, 1, 50, math.nan)])
+    assert "ms-ssim-rgb" not in small.as_dict()["results"]
+
+
+def test_two_sets_of_weights_are_two_curves() -> None:
+    curves = mean_curves([*ROWS, row("a", 3, 0.2, 31, weights="0123456789")])
+    assert [curve.name for curve in curves] == ["c (w)", "c (01234567)"]
+
+
+def test_written_curves_read_back_as_result_files(tmp_path: Path) -> None:
+    (path,) = write_curves(mean_curves(ROWS), tmp_path)
+    assert path.name == "c.json"
+    stored = json.loads(path.read_text())
+    assert set(stored) == {"name", "description", "results", "settings", "pictures", "weights", "commits"}
+    assert set(stored["results"]) == {"bpp", "psnr-rgb", "ms-ssim-rgb", "encoding_time", "decoding_time"}
+    assert read_curve(path).qualities == pytest.approx((32, 38))
+
+
+def test_the_table_says_anchor_fit_overlap_and_points() -> None:
+    anchor = Curve.through("anchor", [0.1, 0.2, 0.4], [30, 33, 36])
+    better = Curve.through("better", [0.05, 0.1, 0.2], [30, 33, 36])
+    apart = Curve.through("apart", [1, 2], [50, 60])
+    entries = bd_table([better, apart, anchor], [anchor])
+    assert [entry.name for entry in entries] == ["better", "apart"]
+    lines = markdown(entries).splitlines()
+    assert lines[2] == "| better | anchor | psnr | -50.00 % | pchip | 30.00–36.00 | 3, 3 |"
+    assert lines[3] == "| apart | anchor | psnr | the curves do not overlap | pchip | – | 2, 3 |"
+
+
+def test_the_plot_is_a_png_and_the_same_svg_each_time(tmp_path: Path) -> None:
+    curve = Curve.through("c", [0.1, 0.5], [30, 35])
+    png, svg = plot([curve], tmp_path / "rd.psnr", references=[Curve.through("vtm", [0.1, 3], [31, 45])], title="T")
+    assert (png.name, svg.name) == ("rd.psnr.png", "rd.psnr.svg")
+    with Image.open(png) as image:
+        assert image.size == (1040, 715)
+    first = svg.read_bytes()
+    assert first.startswith(b"<?xml")
+    plot([curve], tmp_path / "rd.psnr", references=[Curve.through("vtm", [0.1, 3], [31, 45])], title="T")
+    assert svg.read_bytes() == first
+    plot([], tmp_path / "empty", metric="ms_ssim")
+
+
+def test_a_report_holds_curves_rates_plots_and_problems(tmp_path: Path) -> None:
+    better = [dataclasses.replace(one, codec="better", bpp=one.bpp / 2) for one in ROWS]
+    outcome = Outcome((*ROWS, *better), (Problem("", "x.png", "not a picture"),))
+    reference = Curve.through("vtm", [0.05, 0.3], [31, 40])
+    report = write_report(outcome, tmp_path, references={"psnr": [reference]}, anchor="c")
+    names = {path.relative_to(tmp_path).as_posix() for path in report.files}
+    assert names == {
+        "curves/c.json", "curves/better.json", "rd_psnr.png", "rd_psnr.svg", "rd_ms_ssim.png", "rd_ms_ssim.svg",
+        "bd_rates.json", "bd_rates.md", "problems.csv",
+    }  # fmt: skip
+    assert all(path.stat().st_size for path in report.files)
+    assert [(entry.name, entry.anchor, entry.metric) for entry in report.bd_rates] == [
+        ("c", "vtm", "psnr"), ("better", "c", "psnr"), ("better", "vtm", "psnr"), ("better", "c", "ms_ssim")
+    ]  # fmt: skip
+    assert report.bd_rates[1].percent == pytest.approx(-50)
+    assert (tmp_path / "problems.csv").read_text().splitlines() == ["codec,picture,reason", ",x.png,not a picture"]
+    assert json.loads((tmp_path / "bd_rates.json").read_text())[1]["percent"] == pytest.approx(-50)
+    assert means_table(report.curves).splitlines()[1].split() == [
+        "c",
+        "3",
+        "0.2000",
+        "32.00",
+        "0.8500",
+        *["0.500", "0.250", "2"],
+    ]
+
+
+def test_a_report_on_nothing_says_why(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="nothing could be measured: not a picture"):
+        write_report(Outcome((), (Problem("", "x.png", "not a picture"),)), tmp_path)
+    with pytest.raises(UsageError, match="the anchor vtm is not among the measured: c"):
+        write_report(Outcome(tuple(ROWS), ()), tmp_path, anchor="vtm")
