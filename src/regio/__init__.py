@@ -1,0 +1,94 @@
+"""Regio: a region-aware learned image codec.
+
+    import regio
+    codec = regio.load("segpic-xs")
+    data = codec.encode("photo.jpg", quality=60)
+    regio.decode(data).save("photo.png")
+
+`import regio` makes .rgo known to Pillow and loads neither torch nor numpy; both come with the first picture.
+"""
+
+from importlib import import_module
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+from regio import errors, pillow_plugin
+from regio.version import __version__
+
+if TYPE_CHECKING:
+    from regio import interop, models
+    from regio.codec import Codec, decode, load, verify
+    from regio.images import Source
+    from regio.info import Info, inspect
+
+__all__ = [
+    "Codec",
+    "Info",
+    "__version__",
+    "decode",
+    "encode",
+    "errors",
+    "inspect",
+    "interop",
+    "load",
+    "models",
+    "verify",
+]
+
+_HOME = {  # public name -> the module it lives in; loaded when the name is first used (PEP 562)
+    "Codec": "regio.codec",
+    "Info": "regio.info",
+    "decode": "regio.codec",
+    "inspect": "regio.info",
+    "load": "regio.codec",
+    "verify": "regio.codec",
+}
+_SUBMODULES = ("interop", "models")
+
+
+def encode(
+    image: "Source",
+    *,
+    codec: "str | PathLike[str] | None" = None,
+    quality: float | None = None,
+    target_bpp: float | None = None,
+    max_bytes: int | None = None,
+    target_psnr: float | None = None,
+    grid: int | None = None,
+    roi: Any = None,
+    strip: bool = False,
+    device: str = "auto",
+) -> bytes:
+    """One picture to the bytes of a .rgo file, with the default codec or the named one.
+
+    For several pictures, `regio.load` once and use `Codec.encode`, which takes the same arguments.
+    """
+    from regio.codec import load
+    from regio.models.catalog import DEFAULT
+
+    loaded = load(DEFAULT if codec is None else codec, device=device)
+    return loaded.encode(
+        image,
+        quality=quality,
+        target_bpp=target_bpp,
+        max_bytes=max_bytes,
+        target_psnr=target_psnr,
+        grid=grid,
+        roi=roi,
+        strip=strip,
+    )
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SUBMODULES:
+        return import_module(f"regio.{name}")
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    raise AttributeError(f"module 'regio' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+pillow_plugin.register()

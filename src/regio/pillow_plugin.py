@@ -1,0 +1,91 @@
+"""Pillow reads and writes .rgo: `Image.open("a.rgo")`, `im.save("a.rgo", quality=60)`.
+
+Opening looks at the container only, so size, mode and metadata cost milliseconds and no torch; the model is loaded when
+pixels are asked for. `import regio` registers this; Pillow itself finds nothing by installation alone.
+"""
+
+import io
+import os
+from typing import IO, Any
+
+from PIL import Image, ImageFile
+
+from regio.errors import UsageError
+from regio.format import container
+from regio.format.chunks import Kind
+from regio.format.header import MAGIC
+
+FORMAT, EXTENSION, MIME = "RGO", ".rgo", "image/x-rgo"
+_INFO_NAMES = {Kind.ICC: "icc_profile", Kind.EXIF: "exif", Kind.XMP: "xmp"}
+_ENCODE_OPTIONS = ("quality", "target_bpp", "max_bytes", "target_psnr", "grid", "roi", "strip")
+
+
+def accept(prefix: bytes) -> bool:
+    """Whether a file that begins so is meant to be a .rgo file."""
+    return prefix.startswith(MAGIC)
+
+
+class RgoImageFile(ImageFile.ImageFile):
+    """A .rgo file. Damage raises Regio's errors, when opening or when loading, whichever finds it."""
+
+    format = FORMAT
+    format_description = "Regio learned image"
+
+    def _open(self) -> None:
+        assert self.fp is not None
+        self._data = self.fp.read()
+        file = container.parse(self._data)
+        self._size = (file.header.width, file.header.height)
+        self._mode = ("L" if file.header.grey else "RGB") + ("A" if file.body(Kind.ALPHA) else "")
+        for kind, name in _INFO_NAMES.items():
+            if body := file.body(kind):
+                self.info[name] = b"Exif\0\0" + body if kind == Kind.EXIF else body
+        # Until load() puts pixels behind it, the tile only says that there is something to load.
+        self.tile = [ImageFile._Tile("raw", (0, 0, *self._size), 0, self._mode)]
+
+    def load(self) -> Any:
+        """Decode, once; afterwards an image like any other."""
+        if self.tile and self._data:
+            from regio.codec import decode
+
+            pixels = decode(self._data).tobytes()
+            if self.fp is not None and self._exclusive_fp:
+                self.fp.close()
+            self.fp, self._exclusive_fp, self._data = io.BytesIO(pixels), True, b""
+        return super().load()
+
+    def load_seek(self, pos: int) -> None:
+        """Its mere presence keeps Pillow from mapping the file into memory and taking its bytes for pixels."""
+
+
+def save(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> None:
+    """Write `image`, with the keyword arguments of `Image.save`.
+
+    codec (a name, a path or a loaded Codec), device, those of `Codec.encode`, and exif, icc_profile, xmp as elsewhere
+    in Pillow: left out, the image's own are kept; None or empty, they are dropped. Like Pillow's own formats, this
+    ignores options it does not know.
+    """
+    import regio
+
+    given: dict[str, Any] = image.encoderinfo
+    overrides = {name: given[name] for name in _INFO_NAMES.values() if name in given}
+    if overrides:
+        image = image.copy()
+        for name, value in overrides.items():
+            image.info[name] = value.tobytes() if isinstance(value, Image.Exif) else value
+    options = {name: given[name] for name in _ENCODE_OPTIONS if given.get(name) is not None}
+    codec = given.get("codec")
+    if codec is None or isinstance(codec, str | os.PathLike):
+        stream.write(regio.encode(image, codec=codec, device=given.get("device", "auto"), **options))
+    elif hasattr(codec, "encode"):
+        stream.write(codec.encode(image, **options))
+    else:
+        raise UsageError(f"codec is a {type(codec).__name__}: a name, a path or what regio.load returns is wanted")
+
+
+def register() -> None:
+    """Make the format known to Pillow; once more does no harm."""
+    Image.register_open(FORMAT, RgoImageFile, accept)
+    Image.register_save(FORMAT, save)
+    Image.register_extension(FORMAT, EXTENSION)
+    Image.register_mime(FORMAT, MIME)

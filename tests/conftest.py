@@ -1,0 +1,47 @@
+"""Fixtures that several folders of tests share."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import stand_in as stand_in_codec
+from PIL import Image
+
+import regio  # noqa: F401  # registers the Pillow plugin, as any program that uses Regio would
+
+
+@pytest.fixture
+def photo() -> Callable[..., Image.Image]:
+    """A function that makes a smooth, lopsided picture: no flip or rotation maps it to itself."""
+
+    def make(width: int = 24, height: int = 16, mode: str = "RGB") -> Image.Image:
+        down, right = np.mgrid[0:height, 0:width]
+        planes = [right * 255 // max(width - 1, 1), down * 255 // max(height - 1, 1), (2 * right + down) * 3 % 256]
+        return Image.fromarray(np.stack(planes, axis=2).astype(np.uint8)).convert(mode)
+
+    return make
+
+
+@pytest.fixture
+def picture_file(tmp_path: Path, photo: Callable[..., Image.Image]) -> Callable[..., Path]:
+    """A function that writes such a picture into the test's own folder."""
+
+    def write(name: str = "photo.png", **size: int) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        photo(**size).save(path)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """The codec of stand_in.py in place of the real one; the module, for its record of calls."""
+    for name, module in stand_in_codec.install().items():
+        monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setattr(stand_in_codec, "LOADED", {})
+    return stand_in_codec

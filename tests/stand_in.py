@@ -1,0 +1,122 @@
+"""A codec that keeps every pixel and needs no weights, in place of the real one: what stands around it is on trial.
+
+`python tests/stand_in.py ARGUMENTS...` is the `regio` command with it.
+"""
+
+import dataclasses
+import io
+import os
+import sys
+import time
+import types
+import zlib
+from pathlib import Path
+from typing import Any
+
+from regio.errors import CorruptFile, UsageError
+from regio.format import Chunk, Header, Kind, RgoFile, pack, parse, rate_step, verify_check
+
+DEFAULT = "stand-in"
+FINGERPRINT = b"\x12\x34"
+
+
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    id: int
+    name: str
+
+
+class Codec:
+    """Codes as zlib does; remembers the options of each call."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.calls: list[dict[str, Any]] = []
+
+    def encode(self, image: Any, **options: Any) -> bytes:
+        from PIL import Image
+
+        from regio.images import read_picture
+
+        if os.environ.get("STAND_IN_SLEEP"):
+            time.sleep(float(os.environ["STAND_IN_SLEEP"]))
+        self.calls.append({name: value for name, value in options.items() if value not in (None, False)})
+        targets = [options.get(name) for name in ("quality", "target_bpp", "max_bytes", "target_psnr")]
+        if sum(value is not None for value in targets) > 1:
+            raise UsageError("stand-in: one target at a time")
+        picture = read_picture(image)
+        bodies = {} if options.get("strip") else {1: picture.icc, 2: picture.exif, 3: picture.xmp}
+        if picture.alpha is not None:
+            stream = io.BytesIO()
+            Image.fromarray(picture.alpha).save(stream, "PNG")
+            bodies[int(Kind.ALPHA)] = stream.getvalue()
+        head = Header(
+            model=1,
+            fingerprint=FINGERPRINT,
+            width=picture.width,
+            height=picture.height,
+            grey=picture.grey,
+            rate=rate_step(60 if targets[0] is None else targets[0]),
+        )
+        raw = picture.pixels.tobytes()
+        chunks = tuple(Chunk(kind, body) for kind, body in bodies.items() if body)
+        return pack(RgoFile(head, chunks, zlib.compress(raw)), zlib.crc32(raw))
+
+
+LOADED: dict[str, Codec] = {}
+
+
+def load(name_or_path: Any, device: str = "auto") -> Codec:
+    return LOADED.setdefault(str(name_or_path), Codec(str(name_or_path)))
+
+
+def _pixels(data: bytes | str | Path) -> tuple[RgoFile, bytes]:
+    data = data if isinstance(data, bytes) else Path(data).read_bytes()
+    file = parse(data)
+    try:
+        raw = zlib.decompress(file.payload)
+    except zlib.error as error:
+        raise CorruptFile("payload: the stand-in cannot read it") from error
+    if not verify_check(data, zlib.crc32(raw)):
+        raise CorruptFile("checksum differs at offset 12")
+    return file, raw
+
+
+def decode(data: bytes | str | Path, *, codec: Any = None, device: str = "auto") -> Any:
+    import numpy as np
+    from PIL import Image
+
+    from regio.images import Picture, to_pil
+
+    file, raw = _pixels(data)
+    pixels = np.frombuffer(raw, np.uint8).reshape(file.header.height, file.header.width, 3)
+    stored = file.body(Kind.ALPHA)
+    alpha = None if stored is None else np.array(Image.open(io.BytesIO(stored)))
+    bodies = {"icc": file.body(Kind.ICC), "exif": file.body(Kind.EXIF), "xmp": file.body(Kind.XMP)}
+    return to_pil(Picture(pixels, file.header.grey, alpha, **bodies))
+
+
+def verify(data: bytes | str | Path, *, codec: Any = None, device: str = "auto") -> None:
+    _pixels(data)
+
+
+def install(modules: dict[str, Any] | None = None) -> dict[str, types.ModuleType]:
+    """Modules under the names of the real ones; put into `modules`, if given."""
+    codec = types.ModuleType("regio.codec")
+    for name, value in {"Codec": Codec, "load": load, "decode": decode, "verify": verify}.items():
+        setattr(codec, name, value)
+    catalog = types.ModuleType("regio.models.catalog")
+    entry = Entry(1, DEFAULT)
+    for name, value in {"DEFAULT": DEFAULT, "CATALOG": {1: entry}, "Entry": Entry}.items():
+        setattr(catalog, name, value)
+    made = {"regio.codec": codec, "regio.models.catalog": catalog}
+    if modules is not None:
+        modules.update(made)
+    return made
+
+
+if __name__ == "__main__":
+    install(sys.modules)
+    from regio.cli import main
+
+    main()

@@ -1,0 +1,160 @@
+"""Who may import whom. CONTRIBUTING.md explains the rooms; this is the table, and the only copy of it."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parent.parent / "src" / "regio"
+DECODING = {"torch", "numpy", "constriction", "safetensors", "PIL"}  # all that decoding a file may need
+
+
+@dataclass(frozen=True)
+class Row:
+    """What the modules of a room may import.
+
+    rooms     of Regio; a dotted name allows that module alone
+    packages  of other people, besides the standard library
+    lazily    more of both, inside functions or for type checking only
+    """
+
+    rooms: set[str]
+    packages: set[str]
+    lazily: frozenset[str] = frozenset()
+
+
+BELOW_CODEC = {"errors", "format", "regions", "images", "entropy", "nn", "models", "weights"}
+TABLE = {
+    "errors": Row(set(), set()),
+    "version": Row(set(), set()),
+    "format": Row({"errors"}, set()),
+    "info": Row({"errors", "format"}, set(), frozenset({"models.catalog"})),
+    "regions": Row({"errors"}, {"numpy"}, frozenset({"cv2", "onnxruntime", "PIL"})),
+    "images": Row({"errors"}, {"numpy", "PIL"}, frozenset({"torch"})),
+    "entropy": Row({"errors"}, {"torch", "numpy", "constriction"}),
+    "nn": Row({"errors"}, {"torch", "numpy"}),
+    "models": Row({"errors", "nn", "entropy", "regions"}, {"torch", "numpy"}),
+    "weights": Row({"errors", "models"}, DECODING, frozenset({"huggingface_hub"})),
+    "codec": Row(BELOW_CODEC, DECODING),
+    "interop": Row({"errors", "nn", "entropy", "models"}, {"torch", "numpy"}),
+    "pillow_plugin": Row({"errors", "format"}, {"PIL"}, frozenset({"", "codec"})),
+    "": Row({"errors", "version", "pillow_plugin"}, set(), frozenset({"codec", "info", "models", "interop", "images"})),
+    "losses": Row({"errors", "nn"}, {"torch", "numpy", "safetensors"}),
+    "data": Row({"errors", "images", "regions"}, {"torch", "numpy", "PIL"}),
+    "training": Row(
+        {"errors", "models", "nn", "entropy", "losses", "data", "weights", "version"},
+        {"torch", "numpy", "safetensors"},
+        frozenset({"lightning_fabric", "pytorch_optimizer"}),
+    ),
+    "evaluation": Row(
+        {"", "errors", "codec", "data", "regions", "images", "info", "models", "weights", "version"}
+        | {"losses.perceptual"},
+        {"torch", "numpy", "PIL"},
+        frozenset({"bjontegaard", "matplotlib", "pytorch_msssim", "pillow_heif", "pillow_jxl"}),
+    ),
+    "bulk": Row({"errors", "codec"}, set(), frozenset({"ray", "numpy"})),
+    "app": Row({"errors", "codec"}, set(), frozenset({"gradio", "numpy", "PIL", "images", "regions", "info"})),
+    "cli": Row({"errors", "version", "cli"}, {"typer"}, frozenset({"*"})),
+}
+
+
+@dataclass(frozen=True)
+class Import:
+    where: str
+    target: str
+    lazy: bool
+
+
+def room_of(dotted: str) -> str:
+    """"regio.format.header" -> "format"; "regio" -> "" """
+    return dotted.split(".")[1] if "." in dotted else ""
+
+
+def imports_of(path: Path, module: str) -> Iterator[Import]:
+    """Every import of a file as a full dotted name; lazy inside functions and under TYPE_CHECKING."""
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+
+    def visit(node: ast.AST, lazy: bool) -> Iterator[Import]:
+        where = f"{path.relative_to(SOURCE.parent)}:{getattr(node, 'lineno', 0)}"
+        if isinstance(node, ast.Import):
+            yield from (Import(where, alias.name, lazy) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                start = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*start, base] if base else start)
+            for alias in node.names:  # what is imported may be a module or a thing in one
+                full = f"{base}.{alias.name}"
+                yield Import(where, full if is_module(full) else base, lazy)
+        else:
+            inside = lazy or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+            inside = inside or (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test))
+            for child in ast.iter_child_nodes(node):
+                yield from visit(child, inside)
+
+    yield from visit(ast.parse(path.read_text(encoding="utf-8")), False)
+
+
+def is_module(dotted: str) -> bool:
+    if not dotted.startswith("regio."):
+        return False
+    path = SOURCE.joinpath(*dotted.split(".")[1:])
+    return path.is_dir() or path.with_suffix(".py").exists()
+
+
+def allowed(found: Import, row: Row, room: str) -> bool:
+    top = found.target.split(".")[0]
+    if top != "regio":
+        return top in sys.stdlib_module_names or top in row.packages or (found.lazy and {top, "*"} & row.lazily != set())
+    inner = found.target.partition(".")[2]
+    names = {inner, room_of(found.target)} if inner else {""}
+    if room in names and room:
+        return True
+    return bool(names & row.rooms) or (found.lazy and bool((names | {"*"}) & row.lazily))
+
+
+def all_imports() -> list[tuple[str, Import]]:
+    found = []
+    for path in sorted(SOURCE.rglob("*.py")):
+        parts = path.relative_to(SOURCE.parent).with_suffix("").parts
+        module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        found += [(room_of(module), item) for item in imports_of(path, module)]
+    return found
+
+
+def test_every_import_is_in_the_table() -> None:
+    wrong = []
+    for room, found in all_imports():
+        row = TABLE.get(room)
+        if row is None:
+            wrong.append(f"{found.where}: the room {room!r} has no row in the table")
+        elif not allowed(found, row, room):
+            wrong.append(f"{found.where}: {room or 'regio'} may not import {found.target}{' lazily' * found.lazy}")
+    assert not wrong, "\n" + "\n".join(wrong)
+
+
+@pytest.mark.parametrize(
+    ("room", "target", "lazy", "fine"),
+    [
+        ("format", "zlib", False, True),
+        ("format", "regio.format.cursor", False, True),
+        ("format", "numpy", True, False),
+        ("format", "regio", False, False),
+        ("info", "regio.models.catalog", True, True),
+        ("info", "regio.models.catalog", False, False),
+        ("info", "regio.models.segpic", True, False),
+        ("models", "regio.format", False, False),
+        ("codec", "regio.training.loop", True, False),
+        ("evaluation", "regio.losses.perceptual", False, True),
+        ("evaluation", "regio.losses.adversarial", False, False),
+        ("cli", "torch", False, False),
+        ("cli", "torch", True, True),
+        ("cli", "regio.codec", False, False),
+        ("cli", "regio.codec", True, True),
+    ],
+)
+def test_the_table_is_read_as_meant(room: str, target: str, lazy: bool, fine: bool) -> None:
+    assert allowed(Import("here", target, lazy), TABLE[room], room) == fine

@@ -1,0 +1,125 @@
+"""Pillow's own calls work on .rgo: open, lazily; load; save, with options and metadata."""
+
+import io
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from PIL import Image, UnidentifiedImageError
+
+from regio.errors import CorruptFile, UsageError
+
+Photo = Callable[..., Image.Image]
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "RGBA"])
+def test_what_is_saved_opens_with_the_same_mode_and_pixels(
+    stand_in: ModuleType, tmp_path: Path, photo: Photo, mode: str
+) -> None:
+    image = photo(mode=mode)
+    image.save(tmp_path / "a.rgo")
+    with Image.open(tmp_path / "a.rgo") as opened:
+        assert (opened.format, opened.size, opened.mode) == ("RGO", image.size, mode)
+        assert opened.get_format_mimetype() == "image/x-rgo"
+        np.testing.assert_array_equal(np.asarray(opened), np.asarray(image))
+        opened.load()  # once more does no harm
+        np.testing.assert_array_equal(np.asarray(opened.rotate(90)), np.asarray(image.rotate(90)))
+
+
+def test_a_picture_larger_than_its_file_is_not_mapped_from_the_file(stand_in: ModuleType, tmp_path: Path) -> None:
+    (image := Image.new("RGBA", (300, 200), (10, 20, 30, 40))).save(tmp_path / "a.rgo")
+    assert (tmp_path / "a.rgo").stat().st_size < 300 * 200
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "a.rgo")), np.asarray(image))
+
+
+def test_streams_copies_and_thumbnails_work(stand_in: ModuleType, photo: Photo) -> None:
+    stream = io.BytesIO()
+    photo().save(stream, "RGO")
+    opened = Image.open(io.BytesIO(stream.getvalue()))
+    np.testing.assert_array_equal(np.asarray(opened.copy()), np.asarray(photo()))
+    opened.thumbnail((6, 6))
+    assert opened.size == (6, 4)
+
+
+def test_opening_decodes_nothing(stand_in: ModuleType, monkeypatch: pytest.MonkeyPatch, photo: Photo) -> None:
+    stream = io.BytesIO()
+    photo().save(stream, "RGO")
+    calls = []
+    monkeypatch.setattr(sys.modules["regio.codec"], "decode", lambda data: calls.append(1) or photo())
+    opened = Image.open(stream)
+    assert (opened.size, calls) == ((24, 16), [])
+    opened.load()
+    opened.load()
+    assert calls == [1]
+
+
+def test_opening_and_reading_metadata_imports_neither_torch_nor_numpy(
+    stand_in: ModuleType, tmp_path: Path, photo: Photo
+) -> None:
+    photo().save(tmp_path / "a.rgo")
+    code = """if True:
+        import sys
+        import regio
+        from PIL import Image
+        image = Image.open(sys.argv[1])
+        print(image.size, image.mode, sorted({"torch", "numpy"} & set(sys.modules)))
+    """
+    done = subprocess.run([sys.executable, "-c", code, tmp_path / "a.rgo"], capture_output=True, text=True, check=True)
+    assert done.stdout == "(24, 16) RGB []\n"
+
+
+def test_metadata_is_in_info_before_loading_and_can_be_replaced_or_dropped(
+    stand_in: ModuleType, photo: Photo
+) -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "Regio"
+    image = photo()
+    image.info["exif"] = exif.tobytes()
+    profile = bytes(16) + b"RGB " + bytes(108)
+
+    def saved(**options: object) -> Image.Image:
+        stream = io.BytesIO()
+        image.save(stream, "RGO", **options)
+        return Image.open(stream)
+
+    assert saved().getexif()[0x010F] == "Regio"
+    assert saved(exif=b"").info == {}
+    assert saved(strip=True).info == {}
+    assert saved(icc_profile=profile, exif=None).info == {"icc_profile": profile}
+    exif[0x010F] = "Other"
+    assert saved(exif=exif).getexif()[0x010F] == "Other"
+    assert Image.Image.getexif(image)[0x010F] == "Regio"  # the caller's image is as it was
+
+
+def test_save_options_reach_the_codec(stand_in: ModuleType, photo: Photo) -> None:
+    def options_of(**options: object) -> dict[str, object]:
+        photo().save(io.BytesIO(), "RGO", **options)
+        return stand_in.LOADED[str(options.get("codec", stand_in.DEFAULT))].calls[-1]
+
+    assert options_of(quality=35.5) == {"quality": 35.5}
+    assert options_of(target_bpp=0.2, codec="other") == {"target_bpp": 0.2}
+    assert options_of(max_bytes=4000, optimize=True) == {"max_bytes": 4000}  # foreign options are ignored
+    assert options_of(target_psnr=34) == {"target_psnr": 34}
+
+
+def test_a_loaded_codec_is_used_as_it_is(stand_in: ModuleType, photo: Photo) -> None:
+    mine = stand_in.Codec("mine")
+    photo().save(io.BytesIO(), "RGO", codec=mine, quality=10)
+    assert mine.calls == [{"quality": 10}]
+    with pytest.raises(UsageError, match="codec is a int"):
+        photo().save(io.BytesIO(), "RGO", codec=3)
+
+
+def test_damage_is_one_of_our_errors_and_foreign_bytes_are_nobodys(stand_in: ModuleType, photo: Photo) -> None:
+    stream = io.BytesIO()
+    photo().save(stream, "RGO")
+    whole = stream.getvalue()
+    with pytest.raises(UnidentifiedImageError):
+        Image.open(io.BytesIO(b"something else"))
+    for cut in range(2, len(whole)):
+        with pytest.raises(CorruptFile):
+            Image.open(io.BytesIO(whole[:cut])).load()
