@@ -1,0 +1,107 @@
+"""The transforms of the papers: four strided convolutions each way, with SAL and window attention where wanted.
+
+[1] Liu et al. (SegPIC), ECCV 2024; [2] Zou et al., CVPR 2022, whose network is the baseline of [1].
+
+    x ── Down ── Down ── [WAM] ──► y' (B,N,H/4,W/4) ── Down ── Down ── [WAM] ──► y (B,M,H/16,W/16)
+    x̂ ◄── Up ── Up ── [WAM] ◄── y' ◄── Up ── Up ── [WAM] ◄── ŷ
+"""
+
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from regio.models.transforms import Transforms
+from regio.nn.attention import WindowAttentionModule
+from regio.nn.conv import double, halve, subpixel
+from regio.nn.norm import GDN
+from regio.nn.regional import ScaleAffine
+
+SHALLOW_STRIDE = 4
+WINDOWS = (8, 4)  # of the attention at 1/4 and at 1/16
+
+
+class Down(nn.Module):
+    """Strided convolution -> GDN -> SAL, each of the last two where wanted."""
+
+    def __init__(self, conv: nn.Module, norm: GDN | None, affine: ScaleAffine | None) -> None:
+        super().__init__()
+        self.conv, self.norm, self.affine = conv, norm or nn.Identity(), affine or nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B,in,H,W) -> (B,out,H/2,W/2)."""
+        y: Tensor = self.affine(self.norm(self.conv(x)))
+        return y
+
+
+class Up(nn.Module):
+    """SAL on the input -> upsampling convolution -> GDN, the first and the last where wanted."""
+
+    def __init__(self, affine: ScaleAffine | None, conv: nn.Module, norm: GDN | None) -> None:
+        super().__init__()
+        self.affine, self.conv, self.norm = affine or nn.Identity(), conv, norm or nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B,in,h,w) -> (B,out,2h,2w)."""
+        y: Tensor = self.norm(self.conv(self.affine(x)))
+        return y
+
+
+class Synthesis(nn.Sequential):
+    """Layers one after the other; a model of one rate, so the rate is not looked at."""
+
+    def forward(self, x: Tensor, rate: Tensor | None = None) -> Tensor:
+        """x (B,C,h,w) -> (B,D,4h,4w)."""
+        y: Tensor = super().forward(x)
+        return y
+
+
+@dataclass(frozen=True, kw_only=True)
+class StridedTransform:
+    """Numbers of this skeleton.
+
+    attention: a window attention module after every second stage of the analysis and before it in the synthesis.
+    tail: channels of the last Up, which a 1x1 convolution turns into colours, as in the code of [1]; every stage is
+        normalised then, by plain GDN also in the synthesis. 0 is the form of [2]: the last stage of either side is a
+        bare convolution and the synthesis uses the inverse GDN.
+    kernel: of the strided convolutions. subpixel: upsample by sub-pixel instead of transposed convolutions.
+    sal_squeeze: divides the hidden width of SAL.
+    """
+
+    attention: bool = True
+    tail: int = 32
+    kernel: int = 5
+    subpixel: bool = False
+    sal_squeeze: int = 1
+
+    def build(self, shallow: int, latent: int, sal: bool, rate_points: int) -> Transforms:
+        """See TransformConfig. Raises ValueError for rate points: these transforms know one rate."""
+        if rate_points:
+            raise ValueError(f"rate_points={rate_points}: a strided transform knows one rate")
+        n, m = shallow, latent
+        return Transforms(
+            nn.Sequential(self._down(3, n, sal), self._down(n, n, sal), *self._attention(n, WINDOWS[0])),
+            nn.Sequential(self._down(n, n, sal), self._down(n, m, sal, last=True), *self._attention(m, WINDOWS[1])),
+            Synthesis(*self._attention(m, WINDOWS[1]), self._up(m, n, sal), self._up(n, n, sal)),
+            Synthesis(*self._attention(n, WINDOWS[0]), self._up(n, n, sal), *self._to_colours(n, sal)),
+            shallow_stride=SHALLOW_STRIDE,
+        )
+
+    def _down(self, before: int, after: int, sal: bool, last: bool = False) -> Down:
+        norm = None if last and not self.tail else GDN(after)
+        return Down(halve(before, after, self.kernel), norm, self._sal(after) if sal else None)
+
+    def _up(self, before: int, after: int, sal: bool, last: bool = False) -> Up:
+        conv = subpixel(before, after, self.kernel) if self.subpixel else double(before, after, self.kernel)
+        norm = None if last else GDN(after, inverse=not self.tail)
+        return Up(self._sal(before) if sal else None, conv, norm)
+
+    def _to_colours(self, before: int, sal: bool) -> list[nn.Module]:
+        if not self.tail:
+            return [self._up(before, 3, sal, last=True)]
+        return [self._up(before, self.tail, sal), nn.Conv2d(self.tail, 3, 1)]
+
+    def _sal(self, channels: int) -> ScaleAffine:
+        return ScaleAffine(channels, hidden=channels // self.sal_squeeze)
+
+    def _attention(self, channels: int, window: int) -> list[nn.Module]:
+        return [WindowAttentionModule(channels, window)] if self.attention else []
