@@ -1,8 +1,5 @@
 """regio compare: one picture by several codecs at the same number of bytes."""
 
-from __future__ import annotations
-
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,10 +9,14 @@ def compare(
     picture: Annotated[str, typer.Argument(help="picture to compare on, or - for standard input")],
     bpp: Annotated[float, typer.Option(min=0.001, max=24, help="bits per pixel for everybody; try 0.1 … 0.5")] = 0.2,
     codecs: Annotated[
-        str, typer.Option(help="who takes part: Regio models, jpeg, webp, jpeg2000, avif, avif-psnr, jxl, hevc")
-    ] = "segpic-xs,jpeg,webp,avif",
+        str | None,
+        typer.Option(
+            help="with commas: Regio models, jpeg, webp, jpeg2000, avif, avif-psnr, jxl, hevc; "
+            "default: the default model, jpeg, webp, jpeg2000, avif"
+        ),
+    ] = None,
     output: Annotated[
-        Path | None,
+        str | None,
         typer.Option("--output", "-o", help="side-by-side picture; default: beside the picture, .compare.png"),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="overwrite the output")] = False,
@@ -26,29 +27,37 @@ def compare(
 
     Examples: regio compare photo.png --bpp 0.2 --codecs segpic-xs,jpeg,avif · regio compare - -o sheet.png < a.png
     """
+    import io
     import json
-    import sys
 
+    from regio.cli.files import read_whole, write_whole
+    from regio.cli.paths import PICTURES, plan
+    from regio.cli.progress import print_result, say, talking
     from regio.errors import UsageError
     from regio.evaluation.compare import FIGURES, at_bytes, contact_sheet, table
-    from regio.evaluation.contestants import line_up
+    from regio.evaluation.contestants import line_up, names_in
     from regio.images import read_picture
 
-    if output is None and picture == "-":
-        raise UsageError("a picture from standard input needs -o for the side-by-side picture")
-    sheet = output or Path(picture).with_suffix(".compare.png")
-    if sheet.exists() and not force:
-        raise UsageError(f"{sheet} exists; --force overwrites it")
-    pixels = read_picture(sys.stdin.buffer if picture == "-" else picture).pixels
-    lineup = line_up([name.strip() for name in codecs.split(",") if name.strip()], device=device)
+    jobs = plan([picture], output, suffixes=PICTURES, extension=".compare.png", force=force)
+    if len(jobs) > 1:
+        raise UsageError("one picture at a time; `regio evaluate` takes folders")
+    job = jobs[0]
+    if as_json and job.target is None:
+        raise UsageError("--json and the side-by-side picture cannot both go to standard output; use -o FILE")
+    pixels = read_picture(read_whole(job.source)).pixels
+    lineup = line_up(names_in(codecs), device=device)
     for name, reason in lineup.skipped.items():
-        typer.echo(f"skipped {name}: {reason}", err=True)
-    budget = int(bpp * pixels.shape[0] * pixels.shape[1] / 8)
-    versions = [at_bytes(pixels, one, budget) for one in lineup.contestants]
+        say(f"{name} skipped: {reason}")
+    budget = max(1, int(bpp * pixels.shape[0] * pixels.shape[1] / 8))
+    versions = []
+    for contestant in lineup.contestants:
+        with talking(f"{contestant.name}: at most {budget} bytes"):
+            versions.append(at_bytes(pixels, contestant, budget))
+    sheet = io.BytesIO()
     contact_sheet(pixels, versions).save(sheet, "PNG")
+    write_whole(job, sheet.getvalue(), force=force)
     if as_json:
         figures = [{name: getattr(one, name) for name in FIGURES} for one in versions]
-        typer.echo(json.dumps({"budget": budget, "versions": figures, "skipped": lineup.skipped}))
-    else:
-        typer.echo(table(versions))
-    typer.echo(f"side by side: {sheet}", err=True)
+        print_result(json.dumps({"budget": budget, "versions": figures, "skipped": lineup.skipped}))
+    elif job.target is not None:
+        print_result(table(versions))

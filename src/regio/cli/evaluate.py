@@ -1,7 +1,5 @@
 """regio evaluate: rate-distortion of codecs over a folder of pictures."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 
@@ -11,8 +9,12 @@ import typer
 def evaluate(
     folder: Annotated[Path, typer.Argument(help="folder of pictures; subfolders included")],
     codecs: Annotated[
-        str, typer.Option(help="who takes part: Regio models, jpeg, webp, jpeg2000, avif, avif-psnr, jxl, hevc")
-    ] = "segpic-xs,jpeg,webp,jpeg2000,avif",
+        str | None,
+        typer.Option(
+            help="with commas: Regio models, jpeg, webp, jpeg2000, avif, avif-psnr, jxl, hevc; "
+            "default: the default model, jpeg, webp, jpeg2000, avif"
+        ),
+    ] = None,
     qualities: Annotated[
         str | None, typer.Option(help="of the Regio models, 0 … 100, with commas; default: 0,10,…,100")
     ] = None,
@@ -31,28 +33,31 @@ def evaluate(
     · regio evaluate photos --qualities 20,40,60,80 -o report/photos
     """
     import json
-    import sys
 
+    from regio.cli.progress import Progress, print_result, say
     from regio.evaluation.bd_rate import find_curves, fit_named
-    from regio.evaluation.contestants import OwnCodec, line_up
+    from regio.evaluation.contestants import OwnCodec, line_up, names_in
     from regio.evaluation.report import AXES, markdown, means_table, write_report
     from regio.evaluation.sweep import find_pictures, sweep
 
-    def talk(line: str) -> None:
-        if sys.stderr.isatty():
-            typer.echo(line, err=True)
-
     method = fit_named(fit)
-    own = _numbers(qualities)
+    own = numbers_in(qualities)
     pictures = find_pictures(folder)
     curves = {metric: find_curves(references, metric) if references else [] for metric in AXES}
-    lineup = line_up([name.strip() for name in codecs.split(",") if name.strip()], device=device)
+    lineup = line_up(names_in(codecs), device=device)
     for name, reason in lineup.skipped.items():
-        typer.echo(f"skipped {name}: {reason}", err=True)
-    settings = {one.name: own for one in lineup.contestants if own and isinstance(one, OwnCodec)}
-    outcome = sweep(pictures, lineup.contestants, output / "sweep.csv", settings=settings, progress=talk)
+        say(f"{name} skipped: {reason}")
+    progress = Progress(1)
+    outcome = sweep(
+        pictures,
+        lineup.contestants,
+        output / "sweep.csv",
+        settings={one.name: own for one in lineup.contestants if own and isinstance(one, OwnCodec)},
+        progress=progress.show,
+    )
+    progress.clear()
     for problem in outcome.problems:
-        typer.echo(f"skipped {problem.picture} {problem.codec}: {problem.reason}", err=True)
+        say(f"{' by '.join(filter(None, (problem.picture, problem.codec)))} skipped: {problem.reason}")
     report = write_report(
         outcome,
         output,
@@ -64,20 +69,21 @@ def evaluate(
     if as_json:
         entries = json.loads((output / "bd_rates.json").read_text(encoding="utf-8"))
         means = [curve.as_dict() for curve in report.curves]
-        typer.echo(json.dumps({"curves": means, "bd_rates": entries, "skipped": lineup.skipped}))
+        print_result(json.dumps({"curves": means, "bd_rates": entries, "skipped": lineup.skipped}))
         return
-    typer.echo(means_table(report.curves))
-    typer.echo(markdown(report.bd_rates) if report.bd_rates else "", nl=False)
-    typer.echo(f"report: {output}", err=True)
+    print_result(means_table(report.curves))
+    if report.bd_rates:
+        print_result("\n" + markdown(report.bd_rates).rstrip())
 
 
-def _numbers(text: str | None) -> tuple[float, ...]:
+def numbers_in(text: str | None) -> tuple[float, ...]:
+    """Qualities from a list with commas; none from None."""
     from regio.errors import UsageError
 
     try:
-        numbers = tuple(float(part) for part in text.split(",") if part.strip()) if text else ()
+        numbers = tuple(float(part) for part in (text or "").split(",") if part.strip())
     except ValueError:
         raise UsageError(f"--qualities: numbers with commas are wanted, not {text!r}") from None
     if not all(0 <= number <= 100 for number in numbers):
-        raise UsageError("--qualities: 0 … 100")
+        raise UsageError(f"--qualities: {text} is not within 0 … 100")
     return numbers

@@ -11,7 +11,7 @@ from PIL import Image
 from regio.evaluation.columns import columns, figure
 from regio.evaluation.contestants import Contestant
 from regio.evaluation.metrics import bpp, ms_ssim, psnr
-from regio.evaluation.side_by_side import Panel, busiest_window, side_by_side
+from regio.evaluation.side_by_side import Panel, Window, busiest_window, side_by_side
 from regio.images import Pixels
 
 
@@ -89,13 +89,13 @@ def table(versions: Sequence[Version]) -> str:
     return columns(header, rows)
 
 
-def contact_sheet(pixels: Pixels, versions: Sequence[Version]) -> Image.Image:
-    """Original and versions beside each other, labelled, with a crop from where they differ most."""
+def contact_sheet(pixels: Pixels, versions: Sequence[Version], windows: Sequence[Window] = ()) -> Image.Image:
+    """Original and versions beside each other, labelled, with crops: the windows given, and where they differ most."""
     height, width = pixels.shape[:2]
-    panels = [Panel("original", (f"{width}×{height}", ""), pixels)]
+    panels = [Panel("original", (f"{width} x {height} pixels", ""), pixels)]
     for one in versions:
         over = "" if one.fits else ", over the budget"
         quality = f"PSNR {one.psnr:.2f} dB" + f", MS-SSIM {figure(one.ms_ssim, '.4f')}"
         panels.append(Panel(one.codec, (f"{one.size} bytes, {one.bpp:.3f} bpp{over}", quality), one.pixels))
     window = busiest_window(pixels, [one.pixels for one in versions])
-    return side_by_side(panels, [window])
+    return side_by_side(panels, [*windows, window])

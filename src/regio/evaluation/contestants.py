@@ -88,6 +88,18 @@ class Lineup(NamedTuple):
     skipped: dict[str, str]  # name -> the reason
 
 
+OPPONENTS_BY_DEFAULT = ("jpeg", "webp", "jpeg2000", "avif")
+
+
+def names_in(text: str | None) -> list[str]:
+    """Names from a list with commas; from None, the default model and the opponents that Pillow itself brings."""
+    if text is None:
+        from regio.models.catalog import DEFAULT
+
+        return [DEFAULT, *OPPONENTS_BY_DEFAULT]
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
 def line_up(names: Sequence[str], *, device: str = "auto") -> Lineup:
     """Contestants by name: an opponent's, a bundled codec's, or the path of weights.
 

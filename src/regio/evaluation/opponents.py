@@ -155,7 +155,7 @@ OPPONENTS: dict[str, Opponent] = {
             description="libwebp lossy, 4:2:0, method 6",
             library="webp",
             file_format="WEBP",
-            ladder=_steps(0, 100),
+            ladder=tuple(quarter / 4 for quarter in range(401)),  # libwebp takes fractions
             settings=(0, 2, 5, 10, 20, 35, 50, 65, 78, 88),
             options=_webp,
         ),

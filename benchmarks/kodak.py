@@ -1,0 +1,262 @@
+"""Measure a codec of ours on a folder of pictures, from real files, and set it beside recorded curves of others.
+
+    python benchmarks/kodak.py PICTURES --anchors FOLDER [--codec segpic-xs] [--qualities 0,10,...,100] [-o runs/kodak]
+
+FOLDER holds result files in the field's shape ({"name", "results": {"bpp", "psnr-rgb", ...}}), subfolders included,
+measured on the same pictures. Printed and written (sweep.csv, estimates.csv, kodak.json, plots):
+
+- every file decodes, and is at most 1.005 x the estimated bytes + 16;
+- bytes rise with quality on every picture, and the rates that quality 0..100 covers;
+- PSNR at 0.15, 0.3 and 0.6 bpp beside each anchor's, read off the mean curves (PCHIP over the logarithm of the rate);
+- BD-rates in PSNR and MS-SSIM against each anchor.
+
+Exit status 1 if a file failed, was too large, or the codec lies under JPEG at one of the three rates. Interrupted and
+started again it goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import itertools
+import json
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+import regio
+from regio.codec import Codec
+from regio.errors import RegioError
+from regio.evaluation.bd_rate import BDRate, Curve, bd_rate, find_curves
+from regio.evaluation.columns import columns, figure
+from regio.evaluation.contestants import OwnCodec
+from regio.evaluation.report import MeanCurve, mean_curves, means_table, plot, write_curves
+from regio.evaluation.sweep import Outcome, Row, find_pictures, sweep
+from regio.images import read_picture
+
+RATES = (0.15, 0.3, 0.6)
+JPEG = "jpeg_420"
+OPPONENTS = (JPEG, "webp", "jpeg2000", "avif_444_s6", "avif_444_s4_psnr", "heic_444_slow_psnr")
+PUBLISHED = ("bpg_444_x265_ycbcr", "av1", "hm", "vtm", "segpic")
+DRAWN = (JPEG, "webp", "jpeg2000", "avif_444_s4_psnr", "bpg_444_x265_ycbcr", "vtm")
+SIZE_FACTOR, SIZE_BYTES = 1.005, 16  # what a file may cost beyond its estimate: coder, header and checksum
+
+
+class Estimate(NamedTuple):
+    """A file beside the size the model expected of it."""
+
+    picture: str
+    quality: float
+    bytes: int
+    estimated_bytes: float
+    allowed_bytes: float
+
+    @property
+    def holds(self) -> bool:
+        return self.bytes <= self.allowed_bytes
+
+
+class Against(NamedTuple):
+    """Our mean curve beside one anchor's."""
+
+    anchor: str
+    psnr: tuple[float, ...]  # the anchor's dB at RATES; NaN where its curve does not reach
+    margin: tuple[float, ...]  # ours minus the anchor's
+    bd_psnr: BDRate
+    bd_ms_ssim: BDRate | None
+
+
+def main() -> int:
+    """Measure, compare, write, print."""
+    options = arguments()
+    torch.set_num_threads(options.threads)
+    pictures = find_pictures(options.pictures)
+    contestant = OwnCodec(regio.load(options.codec, device=options.device), options.qualities)
+    outcome = sweep(pictures, [contestant], options.output / "sweep.csv", progress=talk)
+    for problem in outcome.problems:
+        print(f"failed: {problem.picture}: {problem.reason}", file=sys.stderr)
+    if not outcome.rows:
+        return 1
+    estimates = estimate(contestant.codec, pictures, outcome.rows, options.output / "estimates.csv")
+    (mean,) = mean_curves(outcome.rows, {contestant.name: contestant.description})
+    anchors = find_curves(options.anchors, "psnr")
+    against = compare(mean, anchors, find_curves(options.anchors, "ms_ssim"))
+    write(options.output, mean, against, estimates, outcome)
+    drawn = [curve for curve in anchors if curve.name in DRAWN]
+    plot([mean.curve("psnr")], options.output / "rd_psnr", references=drawn, title=f"{mean.pictures} pictures")
+    print(means_table([mean]), end="\n\n")
+    print(against_table(mean, against), end="\n\n")
+    return verdict(outcome, estimates, against, files=len(pictures) * len(options.qualities))
+
+
+def estimate(codec: Codec, pictures: dict[str, Path], rows: Sequence[Row], table: Path) -> list[Estimate]:
+    """What the model expects each measured file to cost, as a list and as a CSV."""
+    estimates: list[Estimate] = []
+    for name in pictures:
+        mine = [row for row in rows if row.picture == name]
+        if not mine:
+            continue
+        talk(f"{name}: estimates")
+        pixels = read_picture(pictures[name]).pixels
+        for row in mine:
+            expected = codec.estimate_bits(pixels, row.quality) / 8
+            estimates.append(Estimate(name, row.quality, row.bytes, expected, SIZE_FACTOR * expected + SIZE_BYTES))
+    with table.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([(*Estimate._fields, "holds"), *((*one, one.holds) for one in estimates)])
+    return estimates
+
+
+def compare(mean: MeanCurve, anchors: Sequence[Curve], anchors_ms_ssim: Sequence[Curve]) -> list[Against]:
+    """Our curve against every recorded one that is at hand, in the order of OPPONENTS and PUBLISHED."""
+    psnr = {curve.name: curve for curve in anchors}
+    ms_ssim = {curve.name: curve for curve in anchors_ms_ssim}
+    ours, ours_ms_ssim = mean.curve("psnr"), mean.curve("ms_ssim")
+    against: list[Against] = []
+    for name in (*OPPONENTS, *PUBLISHED):
+        if name not in psnr:
+            print(f"no curve called {name} among the anchors", file=sys.stderr)
+            continue
+        theirs = tuple(psnr[name].quality_at(rate) for rate in RATES)
+        margin = tuple(ours.quality_at(rate) - quality for rate, quality in zip(RATES, theirs, strict=True))
+        similarity = bd_rate(ms_ssim[name], ours_ms_ssim, metric="ms_ssim") if name in ms_ssim else None
+        against.append(Against(name, theirs, margin, bd_rate(psnr[name], ours), similarity))
+    return against
+
+
+def against_table(mean: MeanCurve, against: Sequence[Against]) -> str:
+    """PSNR at the three rates, margins and BD-rates, as lines of text."""
+    ours = mean.curve("psnr")
+    header = ["anchor", *(f"{rate:g} bpp" for rate in RATES), *(f"margin {rate:g}" for rate in RATES)]
+    header += ["BD-rate PSNR", "overlap dB", "BD-rate MS-SSIM", "overlap dB"]
+    rows = [
+        [f"({mean.name})", *(figure(ours.quality_at(rate), ".2f") for rate in RATES), *["" for _ in RATES], *4 * [""]]
+    ]
+    for one in against:
+        cells = [one.anchor, *(figure(value, ".2f") for value in one.psnr), *(figure(m, "+.2f") for m in one.margin)]
+        rows.append([*cells, *bd_cells(one.bd_psnr), *bd_cells(one.bd_ms_ssim)])
+    return (
+        columns(header, rows)
+        + "\n(PSNR and margins in dB; BD-rates in per cent by PCHIP, negative: fewer bits than the anchor)"
+    )
+
+
+def bd_cells(entry: BDRate | None) -> tuple[str, str]:
+    """Number and overlap of a BD-rate."""
+    if entry is None or entry.note:
+        return "–", "" if entry is None else entry.note
+    return f"{entry.percent:+.1f}", f"{entry.low:.1f}–{entry.high:.1f}"
+
+
+def verdict(outcome: Outcome, estimates: Sequence[Estimate], against: Sequence[Against], *, files: int) -> int:
+    """Print the checks; 0 if all that must hold do."""
+    worst = max(estimates, key=lambda one: one.bytes / one.allowed_bytes)
+    over = [one for one in estimates if not one.holds]
+    ratio = sum(one.bytes for one in estimates) / sum(one.estimated_bytes for one in estimates)
+    jpeg = next((one.margin for one in against if one.anchor == JPEG), (math.nan,) * len(RATES))
+    low, high = rates_covered(outcome.rows)
+    checks = {
+        f"{len(outcome.rows)} of {files} files made and decoded": len(outcome.rows) == files,
+        f"{len(estimates) - len(over)} of {len(estimates)} files ≤ {SIZE_FACTOR} × estimate + {SIZE_BYTES} bytes "
+        f"(all files {100 * (ratio - 1):+.3f} % of the estimate; closest: {worst.picture} at quality "
+        f"{worst.quality:g}, {worst.bytes} of {worst.allowed_bytes:.1f})": not over,
+        "PSNR above JPEG 4:2:0 at "
+        + ", ".join(f"{r:g} bpp by {m:.2f} dB" for r, m in zip(RATES, jpeg, strict=True)): all(
+            margin > 0 for margin in jpeg
+        ),
+    }
+    for text, holds in checks.items():
+        print("ok    " if holds else "FAILED", text)
+    rising = sum(rises(outcome.rows, picture) for picture in {row.picture for row in outcome.rows})
+    print(
+        f"note   bytes rise strictly with quality on {rising} of {len({row.picture for row in outcome.rows})} pictures"
+    )
+    print(f"note   mean rates from {low:.3f} to {high:.3f} bpp")
+    return 0 if all(checks.values()) else 1
+
+
+def rates_covered(rows: Sequence[Row]) -> tuple[float, float]:
+    """Mean rate at the lowest and at the highest quality."""
+    rates = mean_curves(rows)[0].bpp
+    return rates[0], rates[-1]
+
+
+def rises(rows: Sequence[Row], picture: str) -> bool:
+    """Whether a higher quality always makes a larger file of this picture."""
+    sizes = [row.bytes for row in sorted(rows, key=lambda row: row.quality) if row.picture == picture]
+    return all(small < large for small, large in itertools.pairwise(sizes))
+
+
+def write(
+    folder: Path, mean: MeanCurve, against: Sequence[Against], estimates: Sequence[Estimate], outcome: Outcome
+) -> None:
+    """kodak.json, and the mean curve as a result file."""
+    write_curves([mean], folder)
+    ours: Curve = mean.curve("psnr")
+    summary = {
+        "codec": mean.name,
+        "weights": mean.weights,
+        "commits": list(mean.commits),
+        "pictures": mean.pictures,
+        "rates": list(RATES),
+        "psnr": [number(ours.quality_at(rate)) for rate in RATES],
+        "against": [
+            {
+                "anchor": one.anchor,
+                "psnr": [number(value) for value in one.psnr],
+                "margin": [number(value) for value in one.margin],
+                "bd_psnr": bd_dict(one.bd_psnr),
+                "bd_ms_ssim": None if one.bd_ms_ssim is None else bd_dict(one.bd_ms_ssim),
+            }
+            for one in against
+        ],
+        "files": len(outcome.rows),
+        "files_over_their_estimate": [one._asdict() for one in estimates if not one.holds],
+        "bytes_over_estimate": sum(one.bytes for one in estimates) / sum(one.estimated_bytes for one in estimates),
+        "problems": [problem._asdict() for problem in outcome.problems],
+    }
+    (folder / "kodak.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+
+
+def bd_dict(entry: BDRate) -> dict[str, object]:
+    """A BD-rate for JSON, which knows no NaN."""
+    return {key: number(value) if isinstance(value, float) else value for key, value in entry._asdict().items()}
+
+
+def number(value: float) -> float | None:
+    """A number for JSON, which knows no NaN."""
+    return None if math.isnan(value) else value
+
+
+def talk(line: str) -> None:
+    """Progress, for a person who watches."""
+    if sys.stderr.isatty():
+        print(line, file=sys.stderr)
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="Rate and distortion of one of our codecs beside recorded curves.")
+    parser.add_argument("pictures", type=Path, help="folder of pictures")
+    parser.add_argument("--anchors", type=Path, required=True, help="folder of result files of other codecs")
+    parser.add_argument("--codec", default="segpic-xs", help="a bundled name or a .safetensors path")
+    parser.add_argument(
+        "--qualities",
+        type=lambda text: tuple(float(part) for part in text.split(",")),
+        default=tuple(float(quality) for quality in range(0, 101, 10)),
+        help="0 … 100, with commas; default 0,10,…,100",
+    )
+    parser.add_argument("-o", "--output", type=Path, default=Path("runs/kodak"), help="default: runs/kodak")
+    parser.add_argument("--device", default="cpu", help="default: cpu")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="default: torch's own choice")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except RegioError as error:
+        sys.exit(f"{type(error).__name__}: {error}")

@@ -1,0 +1,90 @@
+"""`regio evaluate` and `regio compare` on opponents only: what is printed, what is written, what is refused."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import typer
+from PIL import Image
+from typer.testing import CliRunner
+
+from regio.cli.compare import compare
+from regio.cli.evaluate import evaluate, numbers_in
+from regio.errors import UsageError
+
+
+def app() -> typer.Typer:
+    commands = typer.Typer()
+    commands.command()(evaluate)
+    commands.command()(compare)
+    return commands
+
+
+def picture_file(path: Path, seed: int = 0) -> Path:
+    rows, columns = np.mgrid[0:80, 0:100]
+    planes = [127 + 90 * np.sin(rows / (6 + c + seed)) * np.cos(columns / 9) for c in range(3)]
+    Image.fromarray(np.stack(planes, -1).astype(np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "in").mkdir()
+    for number in range(2):
+        picture_file(tmp_path / "in" / f"{number}.png", number)
+    return tmp_path / "in"
+
+
+def test_evaluate_prints_means_and_bd_rates_and_writes_the_report(folder: Path, tmp_path: Path) -> None:
+    (folder / "broken.png").write_bytes(b"no picture")
+    command = ["evaluate", str(folder), "--codecs", "jpeg,webp", "--anchor", "jpeg", "-o", str(tmp_path / "out")]
+    result = CliRunner().invoke(app(), command)
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0].split()[0] == "codec"
+    assert [line.split()[0] for line in lines[1:20]] == ["jpeg"] * 9 + ["webp"] * 10
+    assert any(line.startswith("| webp | jpeg | psnr | ") and "%" in line for line in lines)
+    assert "broken.png skipped" in result.stderr
+    assert len((tmp_path / "out" / "sweep.csv").read_text().splitlines()) == 1 + 2 * 19
+    assert (tmp_path / "out" / "rd_psnr.svg").exists()
+    again = CliRunner().invoke(app(), [*command, "--json"])
+    content = json.loads(again.stdout)
+    assert [curve["name"] for curve in content["curves"]] == ["jpeg", "webp"]
+    assert content["bd_rates"][0]["anchor"] == "jpeg"
+
+
+def test_compare_prints_a_table_and_writes_the_sheet(tmp_path: Path) -> None:
+    path = picture_file(tmp_path / "a.png")
+    command = ["compare", str(path), "--bpp", "1.5", "--codecs", "jpeg,webp"]
+    result = CliRunner().invoke(app(), command)
+    assert result.exit_code == 0, result.output
+    assert [line.split()[0] for line in result.stdout.splitlines()] == ["codec", "jpeg", "webp"]
+    with Image.open(tmp_path / "a.compare.png") as sheet:
+        assert sheet.width == 12 + 3 * 372
+    assert isinstance(CliRunner().invoke(app(), command).exception, UsageError)  # the sheet exists
+    figures = json.loads(CliRunner().invoke(app(), [*command, "--force", "--json"]).stdout)
+    assert figures["budget"] == 1500
+    assert all(one["size"] <= 1500 and one["fits"] for one in figures["versions"])
+
+
+def test_compare_reads_and_writes_streams(tmp_path: Path) -> None:
+    data = picture_file(tmp_path / "a.png").read_bytes()
+    result = CliRunner().invoke(app(), ["compare", "-", "--codecs", "jpeg", "-o", "-"], input=data)
+    assert result.exit_code == 0, result.output
+    with Image.open(io.BytesIO(result.stdout_bytes)) as sheet:
+        assert sheet.format == "PNG"
+    refused = CliRunner().invoke(app(), ["compare", "-", "--codecs", "jpeg", "--json"], input=data)
+    assert isinstance(refused.exception, UsageError)
+
+
+def test_qualities_are_numbers_from_0_to_100() -> None:
+    assert numbers_in(None) == ()
+    assert numbers_in("0, 37.5,100") == (0, 37.5, 100)
+    with pytest.raises(UsageError, match="numbers with commas"):
+        numbers_in("low")
+    with pytest.raises(UsageError, match="not within 0"):
+        numbers_in("-1,5")
