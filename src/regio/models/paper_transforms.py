@@ -51,8 +51,9 @@ class Synthesis(nn.Sequential):
 
     def forward(self, x: Tensor, rate: Tensor | None = None) -> Tensor:
         """x (B,C,h,w) -> (B,D,4h,4w)."""
-        y: Tensor = super().forward(x)
-        return y
+        for layer in self:
+            x = layer(x)
+        return x
 
 
 @dataclass(frozen=True, kw_only=True)

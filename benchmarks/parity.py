@@ -1,0 +1,179 @@
+"""Does our SegPIC compute what the authors' code computes?
+
+    python benchmarks/parity.py FOLDER/segpic_public.npz
+
+The file holds outputs of the published code for parameters that are drawn from a seed; parity_params.py and
+segpic_keys.json beside it draw the same parameters again. They are loaded as a published checkpoint would be, and every
+array, the bits of every stream and the parameter counts of the family are compared. Exit status 1 if one is out of
+tolerance, 2 if the files are not there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from regio.entropy import FactorizedPrior, RateEstimator
+from regio.interop import segpic_from_official
+from regio.models.segpic import SegPIC, SegPICConfig
+from regio.nn.regional import GridRegions
+
+ARRAY_TOLERANCE = 1e-4  # absolute; two float32 paths of the published code differ by up to 1.3e-5
+BITS_TOLERANCE = 1e-5  # relative
+COUNT_TOLERANCE = 0.1  # millions of parameters: the paper prints one decimal
+BITS = {"y": "y", "z": "z", "prototypes_shallow": "z_center", "prototypes_deep": "z_center2"}
+PAPER_MILLIONS = {  # tables 1 and 2 of the SegPIC paper
+    "segpic": 83.5,
+    "wacnn": 75.2,
+    "wacnn-sal": 76.7,
+    "wacnn-rat": 82.0,
+    "charm": 48.8,
+    "segpic-s": 29.2,
+    "baseline-s": 21.7,
+}
+
+
+class Row(NamedTuple):
+    """One comparison."""
+
+    name: str
+    ours: float | None
+    theirs: float | None
+    difference: float
+    tolerance: float
+
+
+class Recorder(RateEstimator):
+    """Estimates rates, and keeps the values that came to be coded."""
+
+    def __init__(self) -> None:
+        super().__init__(noisy=False)
+        self.values: dict[str, Tensor | None] = {}
+
+    def factorized(
+        self,
+        stream: str,
+        values: Tensor | None,
+        prior: FactorizedPrior,
+        size: tuple[int, int],
+        present: Tensor | None = None,
+    ) -> Tensor:
+        """See RateEstimator."""
+        self.values[stream] = values
+        return super().factorized(stream, values, prior, size, present)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; see the module."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "reference", type=Path, help="segpic_public.npz; parity_params.py and segpic_keys.json beside it"
+    )
+    reference: Path = parser.parse_args(arguments).reference
+    missing = [
+        path.name
+        for path in (reference, reference.with_name("parity_params.py"), reference.with_name("segpic_keys.json"))
+        if not path.is_file()
+    ]
+    if missing:
+        print(f"parity: {', '.join(missing)} not found in {reference.parent}", file=sys.stderr)
+        return 2
+    rows = [*function_rows(reference), *count_rows()]
+    print(table(rows))
+    return 0 if all(within(row) for row in rows) else 1
+
+
+def function_rows(reference: Path) -> list[Row]:
+    """Largest differences of the arrays, and bits stream by stream."""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    params = load_beside(reference)
+    with np.load(reference) as arrays:
+        want = {name: arrays[name] for name in arrays.files}
+    meta = json.loads(str(want["meta"]))
+    state = params.make_state_dict(reference.with_name("segpic_keys.json"), meta["seed"])
+    digest, total = params.digest(state)
+    same = digest == meta["param_sha256"]
+    drift = 0.0 if same else abs(total / meta["param_abs_sum"] - 1)
+    rows = [Row("parameters drawn", total, meta["param_abs_sum"], drift, 1e-6)]
+    picture = params.image(meta["h"], meta["w"], meta["input_seed"])
+    got, bits = outputs(segpic_from_official(state), picture, meta["grid"])
+    for name, value in got.items():
+        rows.append(Row(f"{name}, largest |difference|", None, None, largest(value, want[name]), ARRAY_TOLERANCE))
+    for stream, theirs in BITS.items():
+        expected = float(want[f"bits_{theirs}"])
+        rows.append(Row(f"bits of {stream}", bits[stream], expected, abs(bits[stream] / expected - 1), BITS_TOLERANCE))
+    return rows
+
+
+@torch.no_grad()
+def outputs(model: SegPIC, picture: Tensor, grid: int) -> tuple[dict[str, Tensor], dict[str, float]]:
+    """Arrays and bits, by the names of the reference file, from the model's one walk."""
+    coder, where = Recorder(), GridRegions(grid)
+    latents = model.analyse(picture, where)
+    decoded = model.code(latents, coder, where, None, model.latent_size(picture))
+    x_hat = model.synthesise(decoded, where, None)
+    z = coder.values["z"]
+    assert z is not None
+    bits = {stream: float(value.sum()) for stream, value in coder.bits.items()}
+    return {"x_hat": x_hat, "y": latents.y, "y_hat": decoded.y_hat, "z": z}, bits
+
+
+def count_rows() -> list[Row]:
+    """Parameters of every member of the family, in millions, beside the paper's."""
+    return [
+        Row(f"parameters of {name}, M", ours, theirs, abs(ours - theirs), COUNT_TOLERANCE)
+        for name, theirs in PAPER_MILLIONS.items()
+        for ours in [millions(name)]
+    ]
+
+
+def millions(preset: str) -> float:
+    """Parameters of a preset in millions, counted without making them."""
+    with torch.device("meta"):
+        model = SegPIC(SegPICConfig.preset(preset))
+    return sum(p.numel() for p in model.parameters()) / 1e6
+
+
+def largest(ours: Tensor, theirs: np.ndarray) -> float:
+    """The largest absolute difference; infinite where the shapes differ."""
+    if tuple(ours.shape) != theirs.shape:
+        return float("inf")
+    return float(np.abs(ours.double().numpy() - theirs).max())
+
+
+def within(row: Row) -> bool:
+    """Whether a comparison is in tolerance; a NaN is not."""
+    return row.difference <= row.tolerance
+
+
+def table(rows: list[Row]) -> str:
+    """All comparisons as text."""
+    lines = [f"{'':34} {'ours':>14} {'published':>14} {'difference':>11} {'tolerance':>10}"]
+    for row in rows:
+        ours, theirs = ("" if v is None else f"{v:.2f}" for v in (row.ours, row.theirs))
+        verdict = "ok" if within(row) else "OUT OF TOLERANCE"
+        lines.append(f"{row.name:34} {ours:>14} {theirs:>14} {row.difference:11.2e} {row.tolerance:10.0e}  {verdict}")
+    return "\n".join(lines)
+
+
+def load_beside(reference: Path) -> ModuleType:
+    """The generator of parameters that lies beside the reference file."""
+    spec = importlib.util.spec_from_file_location("parity_params", reference.with_name("parity_params.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+if __name__ == "__main__":
+    sys.exit(main())

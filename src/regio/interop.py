@@ -1,0 +1,200 @@
+"""Published checkpoints, loaded into our models.
+
+The authors' layout of SegPIC [1] names every part otherwise than we do, holds eight blocks twice, fuses two of our
+convolutions into one and carries entropy-coder buffers, which we do not need: our tables come from the weights.
+"""
+
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from regio.errors import UnsupportedFile
+from regio.models.paper_transforms import StridedTransform
+from regio.models.segpic import SegPIC, SegPICConfig
+
+# Ours -> theirs, as regular expressions, applied one after the other to each parameter name.
+_RENAMED = [
+    (r"^regional\.analysis\.", "dyn_encoder."),
+    (r"^regional\.synthesis\.", "dyn_decoder."),
+    (r"^regional\.hyper\.", "dyn_enc_hyper."),
+    (r"^regional\.(means|scales)\.", r"dyn_dec_hyper_\1."),
+    (r"^(dyn_\w+)\.embed\.", r"\1.conv."),
+    (r"^(dyn_\w+)\.(mix|steer)\.", r"\1.k_sp_gen.0."),
+    (r"^(dyn_\w+)\.kernels\.1\.", r"\1.k_sp_gen.2."),
+    (r"^(dyn_\w+)\.kernels\.3\.", r"\1.k_sp_gen.4."),
+    (r"^(dyn_\w+)\.gate\.", r"\1.k_ch_gen."),
+    (r"^(dyn_\w+)\.project\.", r"\1.conv_out."),
+    (r"^regional\.shallow_coder\.analysis\.", "g_ab."),
+    (r"^regional\.shallow_coder\.synthesis\.", "g_sb."),
+    (r"^regional\.deep_coder\.analysis\.", "g_ab2."),
+    (r"^regional\.deep_coder\.synthesis\.", "g_sb2."),
+    (r"^regional\.shallow_prior\.", "entropy_bottleneck_b."),
+    (r"^regional\.deep_prior\.", "entropy_bottleneck_b2."),
+    (r"^z_prior\.", "entropy_bottleneck."),
+    (r"^(entropy_bottleneck\w*)\.matrices\.", r"\1._matrix"),
+    (r"^(entropy_bottleneck\w*)\.biases\.", r"\1._bias"),
+    (r"^(entropy_bottleneck\w*)\.factors\.", r"\1._factor"),
+    (r"^h_(mean|scale)\.", r"h_\1_s."),
+    (r"^context\.means\.", "cc_mean_transforms."),
+    (r"^context\.scales\.", "cc_scale_transforms."),
+    (r"^context\.residuals\.", "lrp_transforms."),
+    (r"^(g_[as]\d\.\d)\.conv\.", r"\1.conv_groups.0."),
+    (r"^(g_[as]\d\.\d)\.norm\.", r"\1.conv_groups.1."),
+    (r"^(g_[as]\d\.\d)\.affine\.inner\.", r"\1.scales_bias.0."),
+    (r"^(g_[as]\d\.\d)\.affine\.outer\.", r"\1.scales_bias.2."),
+    (r"^(g_[as]\d\.\d)\.trunk\.(\d)\.branch\.", r"\1.conv_a.\2.conv."),
+    (r"^(g_[as]\d\.\d)\.attention\.bias$", r"\1.conv_b.0.attn.relative_position_bias_table"),
+    (r"^(g_[as]\d\.\d)\.attention\.mix\.", r"\1.conv_b.0.attn.proj."),
+    (r"^(g_[as]\d\.\d)\.attention\.qkv\.", r"\1.conv_b.0.attn.qkv."),
+    (r"^(g_[as]\d\.\d)\.gate\.0\.branch\.", r"\1.conv_b.1.conv."),
+    (r"^(g_[as]\d\.\d)\.gate\.1\.branch\.", r"\1.conv_b.2.conv."),
+    (r"^(g_[as]\d\.\d)\.gate\.2\.branch\.", r"\1.conv_b.3.conv."),
+    (r"^(g_[as]\d\.\d)\.gate\.3\.", r"\1.conv_b.4."),
+]
+# The eight strided blocks stand in these lists as well; either copy will do.
+_ALIASES = {
+    "basic_E.0.": "g_a1.0.",
+    "basic_E.1.": "g_a1.1.",
+    "basic_E.2.": "g_a2.0.",
+    "basic_E.3.": "g_a2.1.",
+    "basic_D.0.": "g_s0.1.",
+    "basic_D.1.": "g_s0.2.",
+    "basic_D.2.": "g_s1.1.",
+    "basic_D.3.": "g_s1.2.",
+}
+# Constants and entropy-coder tables, present or not, empty or not.
+_BUFFERS = re.compile(
+    r"(_reparam\.(pedestal|lower_bound\.bound)|\.relative_position_index|\.attn_mask|^gaussian_conditional\..*"
+    r"|^entropy_bottleneck\w*\.(_offset|_quantized_cdf|_cdf_length|target|likelihood_lower_bound\.bound))$"
+)
+_HYPER_STRIDES = ((1, 1, 2, 1, 2), (1, 2, 1, 2, 1))  # of the hyper analysis and the hyper syntheses
+
+
+def read_checkpoint(path: str | Path) -> Mapping[str, Any]:
+    """Read a .pth, .pt or .pth.tar file without running any code from it.
+
+    Raises UnsupportedFile when it is no PyTorch file, or holds more than tensors and plain values.
+    """
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        raise UnsupportedFile(f"{path}: not a checkpoint of tensors alone ({_first_line(error)})") from None
+    if not isinstance(checkpoint, Mapping):
+        raise UnsupportedFile(f"{path}: a checkpoint should be a dictionary, this is a {type(checkpoint).__name__}")
+    return checkpoint
+
+
+def segpic_from_official(state_dict: Mapping[str, Any]) -> SegPIC:
+    """The authors' SegPIC checkpoint -> our model, in evaluation mode, float32, on the CPU.
+
+    Takes the state dict or the checkpoint around it (key "state_dict"), names with or without DataParallel's "module.",
+    either copy of the blocks held twice, and entropy-coder buffers empty, filled or missing. Sizes are read off the
+    tensors. Raises UnsupportedFile, with one line, for missing, unknown or misshapen entries.
+    """
+    theirs = _canonical(state_dict)
+    with torch.device("meta"):
+        model = SegPIC(_config(theirs))
+    ours: dict[str, Tensor] = {}
+    used: set[str] = set()
+    for name, parameter in model.named_parameters():
+        source = _official_name(name)
+        used.add(source)
+        ours[name] = _fitting(source, _part(name, _entry(theirs, source), parameter), parameter)
+    unknown = sorted(set(theirs) - used)
+    if unknown:
+        raise UnsupportedFile(f"no SegPIC checkpoint: {len(unknown)} unknown entries, the first is {unknown[0]!r}")
+    model = SegPIC(model.config)  # again, with storage and computed buffers
+    model.load_state_dict(ours, strict=False)
+    return model.eval()
+
+
+def _canonical(state_dict: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Their tensors under one name each, without prefixes, copies and buffers."""
+    inner = state_dict.get("state_dict", state_dict)
+    if not isinstance(inner, Mapping):
+        raise UnsupportedFile("no SegPIC checkpoint: its state_dict is not a dictionary")
+    copies, tensors = {}, {}
+    for key, value in inner.items():
+        name = str(key).removeprefix("module.")
+        if _BUFFERS.search(name):
+            continue
+        if not isinstance(value, Tensor) or not value.is_floating_point():
+            raise UnsupportedFile(f"no SegPIC checkpoint: entry {name!r} is not a tensor of real numbers")
+        alias = _ALIASES.get(name[: len("basic_E.0.")])
+        if alias:
+            copies[alias + name[len("basic_E.0.") :]] = value
+        else:
+            tensors[name] = value
+    return copies | tensors
+
+
+def _official_name(name: str) -> str:
+    for pattern, theirs in _RENAMED:
+        name = re.sub(pattern, theirs, name)
+    return name
+
+
+def _entry(tensors: Mapping[str, Tensor], name: str) -> Tensor:
+    if name not in tensors:
+        raise UnsupportedFile(f"no SegPIC checkpoint: entry {name!r} is missing")
+    return tensors[name]
+
+
+def _part(name: str, value: Tensor, parameter: Tensor) -> Tensor:
+    """Their first kernel-net convolution takes [features, prototypes]: `mix` is its first part, `steer` its second."""
+    if name.endswith(".mix.weight") and name.startswith("regional."):
+        return value[:, : parameter.shape[1]]
+    if name.endswith(".steer.weight"):
+        return value[:, value.shape[1] - parameter.shape[1] :]
+    return value
+
+
+def _fitting(name: str, value: Tensor, parameter: Tensor) -> Tensor:
+    if value.shape != parameter.shape:
+        raise UnsupportedFile(
+            f"no SegPIC checkpoint: entry {name!r} has shape {tuple(value.shape)}, {tuple(parameter.shape)} is wanted"
+        )
+    value = value.detach().to("cpu", torch.float32)
+    if not value.isfinite().all():
+        raise UnsupportedFile(f"damaged checkpoint: entry {name!r} holds values that are no numbers")
+    return value
+
+
+def _config(tensors: Mapping[str, Tensor]) -> SegPICConfig:
+    """The sizes of their model, read off its tensors."""
+
+    def width(name: str, axis: int = 0) -> int:
+        value = _entry(tensors, f"{name}.weight")
+        if value.dim() < 2:
+            raise UnsupportedFile(f"no SegPIC checkpoint: entry '{name}.weight' is not a matrix")
+        return value.shape[axis]
+
+    latent = width("g_a2.1.conv_groups.0")
+    slices = sum(re.fullmatch(r"cc_mean_transforms\.\d+\.0\.weight", name) is not None for name in tensors)
+    ups = [width("h_mean_s.0"), width("h_mean_s.2.0") // 4, width("h_mean_s.4")]
+    ups += [width("h_mean_s.6.0") // 4, width("h_mean_s.8")]
+    side = ups[-1]
+    if not slices or latent % slices:
+        raise UnsupportedFile(f"no SegPIC checkpoint: {latent} latent channels in {slices} slices")
+    seen = width(f"cc_mean_transforms.{slices - 1}.0", axis=1) - side
+    return SegPICConfig(
+        transform=StridedTransform(tail=width("g_s1.2.conv_groups.0", axis=1)),
+        shallow=width("g_a1.0.conv_groups.0"),
+        latent=latent,
+        shallow_codes=(width("g_ab.0", axis=1), *(width(f"g_ab.{k}") for k in (0, 2, 4))),
+        deep_codes=(width("g_ab2.0", axis=1), *(width(f"g_ab2.{k}") for k in (0, 2, 4))),
+        hyper_down=tuple(zip([width(f"h_a.{k}") for k in (0, 2, 4, 6, 8)], _HYPER_STRIDES[0], strict=True)),
+        hyper_up=tuple(zip(ups, _HYPER_STRIDES[1], strict=True)),
+        slices=slices,
+        support=max(seen, 0) * slices // latent,
+        context=tuple(width(f"cc_mean_transforms.0.{k}") for k in (0, 2, 4, 6)),
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

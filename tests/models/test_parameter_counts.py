@@ -1,0 +1,55 @@
+"""Every member of the family has the size the paper prints, and ours keep to their budget."""
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import torch
+
+from regio.models.segpic import PRESETS, SegPIC, SegPICConfig
+
+COMMAND = Path(__file__).parents[2] / "benchmarks" / "parity.py"
+REFERENCE = Path(__file__).parents[3] / "shared" / "parity" / "segpic_public.npz"
+
+
+def command() -> ModuleType:
+    """benchmarks/parity.py, which holds the paper's numbers."""
+    spec = importlib.util.spec_from_file_location("parity", COMMAND)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def count(preset: str) -> int:
+    with torch.device("meta"):
+        model = SegPIC(SegPICConfig.preset(preset))
+    return sum(p.numel() for p in model.parameters())
+
+
+@pytest.mark.parametrize(("preset", "millions"), command().PAPER_MILLIONS.items())
+def test_a_preset_is_as_large_as_the_paper_says(preset: str, millions: float) -> None:
+    assert count(preset) / 1e6 == pytest.approx(millions, abs=0.1)
+
+
+def test_segpic_has_the_published_codes_parameters_to_the_last_one() -> None:
+    assert count("segpic") == 83_503_971
+
+
+@pytest.mark.parametrize("preset", sorted(set(PRESETS) - set(command().PAPER_MILLIONS)))
+def test_models_of_our_own_stay_under_six_million_parameters(preset: str) -> None:
+    assert count(preset) < 6e6
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not REFERENCE.exists(), reason="the published code's outputs are not here")
+def test_segpic_computes_what_the_published_code_computes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert command().main([str(REFERENCE)]) == 0
+    assert "OUT OF TOLERANCE" not in capsys.readouterr().out
+
+
+def test_the_parity_command_says_which_file_it_lacks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command().main([str(tmp_path / "segpic_public.npz")]) == 2
+    assert "segpic_public.npz, parity_params.py, segpic_keys.json not found" in capsys.readouterr().err
