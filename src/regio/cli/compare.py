@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from regio.cli.options import Device, Force, Json, needs_extra
+
 
 def compare(
     picture: Annotated[str, typer.Argument(help="picture to compare on, or - for standard input")],
@@ -19,13 +21,16 @@ def compare(
         str | None,
         typer.Option("--output", "-o", help="side-by-side picture; default: beside the picture, .compare.png"),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="overwrite the output")] = False,
-    device: Annotated[str, typer.Option(help="where Regio models run: auto, cpu, cuda")] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="print the figures as JSON")] = False,
+    force: Force = False,
+    device: Device = "auto",
+    as_json: Json = False,
 ) -> None:
     """Compare codecs on a picture at equal bytes, in figures and in one labelled picture.
 
-    Examples: regio compare photo.png --bpp 0.2 --codecs segpic-xs,jpeg,avif · regio compare - -o sheet.png < a.png
+    \b
+    Examples:
+      regio compare photo.png --bpp 0.2 --codecs segpic-xs,jpeg,avif
+      regio compare - -o sheet.png < a.png
     """
     import io
     import json
@@ -38,26 +43,27 @@ def compare(
     from regio.evaluation.contestants import line_up, names_in
     from regio.images import read_picture
 
-    jobs = plan([picture], output, suffixes=PICTURES, extension=".compare.png", force=force)
-    if len(jobs) > 1:
-        raise UsageError("one picture at a time; `regio evaluate` takes folders")
-    job = jobs[0]
-    if as_json and job.target is None:
-        raise UsageError("--json and the side-by-side picture cannot both go to standard output; use -o FILE")
-    pixels = read_picture(read_whole(job.source)).pixels
-    lineup = line_up(names_in(codecs), device=device)
-    for name, reason in lineup.skipped.items():
-        say(f"{name} skipped: {reason}")
-    budget = max(1, int(bpp * pixels.shape[0] * pixels.shape[1] / 8))
-    versions = []
-    for contestant in lineup.contestants:
-        with talking(f"{contestant.name}: at most {budget} bytes"):
-            versions.append(at_bytes(pixels, contestant, budget))
-    sheet = io.BytesIO()
-    contact_sheet(pixels, versions).save(sheet, "PNG")
-    write_whole(job, sheet.getvalue(), force=force)
-    if as_json:
-        figures = [{name: getattr(one, name) for name in FIGURES} for one in versions]
-        print_result(json.dumps({"budget": budget, "versions": figures, "skipped": lineup.skipped}))
-    elif job.target is not None:
-        print_result(table(versions))
+    with needs_extra("eval"):
+        jobs = plan([picture], output, suffixes=PICTURES, extension=".compare.png", force=force)
+        if len(jobs) > 1:
+            raise UsageError("one picture at a time; `regio evaluate` takes folders")
+        job = jobs[0]
+        if as_json and job.target is None:
+            raise UsageError("--json and the side-by-side picture cannot both go to standard output; use -o FILE")
+        pixels = read_picture(read_whole(job.source)).pixels
+        lineup = line_up(names_in(codecs), device=device)
+        for name, reason in lineup.skipped.items():
+            say(f"{name} skipped: {reason}")
+        budget = max(1, int(bpp * pixels.shape[0] * pixels.shape[1] / 8))
+        versions = []
+        for contestant in lineup.contestants:
+            with talking(f"{contestant.name}: at most {budget} bytes"):
+                versions.append(at_bytes(pixels, contestant, budget))
+        sheet = io.BytesIO()
+        contact_sheet(pixels, versions).save(sheet, "PNG")
+        write_whole(job, sheet.getvalue(), force=force)
+        if as_json:
+            figures = [{name: getattr(one, name) for name in FIGURES} for one in versions]
+            print_result(json.dumps({"budget": budget, "versions": figures, "skipped": lineup.skipped}))
+        elif job.target is not None:
+            print_result(table(versions))

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from regio.cli.options import Device, Json, needs_extra
+
 
 def evaluate(
     folder: Annotated[Path, typer.Argument(help="folder of pictures; subfolders included")],
@@ -24,13 +26,15 @@ def evaluate(
         Path | None, typer.Option(help="folder of result files (JSON) to draw and to measure against")
     ] = None,
     fit: Annotated[str, typer.Option(help="of BD-rates: pchip, akima or cubic; pchip is recommended")] = "pchip",
-    device: Annotated[str, typer.Option(help="where Regio models run: auto, cpu, cuda")] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="print the means and BD-rates as JSON")] = False,
+    device: Device = "auto",
+    as_json: Json = False,
 ) -> None:
     """Measure codecs on a folder from real files: CSV, curves, BD-rates, plots. Goes on where it was interrupted.
 
-    Examples: regio evaluate kodak --codecs segpic-xs,jpeg,avif --anchor avif
-    · regio evaluate photos --qualities 20,40,60,80 -o report/photos
+    \b
+    Examples:
+      regio evaluate kodak --codecs segpic-xs,jpeg,avif --anchor avif
+      regio evaluate photos --qualities 20,40,60,80 -o report/photos
     """
     import json
 
@@ -40,40 +44,41 @@ def evaluate(
     from regio.evaluation.report import AXES, markdown, means_table, write_report
     from regio.evaluation.sweep import find_pictures, sweep
 
-    method = fit_named(fit)
-    own = numbers_in(qualities)
-    pictures = find_pictures(folder)
-    curves = {metric: find_curves(references, metric) if references else [] for metric in AXES}
-    lineup = line_up(names_in(codecs), device=device)
-    for name, reason in lineup.skipped.items():
-        say(f"{name} skipped: {reason}")
-    progress = Progress(1)
-    outcome = sweep(
-        pictures,
-        lineup.contestants,
-        output / "sweep.csv",
-        settings={one.name: own for one in lineup.contestants if own and isinstance(one, OwnCodec)},
-        progress=progress.show,
-    )
-    progress.clear()
-    for problem in outcome.problems:
-        say(f"{' by '.join(filter(None, (problem.picture, problem.codec)))} skipped: {problem.reason}")
-    report = write_report(
-        outcome,
-        output,
-        descriptions={one.name: one.description for one in lineup.contestants},
-        references=curves,
-        anchor=anchor,
-        fit=method,
-    )
-    if as_json:
-        entries = json.loads((output / "bd_rates.json").read_text(encoding="utf-8"))
-        means = [curve.as_dict() for curve in report.curves]
-        print_result(json.dumps({"curves": means, "bd_rates": entries, "skipped": lineup.skipped}))
-        return
-    print_result(means_table(report.curves))
-    if report.bd_rates:
-        print_result("\n" + markdown(report.bd_rates).rstrip())
+    with needs_extra("eval"):
+        method = fit_named(fit)
+        own = numbers_in(qualities)
+        pictures = find_pictures(folder)
+        curves = {metric: find_curves(references, metric) if references else [] for metric in AXES}
+        lineup = line_up(names_in(codecs), device=device)
+        for name, reason in lineup.skipped.items():
+            say(f"{name} skipped: {reason}")
+        progress = Progress(1)
+        outcome = sweep(
+            pictures,
+            lineup.contestants,
+            output / "sweep.csv",
+            settings={one.name: own for one in lineup.contestants if own and isinstance(one, OwnCodec)},
+            progress=progress.show,
+        )
+        progress.clear()
+        for problem in outcome.problems:
+            say(f"{' by '.join(filter(None, (problem.picture, problem.codec)))} skipped: {problem.reason}")
+        report = write_report(
+            outcome,
+            output,
+            descriptions={one.name: one.description for one in lineup.contestants},
+            references=curves,
+            anchor=anchor,
+            fit=method,
+        )
+        if as_json:
+            entries = json.loads((output / "bd_rates.json").read_text(encoding="utf-8"))
+            means = [curve.as_dict() for curve in report.curves]
+            print_result(json.dumps({"curves": means, "bd_rates": entries, "skipped": lineup.skipped}))
+            return
+        print_result(means_table(report.curves))
+        if report.bd_rates:
+            print_result("\n" + markdown(report.bd_rates).rstrip())
 
 
 def numbers_in(text: str | None) -> tuple[float, ...]:
