@@ -1,4 +1,4 @@
-"""Every member of the family has the size the paper prints, and ours keep to their budget."""
+"""Every member of the family has the size the paper prints."""
 
 import importlib.util
 from pathlib import Path
@@ -7,7 +7,7 @@ from types import ModuleType
 import pytest
 import torch
 
-from regio.models.segpic import PRESETS, SegPIC, SegPICConfig
+from regio.models.segpic import SegPIC, SegPICConfig
 
 COMMAND = Path(__file__).parents[2] / "benchmarks" / "parity.py"
 REFERENCE = Path(__file__).parents[3] / "shared" / "parity" / "segpic_public.npz"
@@ -36,11 +36,6 @@ def test_a_preset_is_as_large_as_the_paper_says(preset: str, millions: float) ->
 
 def test_segpic_has_the_published_codes_parameters_to_the_last_one() -> None:
     assert count("segpic") == 83_503_971
-
-
-@pytest.mark.parametrize("preset", sorted(set(PRESETS) - set(command().PAPER_MILLIONS)))
-def test_models_of_our_own_stay_under_six_million_parameters(preset: str) -> None:
-    assert count(preset) < 6e6
 
 
 @pytest.mark.slow

@@ -30,6 +30,14 @@ def test_region_filter_equals_unfold_and_multiply(k: int) -> None:
     torch.testing.assert_close(region_filter(x, kernels), unfolded_filter(x, kernels, k))
 
 
+def test_channels_last_features_and_kernels_give_the_same() -> None:
+    torch.manual_seed(0)
+    x, kernels = torch.randn(2, 3, 6, 7), torch.randn(2, 27, 6, 7)
+    want = region_filter(x, kernels)
+    last = torch.channels_last
+    assert torch.equal(region_filter(x.contiguous(memory_format=last), kernels.contiguous(memory_format=last)), want)
+
+
 def test_tap_zero_reads_the_pixel_above_to_the_left() -> None:
     x = torch.arange(12.0).view(1, 1, 3, 4)
     kernels = torch.zeros(1, 9, 3, 4)
