@@ -40,7 +40,7 @@ class Codec:
 
         if os.environ.get("STAND_IN_SLEEP"):
             time.sleep(float(os.environ["STAND_IN_SLEEP"]))
-        self.calls.append({name: value for name, value in options.items() if value not in (None, False)})
+        self.calls.append({name: value for name, value in options.items() if value is not None and value is not False})
         targets = [options.get(name) for name in ("quality", "target_bpp", "max_bytes", "target_psnr")]
         if sum(value is not None for value in targets) > 1:
             raise UsageError("stand-in: one target at a time")

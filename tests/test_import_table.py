@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parent.parent / "src" / "regio"
+STANDARD = {*sys.stdlib_module_names, "_typeshed"}  # _typeshed exists for type checkers only
 DECODING = {"torch", "numpy", "constriction", "safetensors", "PIL"}  # all that decoding a file may need
 
 
@@ -42,18 +43,17 @@ TABLE = {
     "interop": Row({"errors", "nn", "entropy", "models"}, {"torch", "numpy"}),
     "pillow_plugin": Row({"errors", "format"}, {"PIL"}, frozenset({"", "codec"})),
     "": Row({"errors", "version", "pillow_plugin"}, set(), frozenset({"codec", "info", "models", "interop", "images"})),
-    "losses": Row({"errors", "nn"}, {"torch", "numpy", "safetensors"}),
+    "losses": Row({"errors", "nn"}, {"torch", "numpy", "safetensors", "pytorch_msssim"}),
     "data": Row({"errors", "images", "regions"}, {"torch", "numpy", "PIL"}),
     "training": Row(
         {"errors", "models", "nn", "entropy", "losses", "data", "weights", "version"},
-        {"torch", "numpy", "safetensors"},
-        frozenset({"lightning_fabric", "pytorch_optimizer"}),
+        {"torch", "numpy", "safetensors", "lightning_fabric", "pytorch_optimizer"},
     ),
     "evaluation": Row(
         {"", "errors", "codec", "data", "regions", "images", "info", "models", "weights", "version"}
         | {"losses.perceptual"},
         {"torch", "numpy", "PIL"},
-        frozenset({"bjontegaard", "matplotlib", "pytorch_msssim", "pillow_heif", "pillow_jxl"}),
+        frozenset({"bjontegaard", "scipy", "matplotlib", "pytorch_msssim", "pillow_heif", "pillow_jxl"}),
     ),
     "bulk": Row({"errors", "codec"}, set(), frozenset({"ray", "numpy"})),
     "app": Row({"errors", "codec"}, set(), frozenset({"gradio", "numpy", "PIL", "images", "regions", "info"})),
@@ -108,12 +108,10 @@ def is_module(dotted: str) -> bool:
 def allowed(found: Import, row: Row, room: str) -> bool:
     top = found.target.split(".")[0]
     if top != "regio":
-        return top in sys.stdlib_module_names or top in row.packages or (found.lazy and {top, "*"} & row.lazily != set())
+        return top in STANDARD or top in row.packages or (found.lazy and bool({top, "*"} & row.lazily))
     inner = found.target.partition(".")[2]
     names = {inner, room_of(found.target)} if inner else {""}
-    if room in names and room:
-        return True
-    return bool(names & row.rooms) or (found.lazy and bool((names | {"*"}) & row.lazily))
+    return room in names or bool(names & row.rooms) or (found.lazy and bool((names | {"*"}) & row.lazily))
 
 
 def all_imports() -> list[tuple[str, Import]]:

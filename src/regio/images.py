@@ -93,15 +93,21 @@ def metadata(*, icc: bytes | None, exif: bytes | None, xmp: bytes | None) -> dic
     return {name: value for name, value in found.items() if value}
 
 
+def writable_kind(extension: str) -> str:
+    """Pillow's name for the kind of picture that an extension (".jpg") stands for; UsageError if it writes none."""
+    kind = Image.registered_extensions().get(extension.lower())
+    if kind is None or kind not in Image.SAVE or kind == "RGO":
+        raise UsageError(f"no pictures of type {extension or '(none)'} can be written; try .png, .webp or .jpg")
+    return kind
+
+
 def to_file(image: Image.Image, extension: str, *, strip: bool = False) -> bytes:
     """An image as the bytes of a file of the kind that `extension` (".png") names, metadata kept unless `strip`.
 
     Raises:
         UsageError: Pillow writes no such files, or they cannot hold this image.
     """
-    kind = Image.registered_extensions().get(extension.lower())
-    if kind is None or kind not in Image.SAVE or kind == "RGO":
-        raise UsageError(f"no pictures of type {extension or '(none)'} can be written; try .png, .webp or .jpg")
+    kind = writable_kind(extension)
     options = dict(_BEST.get(kind, {}))
     kept = ("icc_profile", "exif", "xmp")
     if strip:

@@ -1,0 +1,117 @@
+"""The command and its table; every way a command can end becomes an exit code here, and nowhere else."""
+
+import os
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+import typer
+
+from regio.cli import compare, decode, encode, evaluate, import_weights, info, models, train, verify
+from regio.cli.exit_codes import FAILURE, OK, code_of
+from regio.cli.progress import one_line, say
+from regio.errors import RegioError, UsageError
+from regio.version import __version__
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "encode": encode.encode,
+    "decode": decode.decode,
+    "info": info.info,
+    "models": models.models,
+    "verify": verify.verify,
+    "compare": compare.compare,
+    "evaluate": evaluate.evaluate,
+    "import-weights": import_weights.import_weights,
+    "train": train.train,
+}
+
+# Typer raises what its BadParameter descends from for every wrong command line.
+_WrongCommandLine: type[Exception] = next(
+    kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"regio {__version__}")
+        raise typer.Exit
+
+
+def _regio(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="show the version and exit")
+    ] = False,
+) -> None:
+    """Regio, a region-aware learned image codec: pictures to small .rgo files and back.
+
+    \b
+    Exit codes: 0 ok, 1 failure, 2 usage, 3 damaged input, 4 unsupported version
+    or missing weights, 5 limit exceeded. For several files: that of the first failure.
+    """
+
+
+def build() -> typer.Typer:
+    """The command line as Typer sees it."""
+    app = typer.Typer(
+        name="regio",
+        callback=_regio,
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    for name, function in COMMANDS.items():
+        app.command(name)(function)
+    return app
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; returns its exit code. What is not the user's error passes through, with its traceback."""
+    try:
+        with warnings.catch_warnings():
+            # Pillow warns of large pictures before it refuses huge ones; for a codec, large is nothing to warn of.
+            warnings.filterwarnings("ignore", message="Image size .* exceeds limit")
+            _dispatch(arguments)
+            sys.stdout.flush()  # here, so that a closed pipe is met here and not after the last line of Python
+    except typer.Exit as end:
+        return end.exit_code
+    except _WrongCommandLine as error:
+        return _fail(UsageError(_advice(error)))
+    except BrokenPipeError:
+        # Nobody reads on: nothing to say. What is still buffered must not be written when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILURE
+    except (KeyboardInterrupt, typer.Abort):
+        say("interrupted")
+        return code_of(KeyboardInterrupt())
+    except (RegioError, OSError, MemoryError) as error:
+        return _fail(error)
+    return OK
+
+
+def _dispatch(arguments: Sequence[str]) -> None:
+    command = typer.main.get_command(build())
+    with command.make_context("regio", list(arguments)) as context:
+        command.invoke(context)
+
+
+def _fail(error: Exception) -> int:
+    say(one_line(error))
+    return code_of(error)
+
+
+def _advice(error: BaseException) -> str:
+    """A wrong command line in one line: what is wrong, and where to read on."""
+    context = getattr(error, "ctx", None)
+    message = error.format_message() if hasattr(error, "format_message") else str(error)
+    return f"{message.rstrip('.')}; see {context.command_path if context else 'regio'} --help"
+
+
+def main() -> None:
+    """The entry point of the `regio` command."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no reason to fail
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,104 @@
+"""Many files, one after another or several at once; a bad one is listed and the others go on."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+import typer
+
+from regio.cli.exit_codes import OK, code_of
+from regio.cli.paths import Job
+from regio.cli.progress import Progress, one_line, print_result, say
+from regio.errors import RegioError, UsageError
+
+
+class Named(Protocol):
+    """A job or a source."""
+
+    @property
+    def name(self) -> str: ...
+
+
+T = TypeVar("T", bound=Named)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one file: for people, for programs, and what people should know besides."""
+
+    line: str
+    values: dict[str, Any]
+    notes: tuple[str, ...] = ()
+
+
+def run_batch(items: Sequence[T], work: Callable[[T], Result], *, parallel: int, as_json: bool) -> None:
+    """Work on every item; print results in order. Ends the command with the exit code of the first failure, if any.
+
+    Results go to standard output, as JSON one object a line, failures among them; nothing of this is printed when
+    standard output carries the file itself.
+    """
+    quiet = any(isinstance(item, Job) and item.target is None for item in items)
+    if quiet and as_json:
+        raise UsageError("--json and the result itself cannot both go to standard output; use -o FILE")
+    first_failure, failed = OK, 0
+    progress = Progress(len(items))
+    for item, outcome in _outcomes(items, work, parallel, progress):
+        progress.step()
+        if isinstance(outcome, Result):
+            for note in outcome.notes:
+                say(f"{item.name}: {note}")
+            if not quiet:
+                print_result(json.dumps(outcome.values) if as_json else outcome.line)
+            continue
+        failed += 1
+        first_failure = first_failure or code_of(outcome)
+        say(f"{item.name}: {one_line(outcome)}")
+        if as_json:
+            record = {"source": item.name, "error": one_line(outcome), "exit_code": code_of(outcome)}
+            print_result(json.dumps(record))
+    progress.clear()
+    if failed and len(items) > 1:
+        say(f"{failed} of {len(items)} failed")
+    if first_failure:
+        raise typer.Exit(first_failure)
+
+
+def _outcomes(
+    items: Sequence[T], work: Callable[[T], Result], parallel: int, progress: Progress
+) -> Iterator[tuple[T, Result | Exception]]:
+    def attempt(item: T) -> Result | Exception:
+        try:
+            return work(item)
+        except BrokenPipeError:
+            raise  # nobody listens any more: that ends the run, it is no fault of the file
+        except (RegioError, OSError, MemoryError) as error:
+            return error
+
+    parallel = min(parallel, len(items))
+    if parallel <= 1:
+        for item in items:
+            progress.show(item.name)
+            yield item, attempt(item)
+        return
+    _share_the_cores(parallel)
+    with ThreadPoolExecutor(parallel) as pool:
+        futures: list[Future[Result | Exception]] = [pool.submit(attempt, item) for item in items]
+        try:
+            for item, future in zip(items, futures, strict=True):
+                progress.show(item.name)
+                yield item, future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _share_the_cores(parallel: int) -> None:
+    """Several pictures at once leave each fewer threads; one file's bytes do not depend on how many."""
+    if "torch" in sys.modules:
+        import torch
+
+        torch.set_num_threads(max(1, (os.cpu_count() or 1) // parallel))

@@ -1,0 +1,69 @@
+"""regio decode: .rgo files to pictures."""
+
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated
+
+import typer
+
+from regio.cli.batch import Result, run_batch
+from regio.cli.files import read_whole, write_whole
+from regio.cli.options import Device, Force, Json, Output, Parallel, RgoFiles
+from regio.cli.paths import RGO, Job, plan
+from regio.cli.progress import shown, talking
+
+
+def decode(
+    files: RgoFiles,
+    output: Output = None,
+    kind: Annotated[
+        str | None,
+        typer.Option("--format", help="png, webp, jpg, tiff ...; default: what -o says, else png, which loses nothing"),
+    ] = None,
+    codec: Annotated[
+        str | None, typer.Option("--codec", help="weights for files made with custom ones; others name theirs")
+    ] = None,
+    strip: Annotated[bool, typer.Option("--strip", help="leave EXIF, XMP and colour profile out")] = False,
+    device: Device = "auto",
+    parallel: Parallel = 1,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Decode .rgo files to pictures.
+
+    \b
+    Examples:
+      regio decode photo.rgo -o photo.webp
+      regio decode small/ -o pictures/ --format jpg
+      regio decode - -o - < a.rgo > a.png
+    """
+    extension = "." + kind.lstrip(".").lower() if kind else ".png"
+    jobs = plan(files, output, suffixes=RGO, extension=extension, force=force)
+
+    with talking("loading the codec"):
+        from regio.codec import decode as decode_bytes
+        from regio.codec import load
+        from regio.images import to_file, writable_kind
+
+        extensions = {job: _extension(job.target, extension, explicit=kind is not None) for job in jobs}
+        for wanted in set(extensions.values()):
+            writable_kind(wanted)
+        loaded = None if codec is None else load(codec, device=device)
+
+    def work(job: Job) -> Result:
+        data = read_whole(job.source)
+        start = perf_counter()
+        image = decode_bytes(data, codec=loaded, device=device)
+        seconds = perf_counter() - start
+        write_whole(job, to_file(image, extensions[job], strip=strip), force=force)
+        target = shown(job.target or "-")
+        values = {"source": job.name, "target": target, "width": image.width, "height": image.height}
+        line = f"{job.name} -> {target}: {image.width} x {image.height}"
+        return Result(line, values | {"seconds": round(seconds, 3)})
+
+    run_batch(jobs, work, parallel=parallel, as_json=as_json)
+
+
+def _extension(target: Path | None, default: str, *, explicit: bool) -> str:
+    """What kind of picture to write: --format, else the name of the output, else the default."""
+    return default if explicit or target is None or not target.suffix else target.suffix

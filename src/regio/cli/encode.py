@@ -1,0 +1,91 @@
+"""regio encode: pictures to .rgo files."""
+
+from time import perf_counter
+from typing import Annotated
+
+import typer
+
+from regio.cli.batch import Result, run_batch
+from regio.cli.files import read_whole, write_whole
+from regio.cli.options import Device, Force, Json, Output, Parallel, Pictures, at_most_one, size_of
+from regio.cli.paths import PICTURES, Job, plan
+from regio.cli.progress import shown, talking
+
+
+def encode(
+    pictures: Pictures,
+    output: Output = None,
+    codec: Annotated[
+        str | None,
+        typer.Option("--codec", help="a name of `regio models`, a .safetensors file or a hub id; default: the first"),
+    ] = None,
+    quality: Annotated[
+        float | None,
+        typer.Option("--quality", "-q", min=0, max=100, help="0 smallest ... 100 best; default 60, try 40-75"),
+    ] = None,
+    target_bpp: Annotated[
+        float | None,
+        typer.Option("--target-bpp", min=0.001, max=24, help="bits per pixel of the whole file; try 0.1-0.6"),
+    ] = None,
+    max_bytes: Annotated[
+        str | None, typer.Option("--max-bytes", help="the best quality that fits: 4000, 40k, 1M, 64Ki", metavar="SIZE")
+    ] = None,
+    target_psnr: Annotated[
+        float | None,
+        typer.Option("--target-psnr", min=10, max=60, help="the smallest file with this PSNR in dB; try 30-38"),
+    ] = None,
+    grid: Annotated[
+        int | None,
+        typer.Option("--grid", min=1, max=16, help="SegPIC: regions are a grid of N by N; default: the codec's"),
+    ] = None,
+    strip: Annotated[bool, typer.Option("--strip", help="leave EXIF, XMP and colour profile out")] = False,
+    device: Device = "auto",
+    parallel: Parallel = 1,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Encode pictures.
+
+    Quality, bits per pixel, bytes and PSNR exclude each other.
+
+    \b
+    Examples:
+      regio encode photo.jpg -q 50
+      regio encode holiday/ -o small/ --max-bytes 40k -j 2
+      regio encode - -o - < a.png > a.rgo
+    """
+    at_most_one(quality=quality, target_bpp=target_bpp, max_bytes=max_bytes, target_psnr=target_psnr)
+    limit = None if max_bytes is None else size_of(max_bytes)
+    jobs = plan(pictures, output, suffixes=PICTURES, extension=".rgo", force=force)
+
+    with talking("loading the codec"):
+        from regio.codec import load
+        from regio.images import read_picture
+        from regio.info import inspect
+        from regio.models.catalog import DEFAULT
+
+        loaded = load(codec or DEFAULT, device=device)
+
+    def work(job: Job) -> Result:
+        picture = read_picture(job.source.path or read_whole(job.source))
+        start = perf_counter()
+        data = loaded.encode(
+            picture,
+            quality=quality,
+            target_bpp=target_bpp,
+            max_bytes=limit,
+            target_psnr=target_psnr,
+            grid=grid,
+            strip=strip,
+        )
+        seconds = perf_counter() - start
+        write_whole(job, data, force=force)
+        info = inspect(data)
+        target = shown(job.target or "-")
+        values = {"source": job.name, "target": target, "seconds": round(seconds, 3)}
+        names = ("width", "height", "codec", "quality", "bytes_total", "bpp")
+        values |= {name: getattr(info, name) for name in names} | {"notes": picture.notes}
+        line = f"{job.name} -> {target}: {info.bytes_total} bytes, {info.bpp:.3f} bpp, quality {info.quality:g}"
+        return Result(line, values, picture.notes)
+
+    run_batch(jobs, work, parallel=parallel, as_json=as_json)

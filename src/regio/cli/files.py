@@ -1,0 +1,50 @@
+"""Whole files, in and out: standard streams, temporary file and rename."""
+
+import contextlib
+import os
+import secrets
+import sys
+from pathlib import Path
+
+from regio.cli.paths import Job, Source
+from regio.errors import UsageError
+
+
+def read_whole(source: Source) -> bytes:
+    """All bytes of a file or of standard input."""
+    if source.path is not None:
+        return source.path.read_bytes()
+    if sys.stdin.isatty():
+        raise UsageError("standard input is a terminal; give a file name, or pipe a file in")
+    return sys.stdin.buffer.read()
+
+
+def write_whole(job: Job, data: bytes, *, force: bool) -> None:
+    """Write a result all or not at all: a temporary file in the same folder takes the name when it is complete."""
+    if job.target is None:
+        _write_stdout(data)
+        return
+    target = Path(os.path.realpath(job.target))  # a link stays a link
+    if target.exists() and not target.is_file():  # /dev/null, a named pipe: nothing to protect, nothing to rename
+        target.write_bytes(data)
+        return
+    if target.exists() and not force:
+        raise UsageError(f"{target} has appeared meanwhile; --force overwrites")
+    if job.in_folder:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".regio-{secrets.token_hex(6)}.part")
+    try:
+        with part.open("xb") as stream:
+            stream.write(data)
+        part.replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise
+
+
+def _write_stdout(data: bytes) -> None:
+    if sys.stdout.isatty():
+        raise UsageError("standard output is a terminal; use -o FILE, or pipe it on")
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()

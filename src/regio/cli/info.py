@@ -1,0 +1,34 @@
+"""regio info: what files say about themselves. Loads no model and no torch."""
+
+from regio.cli.batch import Result, run_batch
+from regio.cli.files import read_whole
+from regio.cli.options import Json, RgoFiles
+from regio.cli.paths import RGO, Source, find
+
+
+def info(files: RgoFiles, as_json: Json = False) -> None:
+    """Show size, codec, quality and what the bytes are spent on.
+
+    Nothing is decoded, so damage to the pixels goes unnoticed: see `regio verify`.
+
+    \b
+    Examples:
+      regio info photo.rgo
+      regio info --json small/ | jq .bpp
+    """
+    from regio.info import Info, inspect
+
+    def work(source: Source) -> Result:
+        found = inspect(read_whole(source) if source.path is None else source.path)
+        return Result(describe(source.name, found), {"source": source.name, **found.as_dict()})
+
+    def describe(name: str, found: Info) -> str:
+        facts = {
+            "picture": f"{found.width} x {found.height}, {found.colour}",
+            "codec": f"{found.codec}, quality {found.quality:g}, grid {found.grid}, weights {found.fingerprint}",
+            "size": f"{found.bytes_total} bytes, {found.bpp:.4g} bpp",
+            "parts": ", ".join(f"{part} {size}" for part, size in found.parts.items()),
+        }
+        return "\n".join([name, *(f"  {word:9}{fact}" for word, fact in facts.items())])
+
+    run_batch(find(files, RGO), work, parallel=1, as_json=as_json)

@@ -1,0 +1,53 @@
+"""Options that several commands share, declared once, and the small languages of their values."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+
+from regio.errors import RegioError, UsageError
+
+Pictures = Annotated[
+    list[str], typer.Argument(help="pictures, folders or globs, or - for standard input", metavar="PICTURE...")
+]
+RgoFiles = Annotated[
+    list[str], typer.Argument(help=".rgo files, folders or globs, or - for standard input", metavar="FILE...")
+]
+Output = Annotated[
+    str | None,
+    typer.Option("--output", "-o", help="file, folder, or - for standard output; default: beside the input"),
+]
+Parallel = Annotated[int, typer.Option("--jobs", "-j", min=1, help="files at once; more than cores does not help")]
+Force = Annotated[bool, typer.Option("--force", help="overwrite outputs that exist")]
+Json = Annotated[bool, typer.Option("--json", help="results as JSON, one object a line")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 ...; auto takes a GPU that is there")]
+
+_UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "ki": 1024, "mi": 1024**2, "gi": 1024**3}
+
+
+def size_of(text: str) -> int:
+    """"40k" -> 40000, "1.5M" -> 1500000, "64Ki" -> 65536; a trailing B is allowed."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]i?)?b?", text.strip(), re.IGNORECASE)
+    if not match or not (size := int(float(match[1]) * _UNITS[(match[2] or "").lower()])):
+        raise UsageError(f"{text!r} is not a number of bytes; try 4000, 40k or 1M")
+    return size
+
+
+def at_most_one(**given: object) -> None:
+    """Refuse options that contradict each other. Keywords are option names, with _ for -; None is not given."""
+    names = ["--" + name.replace("_", "-") for name, value in given.items() if value is not None]
+    if len(names) > 1:
+        raise UsageError(f"{' and '.join(names)} contradict each other; give one")
+
+
+@contextmanager
+def needs_extra(extra: str) -> Iterator[None]:
+    """Turn a missing optional package into advice."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.split(".")[0] == "regio":
+            raise
+        raise RegioError(f"{error.name} is not installed; this command needs: pip install 'regio[{extra}]'") from error

@@ -1,0 +1,148 @@
+"""From what was typed (files, folders, globs, -) to the files to read and to write."""
+
+import glob
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from regio.cli.progress import shown
+from regio.errors import UsageError
+
+STREAM = "-"
+RGO = frozenset({".rgo"})
+PICTURES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".avif", ".gif", ".bmp", ".tif", ".tiff", ".tga"}
+    | {".jp2", ".j2k", ".ppm", ".pgm", ".pbm", ".pnm"}
+)  # what a folder is searched for; a file that is named is read whatever it is called
+
+
+@dataclass(frozen=True)
+class Source:
+    """Something to read. `path` is None for standard input; `below` is where it lies in the folder that was named."""
+
+    path: Path | None
+    below: Path = Path(STREAM)
+
+    @property
+    def name(self) -> str:
+        return "standard input" if self.path is None else shown(self.path)
+
+
+@dataclass(frozen=True)
+class Job:
+    """One thing to read and where its result goes; `target` is None for standard output."""
+
+    source: Source
+    target: Path | None
+    in_folder: bool = False
+    """Whether the target lies in an output folder, which is made where it is missing."""
+
+    @property
+    def name(self) -> str:
+        return self.source.name
+
+
+def find(inputs: Iterable[str], suffixes: frozenset[str]) -> list[Source]:
+    """Every file that the arguments mean, in a stable order, each once.
+
+    Raises:
+        UsageError: nothing fits an argument, or a folder holds nothing of the wanted kinds.
+    """
+    found: dict[Path | None, Source] = {}
+    for text in inputs:
+        for source in _expand(text, suffixes):
+            if source.path is None and None in found:
+                raise UsageError("standard input (-) can be read once only")
+            found.setdefault(source.path, source)
+    return list(found.values())
+
+
+def _expand(text: str, suffixes: frozenset[str]) -> Iterator[Source]:
+    path = Path(text)
+    if text == STREAM:
+        yield Source(None)
+    elif path.is_dir():
+        yield from _inside(path, suffixes)
+    elif path.exists() or not glob.has_magic(text):
+        if not path.exists():
+            raise UsageError(f"no such file or folder: {shown(text)}")
+        yield Source(path, Path(path.name))
+    else:
+        matches = sorted(glob.glob(text, recursive=True))
+        if not matches:
+            raise UsageError(f"nothing fits {shown(text)}")
+        for match in map(Path, matches):
+            if match.is_dir():
+                yield from _inside(match, suffixes)
+            else:
+                yield Source(match, Path(match.name))
+
+
+def _inside(folder: Path, suffixes: frozenset[str]) -> list[Source]:
+    sources = []
+    for where, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            path = Path(where, name)
+            if path.suffix.lower() in suffixes and not name.startswith("."):
+                sources.append(Source(path, path.relative_to(folder)))
+    if not sources:
+        raise UsageError(f"no {'/'.join(sorted(suffixes)[:4])} files in {shown(folder)}")
+    return sources
+
+
+def plan(
+    inputs: Sequence[str], output: str | None, *, suffixes: frozenset[str], extension: str, force: bool
+) -> list[Job]:
+    """Pair every input with its output, and refuse before any work what could not be written after it.
+
+    `output` None is beside the input (standard output for standard input); a folder is one that exists, ends with a
+    slash, or follows from several inputs. In a folder, files keep their place below the folder that was named.
+
+    Raises:
+        UsageError: as `find`; two outputs of one name; an output that is its input; one that exists, unless `force`.
+    """
+    sources = find(inputs, suffixes)
+    many = len(sources) > 1 or any(Path(text).is_dir() for text in inputs)
+    jobs = [_job(source, output, many, extension) for source in sources]
+    _refuse_collisions(jobs)
+    if not force:
+        _refuse_existing(jobs)
+    return jobs
+
+
+def _job(source: Source, output: str | None, many: bool, extension: str) -> Job:
+    if output == STREAM:
+        if many:
+            raise UsageError("standard output (-o -) takes one result only")
+        return Job(source, None)
+    if output is None:
+        return Job(source, None if source.path is None else source.path.with_suffix(extension))
+    folder = Path(output)
+    if not (many or folder.is_dir() or output.endswith(("/", os.sep))):
+        return Job(source, folder)
+    if source.path is None:
+        raise UsageError("the result of standard input needs a file name: -o FILE, or -o - for standard output")
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{shown(folder)} is a file; several results need a folder")
+    return Job(source, (folder / source.below).with_suffix(extension), in_folder=True)
+
+
+def _refuse_collisions(jobs: Sequence[Job]) -> None:
+    taken: dict[Path, Job] = {}
+    for job in jobs:
+        if job.target is None:
+            continue
+        if job.source.path is not None and job.target.exists() and job.target.samefile(job.source.path):
+            raise UsageError(f"{job.name} would be written over itself; name the output with -o")
+        first = taken.setdefault(job.target, job)
+        if first is not job:
+            raise UsageError(f"{first.name} and {job.name} would both be written to {shown(job.target)}")
+
+
+def _refuse_existing(jobs: Sequence[Job]) -> None:
+    there = [job.target for job in jobs if job.target is not None and job.target.is_file()]
+    if there:
+        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
+        raise UsageError(f"{shown(there[0])}{more} exists already; --force overwrites")

@@ -1,0 +1,71 @@
+"""Talk: everything that goes to standard error, and the one way to write a name or an error for people."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_WIPE = "\r\x1b[K"
+
+
+def shown(name: str | os.PathLike[str]) -> str:
+    """A file name on one line, whatever is in it."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in os.fspath(name))
+
+
+def one_line(error: BaseException) -> str:
+    """What went wrong, without a traceback and without a line break."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror + (f": {shown(str(error.filename))}" if error.filename is not None else "")
+    if isinstance(error, MemoryError):
+        return "not enough memory"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def say(message: str) -> None:
+    """A warning or an error: written even when nobody watches a terminal."""
+    wipe = _WIPE if sys.stderr.isatty() else ""
+    print(f"{wipe}regio: {message}", file=sys.stderr)
+
+
+def print_result(line: str) -> None:
+    """A result, on standard output; a progress line on the same terminal makes way for it."""
+    if sys.stderr.isatty() and sys.stdout.isatty():
+        sys.stderr.write(_WIPE)
+        sys.stderr.flush()
+    print(line, flush=True)
+
+
+class Progress:
+    """"3 of 10: photo.jpg" on one line that is written over; silent unless standard error is a terminal."""
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.done = 0
+        self.live = sys.stderr.isatty()
+
+    def show(self, what: str) -> None:
+        if self.live:
+            count = f"{self.done + 1} of {self.total}: " if self.total > 1 else ""
+            width = os.get_terminal_size(sys.stderr.fileno()).columns - 1
+            sys.stderr.write(_WIPE + (count + what)[: max(width, 1)])
+            sys.stderr.flush()
+
+    def step(self) -> None:
+        self.done += 1
+
+    def clear(self) -> None:
+        if self.live:
+            sys.stderr.write(_WIPE)
+            sys.stderr.flush()
+
+
+@contextmanager
+def talking(what: str) -> Iterator[None]:
+    """Say what is going on for as long as it does."""
+    progress = Progress(1)
+    progress.show(what)
+    try:
+        yield
+    finally:
+        progress.clear()

@@ -1,0 +1,56 @@
+"""regio train: one recipe, one run."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from regio.cli.options import Device, needs_extra
+from regio.cli.progress import print_result, say, shown
+
+
+def train(
+    recipe: Annotated[Path, typer.Argument(help="a .toml file; see recipes/ and docs/training.md", metavar="RECIPE")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="folder of the run; default: runs/ and the recipe's name")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="go on where the run in this folder stopped")] = False,
+    max_minutes: Annotated[
+        float | None, typer.Option("--max-minutes", min=0, help="stop cleanly after this time, ready to be resumed")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option("--steps", min=1, help="stop after so many steps of this call, ready to be resumed")
+    ] = None,
+    data: Annotated[
+        list[Path] | None, typer.Option("--data", help="folder of pictures instead of the recipe's; may be repeated")
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Train a model. The folder of the run is the result.
+
+    \b
+    Examples:
+      regio train recipes/segpic-xs.toml --max-minutes 9 --resume
+      regio train mine.toml -o runs/first --steps 100 --device cpu
+    """
+    with needs_extra("train"):
+        from regio.training.loop import train as run
+
+        folder = run(
+            recipe,
+            out=output,
+            resume=resume,
+            max_minutes=max_minutes,
+            device=device,
+            steps=steps,
+            data=data or None,
+            report=_report if sys.stderr.isatty() else None,
+        )
+    print_result(shown(folder))
+
+
+def _report(line: dict[str, Any]) -> None:
+    """One line of the log, for someone who watches."""
+    facts = [f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in line.items()]
+    say("  ".join(facts))

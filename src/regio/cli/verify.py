@@ -1,0 +1,41 @@
+"""regio verify: whether files can be decoded here, and are what was written."""
+
+from typing import Annotated
+
+import typer
+
+from regio.cli.batch import Result, run_batch
+from regio.cli.files import read_whole
+from regio.cli.options import Device, Json, Parallel, RgoFiles
+from regio.cli.paths import RGO, Source, find
+from regio.cli.progress import talking
+
+
+def verify(
+    files: RgoFiles,
+    codec: Annotated[
+        str | None, typer.Option("--codec", help="weights for files made with custom ones; others name theirs")
+    ] = None,
+    device: Device = "auto",
+    parallel: Parallel = 1,
+    as_json: Json = False,
+) -> None:
+    """Check files: container, checksum, weights present, every symbol decodes. Writes nothing.
+
+    \b
+    Examples:
+      regio verify photo.rgo
+      regio verify --json archive/ | grep error
+    """
+    sources = find(files, RGO)
+    with talking("loading the codec"):
+        from regio.codec import load
+        from regio.codec import verify as verify_bytes
+
+        loaded = None if codec is None else load(codec, device=device)
+
+    def work(source: Source) -> Result:
+        verify_bytes(read_whole(source), codec=loaded, device=device)
+        return Result(f"{source.name}: ok", {"source": source.name, "ok": True})
+
+    run_batch(sources, work, parallel=parallel, as_json=as_json)

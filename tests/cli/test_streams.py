@@ -1,0 +1,97 @@
+"""Pipes, signals and start-up: the command as a process of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import stand_in
+from PIL import Image
+
+Shell = Callable[..., subprocess.CompletedProcess[bytes]]
+MakeFile = Callable[..., Path]
+
+
+def test_a_picture_goes_through_two_pipes(shell: Shell, picture_file: MakeFile, tmp_path: Path) -> None:
+    picture_file("a.png")
+    done = shell("$REGIO encode - -o - < a.png | $REGIO decode - -o b.png")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == b"standard input -> b.png: 24 x 16\n"
+    with Image.open(tmp_path / "a.png") as before, Image.open(tmp_path / "b.png") as after:
+        np.testing.assert_array_equal(np.asarray(after), np.asarray(before))
+
+
+def test_standard_input_without_output_goes_to_standard_output(shell: Shell, picture_file: MakeFile) -> None:
+    picture_file("a.png")
+    done = shell("$REGIO encode - < a.png")
+    assert done.stdout.startswith(b"\xd7\x52")
+    assert shell("$REGIO encode - < a.png | $REGIO decode - --format bmp").stdout.startswith(b"BM")
+
+
+def test_json_and_the_file_do_not_share_standard_output(shell: Shell, picture_file: MakeFile) -> None:
+    picture_file("a.png")
+    done = shell("$REGIO encode a.png -o - --json")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"cannot both go to standard output" in done.stderr
+
+
+def test_foreign_bytes_in_a_pipe_are_one_line_and_no_output(shell: Shell, tmp_path: Path) -> None:
+    done = shell("echo garbage | $REGIO decode - -o b.png")
+    assert done.returncode == 3
+    assert done.stderr.startswith(b"regio: standard input: ")
+    assert done.stderr.count(b"\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("line", ["$REGIO encode a.png -o -", "$REGIO info a.rgo a.rgo", "$REGIO --help"])
+def test_a_reader_that_leaves_is_met_in_silence(shell: Shell, picture_file: MakeFile, line: str) -> None:
+    picture_file("a.png", width=300, height=300)
+    shell("$REGIO encode a.png")
+    done = shell(f"{{ {line}; echo $? >&2; }} | true")
+    assert done.stderr in (b"0\n", b"1\n")  # 0 if all was written before the reader left
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_an_interrupt_is_one_line_and_leaves_nothing_behind(picture_file: MakeFile, tmp_path: Path) -> None:
+    picture_file("a.png")
+    running = subprocess.Popen(
+        [sys.executable, stand_in.__file__, "encode", "a.png"],
+        cwd=tmp_path,
+        env=os.environ | {"STAND_IN_SLEEP": "30"},
+        stderr=subprocess.PIPE,
+    )
+    time.sleep(1.5)  # until it sleeps in the codec
+    running.send_signal(signal.SIGINT)
+    _, err = running.communicate(timeout=20)
+    assert (running.returncode, err) == (130, b"regio: interrupted\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["info", "a.rgo"], ["models"], ["encode", "--help"]])
+def test_light_commands_import_neither_torch_nor_numpy(
+    shell: Shell, picture_file: MakeFile, tmp_path: Path, arguments: list[str]
+) -> None:
+    picture_file("a.png")
+    shell("$REGIO encode a.png")
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import stand_in; stand_in.install(sys.modules)\n"
+        "from regio.cli.app import run\n"
+        "assert run(sys.argv[2:]) == 0\n"
+        "heavy = {'torch', 'numpy', 'scipy', 'matplotlib'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    here = str(Path(stand_in.__file__).parent)
+    command = [sys.executable, "-c", code, here, *arguments]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_importing_regio_loads_neither_torch_nor_numpy() -> None:
+    code = "import sys, regio; print(sorted({'torch', 'numpy', 'typer', 'rich'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
