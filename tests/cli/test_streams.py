@@ -58,18 +58,48 @@ def test_a_reader_that_leaves_is_met_in_silence(shell: Shell, picture_file: Make
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 def test_an_interrupt_is_one_line_and_leaves_nothing_behind(picture_file: MakeFile, tmp_path: Path) -> None:
-    picture_file("a.png")
+    picture_file("in/a.png")
+    asleep = tmp_path / "asleep"
     running = subprocess.Popen(
-        [sys.executable, stand_in.__file__, "encode", "a.png"],
+        [sys.executable, stand_in.__file__, "encode", "in"],
         cwd=tmp_path,
-        env=os.environ | {"STAND_IN_SLEEP": "30"},
+        env=os.environ | {"STAND_IN_SLEEPS": str(asleep)},
         stderr=subprocess.PIPE,
     )
-    time.sleep(1.5)  # until it sleeps in the codec
+    for _ in range(300):
+        if asleep.exists():
+            break
+        time.sleep(0.1)
     running.send_signal(signal.SIGINT)
     _, err = running.communicate(timeout=20)
     assert (running.returncode, err) == (130, b"regio: interrupted\n")
-    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+    assert [path.name for path in (tmp_path / "in").iterdir()] == ["a.png"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX terminals")
+def test_a_terminal_gets_progress_but_no_binary(picture_file: MakeFile, tmp_path: Path) -> None:
+    import pty
+
+    picture_file("a.png")
+    picture_file("b.png")
+
+    def on_a_terminal(*arguments: str) -> tuple[int, str]:
+        ours, theirs = pty.openpty()
+        command = [sys.executable, stand_in.__file__, *arguments]
+        code = subprocess.run(command, cwd=tmp_path, stdout=theirs, stderr=theirs, timeout=60, check=False).returncode
+        os.close(theirs)
+        written = os.read(ours, 1 << 16).decode()
+        os.close(ours)
+        return code, written
+
+    code, written = on_a_terminal("encode", "a.png", "-o", "-")
+    assert code == 2
+    assert "regio: a.png: standard output is a terminal; use -o FILE, or pipe it on" in written
+    code, written = on_a_terminal("encode", "a.png", "b.png")
+    assert code == 0
+    assert "1 of 2: a.png" in written
+    assert "2 of 2: b.png" in written
+    assert "a.png -> a.rgo: " in written
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["info", "a.rgo"], ["models"], ["encode", "--help"]])

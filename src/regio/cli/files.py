@@ -4,6 +4,7 @@ import contextlib
 import os
 import secrets
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from regio.cli.paths import Job, Source
@@ -32,10 +33,16 @@ def write_whole(job: Job, data: bytes, *, force: bool) -> None:
         raise UsageError(f"{target} has appeared meanwhile; --force overwrites")
     if job.in_folder:
         target.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(target) as part:
+        part.write_bytes(data)
+
+
+@contextlib.contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """A path in the folder of `target` to write to; it takes that name at the end, or is gone on an error."""
     part = target.with_name(f".regio-{secrets.token_hex(6)}.part")
     try:
-        with part.open("xb") as stream:
-            stream.write(data)
+        yield part
         part.replace(target)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from regio.cli.files import replacing
 from regio.cli.options import Force
 from regio.cli.progress import print_result, shown, talking
 from regio.errors import UsageError
@@ -37,5 +38,7 @@ def import_weights(
         from regio.interop import read_checkpoint, segpic_from_official
         from regio.weights.store import save
 
-        save(segpic_from_official(read_checkpoint(checkpoint)), output)
+        net = segpic_from_official(read_checkpoint(checkpoint))
+        with replacing(output) as part:
+            save(net, part)
     print_result(shown(output))

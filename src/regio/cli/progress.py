@@ -47,8 +47,8 @@ class Progress:
     def show(self, what: str) -> None:
         if self.live:
             count = f"{self.done + 1} of {self.total}: " if self.total > 1 else ""
-            width = os.get_terminal_size(sys.stderr.fileno()).columns - 1
-            sys.stderr.write(_WIPE + (count + what)[: max(width, 1)])
+            width = os.get_terminal_size(sys.stderr.fileno()).columns or 80  # some terminals do not know
+            sys.stderr.write(_WIPE + (count + what)[: width - 1])
             sys.stderr.flush()
 
     def step(self) -> None:
