@@ -1,0 +1,42 @@
+"""Help and documentation say the same as the code."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from regio.cli.app import COMMANDS
+from regio.cli.exit_codes import EXIT_CODES, FAILURE, OK
+
+DOCS = (Path(__file__).parents[2] / "docs" / "cli.md").read_text(encoding="utf-8")
+COMMON = {"--help", "--output", "--jobs", "--force", "--json", "--device"}  # in the section that all commands share
+Regio = Callable[..., Any]
+
+
+def section(command: str) -> str:
+    found = re.search(rf"^## `regio {command}\b.*?(?=^## |\Z)", DOCS, re.MULTILINE | re.DOTALL)
+    assert found, f"docs/cli.md has no section on {command}"
+    return found[0]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_is_documented_and_every_documented_option_exists(regio: Regio, command: str) -> None:
+    done = regio(command, "--help")
+    assert done.code == 0
+    offered = set(re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", done.out.partition("Options:")[2], re.MULTILINE))
+    documented = set(re.findall(r"(?<=`)--[a-z-]+(?=`)", section(command)))
+    assert offered - COMMON <= documented <= offered
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_shows_examples_that_begin_with_it(regio: Regio, command: str) -> None:
+    examples = regio(command, "--help").out.partition("Examples:")[2]
+    assert examples.count(f"regio {command}") >= 1
+    assert examples.count("regio ") >= 2
+
+
+def test_the_exit_codes_are_documented() -> None:
+    rows = re.findall(r"^\| (\d+) \|", DOCS, re.MULTILINE)
+    assert {int(row) for row in rows} == {OK, FAILURE, *EXIT_CODES.values()}
