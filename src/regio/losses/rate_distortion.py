@@ -1,0 +1,35 @@
+"""Rate plus weighted distortion, one multiplier per sample."""
+
+from typing import NamedTuple
+
+import torch
+from pytorch_msssim import ms_ssim
+from torch import Tensor
+
+
+class Cost(NamedTuple):
+    """Per sample (B,) each."""
+
+    bpp: Tensor
+    mse: Tensor  # on [0,1]
+    distortion: Tensor  # already times its multiplier
+    total: Tensor
+
+
+def multipliers(rate: Tensor, low: float, high: float) -> Tensor:
+    """Rates (B,) in [0,1] -> lambda (B,), on a logarithmic scale from low to high."""
+    return low * (high / low) ** rate
+
+
+def rate_distortion(x: Tensor, x_hat: Tensor, bits: dict[str, Tensor], weight: Tensor, measure: str = "mse") -> Cost:
+    """lambda * 255**2 * MSE + bpp, or lambda * (1 - MS-SSIM) + bpp ([1], training), per sample.
+
+    x, x_hat (B,3,H,W) in [0,1], x_hat not clamped; bits: stream -> (B,); weight (B,): lambda.
+    """
+    bpp = torch.stack(list(bits.values())).sum(0) / (x.shape[2] * x.shape[3])
+    mse = (x - x_hat).square().mean(dim=(1, 2, 3))
+    if measure == "mse":
+        distortion = weight * 255**2 * mse
+    else:
+        distortion = weight * (1 - ms_ssim(x, x_hat, data_range=1.0, size_average=False))
+    return Cost(bpp, mse, distortion, distortion + bpp)

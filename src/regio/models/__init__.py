@@ -1,0 +1,13 @@
+"""The models, one paper one file. Nothing is imported before it is asked for: `regio info` reads the catalog only."""
+
+from importlib import import_module
+from typing import Any
+
+_HOMES = {"SegPIC": "segpic", "SegPICConfig": "segpic"}
+__all__ = ["SegPIC", "SegPICConfig"]  # noqa: F822 - resolved by __getattr__
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,51 @@
+"""The models a file can name. Ids appear in files: append only, never reuse. Loads no torch."""
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from regio.errors import MissingWeights, UnsupportedFile
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One set of bundled weights: its frozen id, its name, and the class that runs them.
+
+    fingerprint: the first 16 bytes, in hex, of the hash over config, weights and tables (`regio.weights.store`); a file
+    carries two of them, so files made with other numbers are refused. Better weights get a new id and a new name.
+    """
+
+    id: int
+    name: str
+    family: str  # a key of FAMILIES
+    fingerprint: str
+    summary: str
+
+
+FAMILIES = {"segpic": "regio.models.segpic:SegPIC"}  # what a weights file may name: module:class
+CATALOG: dict[int, Entry] = {
+    1: Entry(1, "segpic-xs", "segpic", "", "default: photographs at any rate, small and fast"),
+}
+DEFAULT = "segpic-xs"
+
+
+def by_id(number: int) -> Entry:
+    """The entry of an id from a file; UnsupportedFile when this release does not know it."""
+    if number not in CATALOG:
+        raise UnsupportedFile(f"the file needs model {number}, which this release of Regio does not know; try a newer one")
+    return CATALOG[number]
+
+
+def by_name(name: str) -> Entry:
+    """The entry of a name; MissingWeights when there is none."""
+    for entry in CATALOG.values():
+        if entry.name == name:
+            return entry
+    names = ", ".join(entry.name for entry in CATALOG.values())
+    raise MissingWeights(f"no bundled weights are called {name!r}; there are {names}")
+
+
+def model_class(family: str) -> Any:
+    """module:class -> the class. Loads torch."""
+    module, _, name = family.partition(":")
+    return getattr(import_module(module), name)

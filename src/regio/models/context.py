@@ -1,0 +1,83 @@
+"""Channel-wise context: a latent is coded slice by slice, each slice predicted from those before it."""
+
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from regio.entropy import Coder, scale_to_level
+from regio.entropy.tables import SCALE_MIN
+from regio.nn.norm import lower_bound
+
+
+def context_net(before: int, widths: tuple[int, ...], after: int, first_kernel: int = 3) -> nn.Sequential:
+    """3x3 convolutions before -> widths -> after with GELU between, none at the end; the first may be 1x1."""
+    layers: list[nn.Module] = []
+    for a, b in pairwise((before, *widths, after)):
+        kernel = 3 if layers else first_kernel
+        layers += [nn.Conv2d(a, b, kernel, padding=kernel // 2), nn.GELU()]
+    return nn.Sequential(*layers[:-1])
+
+
+class ChannelContext(nn.Module):
+    """Channel-wise autoregressive entropy model with latent residual prediction (ChARM, Minnen & Singh 2020; [1]).
+
+        side ──┬─────────────┬────────────┐
+               ▼             ▼            ▼
+        first slices ► mean, level ► coder ► y_hat_k + 0.5 tanh(residual net) ► next slice
+
+    Slice k sees the first `support` decoded slices at most (the published code takes the first, not the latest). With
+    `context_scales` False the scales come from the hyper-latent alone, so that they can be exact (ours).
+    """
+
+    def __init__(
+        self,
+        latent: int,
+        side: int,
+        *,
+        slices: int,
+        support: int,
+        widths: tuple[int, ...],
+        first_kernel: int,
+        context_scales: bool,
+        zero_init: bool = False,
+    ) -> None:
+        super().__init__()
+        self.support, self.width = support, latent // slices
+        seen = [side + self.width * min(k, support) for k in range(slices)]
+
+        def nets(extra: int) -> nn.ModuleList:
+            return nn.ModuleList(context_net(s + extra, widths, self.width, first_kernel) for s in seen)
+
+        self.means = nets(0)
+        self.scales = nets(0) if context_scales else None
+        self.residuals = nets(self.width)
+        if zero_init:
+            for net in (*self.means, *self.residuals):
+                nn.init.zeros_(net[-1].weight)
+                nn.init.zeros_(net[-1].bias)
+
+    def forward(self, y: Tensor | None, mean_side: Tensor, scale_side: Tensor, coder: Coder, guard: float) -> Tensor:
+        """y (B,M,h,w), or None when reading -> y_hat (B,M,h,w).
+
+        mean_side (B,side,h,w); scale_side (B,side,h,w) features, or levels (B,M,h,w) where scales do not depend on context.
+        """
+        done: list[Tensor] = []
+        for k, (mean_net, residual_net) in enumerate(zip(self.means, self.residuals, strict=True)):
+            seen = done[: self.support]
+            part = slice(k * self.width, (k + 1) * self.width)
+            mean = mean_net(torch.cat([mean_side, *seen], dim=1))
+            if self.scales is None:
+                level = scale_side[:, part]
+            else:
+                level = to_level(self.scales[k](torch.cat([scale_side, *seen], dim=1)))
+            decoded = coder.gaussian("y", None if y is None else y[:, part], mean, level, guard)
+            residual = residual_net(torch.cat([mean_side, *seen, decoded], dim=1))
+            done.append(decoded + 0.5 * torch.tanh(residual))
+        return torch.cat(done, dim=1)
+
+
+def to_level(scale: Tensor) -> Tensor:
+    """A network's standard deviations, any sign -> levels; those below 0.11 count as 0.11."""
+    precise = scale if scale.dtype == torch.float64 else scale.float()
+    return scale_to_level(lower_bound(precise, SCALE_MIN))

@@ -1,0 +1,126 @@
+"""The low-resolution transforms of our small models: pixels -> 1/8 -> 1/16 and back.
+
+    x ── 8×8 ──► (C,H/8,W/8) ── units, SAL ──► y' ── 2×2 ──► (M,H/16,W/16) ── units, SAL ──► y
+    x̂ ◄── 8×8 ── SAL, units ── y' ◄── 2×2 ── SAL, units ◄── ŷ
+
+Ours, in the place of [1]'s strided 5×5 convolutions: the same signal path and the same SAL and RAT at 1/10 of the work.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from regio.models.transforms import Transforms
+from regio.nn.gain import RateAffine
+from regio.nn.patch import BottleneckUnit, PatchDown, PatchUp, block_spread, block_transform
+from regio.nn.regional import ScaleAffine
+
+SHALLOW_BLOCK = 8
+FEATURE_SCALE = 4.0  # pixels in [0,1] give coefficients well below one; layers like them near one
+
+
+def _shallow_start() -> Tensor:
+    return block_transform(SHALLOW_BLOCK, 3 * SHALLOW_BLOCK**2)
+
+
+def _deep_start(latent: int) -> Tensor:
+    """(latent, 4*192): what makes the two stages together a 16×16 block transform with `latent` coefficients."""
+    images = F.pixel_shuffle(block_transform(2 * SHALLOW_BLOCK, latent)[:, :, None, None], 2 * SHALLOW_BLOCK)
+    coefficients = torch.einsum("kc,nchw->nkhw", _shallow_start(), F.pixel_unshuffle(images, SHALLOW_BLOCK))
+    return F.pixel_unshuffle(coefficients, 2).flatten(1)
+
+
+class Stage(nn.Module):
+    """Units at one resolution, with a scale affine layer (SAL) after them and the rate steering them."""
+
+    def __init__(self, channels: int, units: int, sal: bool, points: int, inner: int | None = None) -> None:
+        super().__init__()
+        self.rate = RateAffine(channels, points) if points else None
+        self.units = nn.Sequential(*(BottleneckUnit(channels, inner) for _ in range(units)))
+        self.sal = ScaleAffine(channels, hidden=channels // 2, zero_init=True) if sal else None
+
+    def forward(self, x: Tensor, rate: Tensor | None) -> Tensor:
+        """x (B,C,h,w) -> (B,C,h,w)."""
+        if self.rate is not None and rate is not None:
+            x = self.rate(x, rate)
+        x = self.units(x)
+        return x if self.sal is None else self.sal(x)
+
+
+class PatchAnalysisShallow(nn.Module):
+    """x (B,3,H,W) -> y' (B,192,H/8,W/8)."""
+
+    def __init__(self, units: int, sal: bool) -> None:
+        super().__init__()
+        self.down = PatchDown(SHALLOW_BLOCK, _shallow_start() * FEATURE_SCALE)
+        self.stage = Stage(3 * SHALLOW_BLOCK**2, units, sal, points=0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See class."""
+        y: Tensor = self.stage(self.down(x - 0.5), None)
+        return y
+
+
+class PatchAnalysisDeep(nn.Module):
+    """y' (B,192,H/8,W/8) -> y (B,M,H/16,W/16)."""
+
+    def __init__(self, latent: int, units: int, inner: int, sal: bool) -> None:
+        super().__init__()
+        self.down = PatchDown(2, _deep_start(latent))
+        self.stage = Stage(latent, units, sal, points=0, inner=inner)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See class."""
+        y: Tensor = self.stage(self.down(x), None)
+        return y
+
+
+class PatchSynthesisDeep(nn.Module):
+    """ŷ (B,M,H/16,W/16) -> (B,192,H/8,W/8)."""
+
+    def __init__(self, latent: int, units: int, inner: int, sal: bool, points: int) -> None:
+        super().__init__()
+        self.stage = Stage(latent, units, sal, points, inner)
+        self.up = PatchUp(2, _deep_start(latent))
+
+    def forward(self, y: Tensor, rate: Tensor | None) -> Tensor:
+        """See class."""
+        x: Tensor = self.up(self.stage(y, rate))
+        return x
+
+
+class PatchSynthesisShallow(nn.Module):
+    """(B,192,H/8,W/8) -> x̂ (B,3,H,W), not clamped."""
+
+    def __init__(self, units: int, sal: bool, points: int) -> None:
+        super().__init__()
+        self.stage = Stage(3 * SHALLOW_BLOCK**2, units, sal, points)
+        self.up = PatchUp(SHALLOW_BLOCK, _shallow_start() / FEATURE_SCALE)
+
+    def forward(self, x: Tensor, rate: Tensor | None) -> Tensor:
+        """See class."""
+        picture: Tensor = self.up(self.stage(x, rate))
+        return picture + 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatchTransform:
+    """Numbers of this skeleton: units in the analysis at 1/8 and 1/16 and in the synthesis at 1/16 and 1/8."""
+
+    units: tuple[int, int, int, int] = (2, 2, 2, 4)
+    deep_inner: int = 128
+
+    def build(self, shallow: int, latent: int, sal: bool, rate_points: int) -> Transforms:
+        """See TransformConfig."""
+        if shallow != 3 * SHALLOW_BLOCK**2:
+            raise ValueError(f"shallow={shallow}: a patch transform has {3 * SHALLOW_BLOCK**2} channels at 1/8")
+        return Transforms(
+            PatchAnalysisShallow(self.units[0], sal),
+            PatchAnalysisDeep(latent, self.units[1], self.deep_inner, sal),
+            PatchSynthesisDeep(latent, self.units[2], self.deep_inner, sal, rate_points),
+            PatchSynthesisShallow(self.units[3], sal, rate_points),
+            shallow_stride=SHALLOW_BLOCK,
+            spread=block_spread(2 * SHALLOW_BLOCK, latent) * FEATURE_SCALE,
+        )

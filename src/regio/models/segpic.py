@@ -1,0 +1,385 @@
+"""SegPIC, region-adaptive transform with a segmentation prior [1], and its family, each a configuration of the same parts.
+
+[1] Liu et al., "Region-Adaptive Transform with Segmentation Prior for Image Compression", ECCV 2024.
+
+    x ── g_a1 ──► y' ── pool per region ──► shallow prototypes ── code ──► p̂'
+                  └── RAT(·,p̂') ── g_a2 ──► y ── gain ──► pool ──► deep prototypes ── code ──► p̂
+                                                 ├── RAT(·,p̂) ── h_a ──► z ── code ──► ẑ ──► means, scales ── RAT(·,p̂)
+                                                 └── [slices of] y ── code given means and scales ──► ŷ
+    x̂ ◄── g_s1 ── RAT(·,p̂') ── g_s0 ── inverse gain ◄── ŷ
+"""
+
+from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from regio.entropy import Coder, FactorizedPrior, RateEstimator, scale_to_level
+from regio.entropy.coders import straight_through
+from regio.entropy.tables import LEVELS
+from regio.models.context import ChannelContext, to_level
+from regio.models.paper_transforms import StridedTransform
+from regio.models.patch_transforms import PatchTransform
+from regio.nn.conv import subpixel
+from regio.nn.fixed_point import FixedPointNet
+from regio.nn.gain import GainUnit, rate_step
+from regio.nn.norm import lower_bound
+from regio.nn.regional import GridRegions, LabelRegions, PrototypeCoder, RegionAdaptiveTransform, Regions
+
+STREAMS = ("prototypes_shallow", "prototypes_deep", "z", "y")  # in the order in which a file holds them
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExactScales:
+    """Scales from the hyper-latent alone, by whole-number arithmetic; widths of the network before each upsampling."""
+
+    widths: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegPICConfig:
+    """The numbers of one model."""
+
+    transform: StridedTransform | PatchTransform = field(default_factory=StridedTransform)
+    shallow: int = 192
+    latent: int = 320
+    sal: bool = True
+    rat: bool = True
+    rat_inner: int | None = None
+    shallow_codes: tuple[int, ...] = (192, 128, 96, 96)
+    deep_codes: tuple[int, ...] = (320, 192, 128, 96)
+    hyper_down: tuple[tuple[int, int], ...] = ((320, 1), (288, 1), (256, 2), (224, 1), (192, 2))
+    hyper_up: tuple[tuple[int, int], ...] = ((192, 1), (224, 2), (256, 1), (288, 2), (320, 1))
+    exact_scales: ExactScales | None = None
+    slices: int = 10
+    support: int = 5
+    context: tuple[int, ...] = (224, 176, 128, 64)
+    context_kernel: int = 3
+    guard: float = 1e-4
+    prior_start: float = 10.0
+    rate_points: int = 0
+    log_gains: tuple[float, float] = (0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        if self.slices and self.latent % self.slices:
+            raise ValueError(f"latent={self.latent} does not split into {self.slices} equal slices")
+        if self.exact_scales and not self.rate_points:
+            raise ValueError("exact scales are conditioned on the rate and need rate_points")
+
+    @classmethod
+    def preset(cls, name: str) -> "SegPICConfig":
+        """A row of the family table, or one of our small ones."""
+        if name not in PRESETS:
+            raise ValueError(f"no SegPIC preset {name!r}; there are {', '.join(PRESETS)}")
+        return PRESETS[name]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, to be stored beside weights; `from_dict` is the way back."""
+        return asdict(self) | {"transform": {"kind": _kind(self.transform), **asdict(self.transform)}}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "SegPICConfig":
+        """Raises TypeError, KeyError or ValueError for data that is not a configuration."""
+        plain = {k: _tuples(v) for k, v in values.items()}
+        transform = dict(plain["transform"])
+        kind = TRANSFORMS[transform.pop("kind")]
+        exact = plain["exact_scales"]
+        return cls(**plain | {"transform": kind(**transform), "exact_scales": exact and ExactScales(**exact)})
+
+
+TRANSFORMS: dict[str, type[StridedTransform] | type[PatchTransform]] = {
+    "strided": StridedTransform,
+    "patch": PatchTransform,
+}
+
+
+def _kind(transform: StridedTransform | PatchTransform) -> str:
+    return next(name for name, kind in TRANSFORMS.items() if isinstance(transform, kind))
+
+
+def _tuples(value: Any) -> Any:
+    """JSON knows lists only; configurations hold tuples."""
+    if isinstance(value, dict):
+        return {k: _tuples(v) for k, v in value.items()}
+    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
+
+
+class Reconstruction(NamedTuple):
+    """What `forward` returns."""
+
+    x_hat: Tensor  # (B,3,H,W), not clamped
+    bits: dict[str, Tensor]  # stream name -> (B,)
+
+
+class Latents(NamedTuple):
+    """What the analysis makes of a picture, before any rounding and whatever the rate."""
+
+    y: Tensor  # (B,M,H/16,W/16)
+    codes: Tensor | None  # (B,K,r,s), codes of the shallow prototypes
+
+
+class Decoded(NamedTuple):
+    """What both sides know after coding: enough for the synthesis."""
+
+    y_hat: Tensor  # (B,M,H/16,W/16)
+    shallow: Tensor | None  # (B,N,r,s), decoded shallow prototypes
+
+
+class SegPIC(nn.Module):
+    """The SegPIC family; see the module's diagram. Pictures have sides that are multiples of `multiple`."""
+
+    config_class = SegPICConfig
+    multiple = 64
+    stride = 16
+
+    def __init__(self, config: SegPICConfig) -> None:
+        super().__init__()
+        self.config = config
+        latent, hyper = config.latent, config.hyper_down[-1][0]
+        parts = config.transform.build(config.shallow, latent, config.sal, config.rate_points)
+        self.g_a1, self.g_a2, self.g_s0, self.g_s1 = parts[:4]
+        self.shallow_scale = self.stride // parts.shallow_stride
+        self.gain = GainUnit(_first_gains(config)) if config.rate_points else None
+        self.regional = RegionalParts(config) if config.rat else None
+        self.h_a = hyper_stack(latent, config.hyper_down, down=True)
+        self.z_prior = FactorizedPrior(hyper, config.prior_start)
+        self.h_mean = hyper_stack(hyper, config.hyper_up, down=False)
+        if config.exact_scales is None:
+            self.h_scale = hyper_stack(hyper, config.hyper_up, down=False)
+        else:
+            self.levels = FixedPointNet(hyper, config.exact_scales.widths, _first_levels(config, parts.spread))
+        side = config.hyper_up[-1][0]
+        context_scales = config.exact_scales is None
+        self.context = (
+            ChannelContext(
+                latent,
+                side,
+                slices=config.slices,
+                support=config.support,
+                widths=config.context,
+                first_kernel=config.context_kernel,
+                context_scales=context_scales,
+                zero_init=config.rate_points > 0,
+            )
+            if config.slices
+            else None
+        )
+
+    def forward(
+        self, x: Tensor, regions: Tensor | None = None, grid: int = 4, rate: Tensor | None = None
+    ) -> Reconstruction:
+        """Compress and reconstruct without writing bytes.
+
+        x (B,3,H,W) in [0,1]; regions (B,H,W) int64 labels, or None for a grid x grid map; rate (B,) in [0,1] for models
+        with gain units (default 0.5). In training mode rates are those of noisy latents.
+        """
+        where: Regions = GridRegions(grid) if regions is None else LabelRegions(regions)
+        rate = self.rate_or_default(rate, x)
+        coder = RateEstimator(noisy=self.training)
+        decoded = self.code(self.analyse(x, where), coder, where, rate, self.latent_size(x))
+        return Reconstruction(self.synthesise(decoded, where, rate), coder.bits)
+
+    def rate_or_default(self, rate: Tensor | None, like: Tensor) -> Tensor | None:
+        """None for models of one rate; the middle where nothing is said."""
+        if self.gain is None:
+            return None
+        return like.new_full((len(like),), 0.5) if rate is None else rate
+
+    def latent_size(self, x: Tensor) -> tuple[int, int]:
+        """(h,w) of y for pictures x (B,3,H,W)."""
+        return x.shape[2] // self.stride, x.shape[3] // self.stride
+
+    def analyse(self, x: Tensor, where: Regions) -> Latents:
+        """Pictures (B,3,H,W) -> latents. Runs once a picture, however many rates are tried."""
+        shallow = self.g_a1(x)
+        if self.regional is None:
+            return Latents(self.g_a2(shallow), None)
+        codes = self.regional.shallow_coder.encode(where.pool(shallow))
+        prior = self.regional.shallow_prior
+        decoded = self.regional.shallow_coder.decode(straight_through(prior.round(codes) + prior.medians(), codes))
+        return Latents(self.g_a2(self.regional.analysis(shallow, decoded, where)), codes)
+
+    def code(
+        self, latents: Latents | None, coder: Coder, where: Regions, rate: Tensor | None, size: tuple[int, int]
+    ) -> Decoded:
+        """The walk over the latents, the same for training, writing and reading (latents is None then).
+
+        size: (h,w) of y.
+        """
+        y = None if latents is None else latents.y
+        if y is not None and self.gain is not None and rate is not None:
+            y = self.gain.scale(y, rate)
+        shallow = deep = None
+        if self.regional is not None:
+            codes = None if latents is None else latents.codes
+            shallow_size = (size[0] * self.shallow_scale, size[1] * self.shallow_scale)
+            shallow = self.regional.code_shallow(codes, coder, where, shallow_size)
+            deep = self.regional.code_deep(y, coder, where, size)
+        z = None if y is None else self.h_a(y if deep is None else self.regional.hyper(y, deep, where))
+        z_hat = coder.factorized("z", z, self.z_prior, (size[0] // 4, size[1] // 4))
+        mean, scale = self.h_mean(z_hat), self._scales(z_hat, rate, coder)
+        if deep is not None:
+            mean = self.regional.means(mean, deep, where)
+            if self.regional.scales is not None:
+                scale = self.regional.scales(scale, deep, where)
+        guard = 0.0 if self.config.exact_scales else self.config.guard
+        if self.context is not None:
+            y_hat = self.context(y, mean, scale, coder, guard)
+        else:
+            y_hat = coder.gaussian("y", y, mean, scale if self.config.exact_scales else to_level(scale), guard)
+        if self.gain is not None and rate is not None:
+            y_hat = self.gain.unscale(y_hat, rate)
+        return Decoded(y_hat, shallow)
+
+    def synthesise(self, decoded: Decoded, where: Regions, rate: Tensor | None) -> Tensor:
+        """Decoded latents -> pictures (B,3,H,W), not clamped."""
+        x = self.g_s0(decoded.y_hat, rate)
+        if self.regional is not None:
+            x = self.regional.synthesis(x, decoded.shallow, where)
+        x_hat: Tensor = self.g_s1(x, rate)
+        return x_hat
+
+    def priors(self) -> dict[str, FactorizedPrior]:
+        """The factorised priors by the stream they code."""
+        regional = self.regional
+        found = {"z": self.z_prior}
+        if regional is not None:
+            found |= {"prototypes_shallow": regional.shallow_prior, "prototypes_deep": regional.deep_prior}
+        return found
+
+    def _scales(self, z_hat: Tensor, rate: Tensor | None, coder: Coder) -> Tensor:
+        """ẑ (B,C,h/4,w/4) -> features for the scales, or, where they are exact, levels (B,M,h,w)."""
+        if self.config.exact_scales is None:
+            features: Tensor = self.h_scale(z_hat)
+            return features
+        symbols = straight_through(self.z_prior.round(z_hat), z_hat - self.z_prior.medians())
+        assert rate is not None
+        if isinstance(coder, RateEstimator):
+            return lower_bound(self.levels(symbols, rate), 0.0)
+        return self.levels.exact(symbols, rate_step(rate))
+
+
+class RegionalParts(nn.Module):
+    """All that [1] adds to its baseline for regions: two prototype coders with their priors, and the RATs they steer."""
+
+    def __init__(self, config: SegPICConfig) -> None:
+        super().__init__()
+        side = config.hyper_up[-1][0]
+        fresh = config.rate_points > 0  # our own models start every RAT as the identity
+
+        def rat(channels: int, prototypes: int) -> RegionAdaptiveTransform:
+            return RegionAdaptiveTransform(channels, prototypes, config.rat_inner, zero_init=fresh)
+
+        self.shallow_coder = PrototypeCoder(config.shallow_codes, _decode_widths(config.shallow_codes))
+        self.deep_coder = PrototypeCoder(config.deep_codes, _decode_widths(config.deep_codes))
+        self.shallow_prior = FactorizedPrior(config.shallow_codes[-1], config.prior_start)
+        self.deep_prior = FactorizedPrior(config.deep_codes[-1], config.prior_start)
+        self.analysis = rat(config.shallow, config.shallow)
+        self.synthesis = rat(config.shallow, config.shallow)
+        self.hyper = rat(config.latent, config.latent)
+        self.means = rat(side, config.latent)
+        self.scales = rat(side, config.latent) if config.exact_scales is None else None
+
+    def code_shallow(self, codes: Tensor | None, coder: Coder, where: Regions, size: tuple[int, int]) -> Tensor:
+        """Codes (B,K,r,s) or None -> decoded shallow prototypes (B,N,r,s); size: (h,w) of y'."""
+        present = _present(where, size)
+        hat = coder.factorized("prototypes_shallow", codes, self.shallow_prior, where.size, present)
+        return self.shallow_coder.decode(hat)
+
+    def code_deep(self, y: Tensor | None, coder: Coder, where: Regions, size: tuple[int, int]) -> Tensor:
+        """Latent y (B,M,h,w) or None -> decoded deep prototypes (B,M,r,s)."""
+        codes = None if y is None else self.deep_coder.encode(where.pool(y))
+        hat = coder.factorized("prototypes_deep", codes, self.deep_prior, where.size, _present(where, size))
+        return self.deep_coder.decode(hat)
+
+
+def _present(where: Regions, size: tuple[int, int]) -> Tensor | None:
+    """Which regions exist (B,r,s), or None where all do."""
+    return None if isinstance(where, GridRegions) else where.present(size)
+
+
+def _decode_widths(encode: tuple[int, ...]) -> tuple[int, ...]:
+    """The published coders decode 96-128-192-192 and 96-128-192-320: widths of their own, not the encoder's reversed."""
+    return {(192, 128, 96, 96): (96, 128, 192, 192), (320, 192, 128, 96): (96, 128, 192, 320)}.get(encode, encode[::-1])
+
+
+def _first_gains(config: SegPICConfig) -> Tensor:
+    """(points, M): logarithms to base 2, evenly from the lowest to the highest rate."""
+    return torch.linspace(*config.log_gains, config.rate_points)[:, None].repeat(1, config.latent)
+
+
+def _first_levels(config: SegPICConfig, spread: Tensor | None) -> Tensor:
+    """(points, M): levels of the latents that a fresh transform makes, after the first gains. Peaked as they are, the best
+    Gaussian for most of them is narrower than their standard deviation."""
+    spread = torch.ones(config.latent) if spread is None else spread * 0.5
+    return scale_to_level(torch.exp2(_first_gains(config)) * spread).clamp(0, LEVELS - 1)
+
+
+def hyper_stack(before: int, layers: tuple[tuple[int, int], ...], down: bool) -> nn.Sequential:
+    """3x3 convolutions with GELU between; (channels, 2) halves, or with `down` False doubles by sub-pixels."""
+    modules: list[nn.Module] = []
+    widths = [before, *(channels for channels, _ in layers)]
+    for (a, b), (_, stride) in zip(pairwise(widths), layers, strict=True):
+        up = stride == 2 and not down
+        modules += [subpixel(a, b) if up else nn.Conv2d(a, b, 3, stride=stride, padding=1), nn.GELU()]
+    return nn.Sequential(*modules[:-1])
+
+
+XS = SegPICConfig(
+    transform=PatchTransform(units=(2, 2, 2, 4), deep_inner=128),
+    rat_inner=48,
+    shallow_codes=(192, 48, 16),
+    deep_codes=(320, 48, 16),
+    hyper_down=((160, 1), (128, 2), (96, 2)),
+    hyper_up=((96, 2), (128, 2), (160, 1)),
+    exact_scales=ExactScales(widths=(64, 64, 96)),
+    slices=4,
+    support=3,
+    context=(128,),
+    context_kernel=1,
+    prior_start=2.0,
+    rate_points=9,
+    log_gains=(-1.6, 2.3),
+)
+TOY = replace(
+    XS,
+    transform=PatchTransform(units=(0, 0, 0, 1)),
+    latent=12,
+    rat_inner=8,
+    shallow_codes=(192, 8, 4),
+    deep_codes=(12, 8, 4),
+    hyper_down=((12, 1), (8, 2), (8, 2)),
+    hyper_up=((8, 2), (8, 2), (12, 1)),
+    exact_scales=ExactScales(widths=(8, 8, 8)),
+    slices=3,
+    context=(8,),
+)
+SEGPIC = SegPICConfig()
+ZOU = replace(SEGPIC, transform=StridedTransform(tail=0), sal=False, rat=False)
+CHARM = replace(ZOU, transform=StridedTransform(tail=0, attention=False), context=(208,))
+# The appendix of [1] prints their hyper networks only; this transform meets the printed parameter counts.
+SMALL = replace(SEGPIC, transform=StridedTransform(attention=False, kernel=3, subpixel=True, sal_squeeze=2), slices=0)
+PRESETS = {
+    "segpic": SEGPIC,
+    "wacnn": ZOU,
+    "wacnn-sal": replace(SEGPIC, rat=False),
+    "wacnn-rat": replace(ZOU, rat=True),
+    "charm": CHARM,
+    "segpic-s": SMALL,
+    "baseline-s": replace(SMALL, sal=False, rat=False),
+    "segpic-xs": XS,
+    "toy": TOY,
+}
+
+
+def configure(preset: str, overrides: dict[str, object]) -> SegPICConfig:
+    """A preset with some fields replaced; ValueError names a field that does not exist."""
+    config = SegPICConfig.preset(preset)
+    nested = {k: v for k, v in overrides.items() if isinstance(v, dict)}
+    try:
+        changed = {k: replace(getattr(config, k), **v) for k, v in nested.items()}
+        return replace(config, **{**overrides, **changed})  # type: ignore[arg-type]
+    except (TypeError, AttributeError) as error:
+        raise ValueError(f"preset {preset}: {error}") from error

@@ -1,0 +1,28 @@
+"""What SegPIC asks of its analysis and synthesis transforms, whichever skeleton they have."""
+
+from typing import NamedTuple, Protocol
+
+from torch import Tensor, nn
+
+
+class Transforms(NamedTuple):
+    """The four parts of the signal path.
+
+    g_a1(x (B,3,H,W)) -> y' (B,N,H/s,W/s) with s = shallow_stride; g_a2(y') -> y (B,M,H/16,W/16);
+    g_s0(y_hat, rate) -> (B,N,H/s,W/s); g_s1(., rate) -> x_hat (B,3,H,W). rate is (B,) or None.
+    """
+
+    g_a1: nn.Module
+    g_a2: nn.Module
+    g_s0: nn.Module
+    g_s1: nn.Module
+    shallow_stride: int
+    spread: Tensor | None = None  # (M,): about how large y is when fresh, where that is known
+
+
+class TransformConfig(Protocol):
+    """A skeleton and its own numbers; frozen, so that it can be stored beside weights."""
+
+    def build(self, shallow: int, latent: int, sal: bool, rate_points: int) -> Transforms:
+        """Make the parts with N = shallow and M = latent channels."""
+        ...

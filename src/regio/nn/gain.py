@@ -1,0 +1,84 @@
+"""Layers that know the rate: one set of weights for every quality.
+
+A *rate* is a number in [0,1], 0 the smallest files, 1 the best pictures; it is the user's quality over 100.
+"""
+
+import torch
+from torch import Tensor, nn
+
+RATE_STEPS = 4000  # a file carries its rate as a whole number of these
+
+
+def rate_step(rate: Tensor) -> Tensor:
+    """Rates (B,) in [0,1] -> whole steps (B,) int64."""
+    return torch.round(rate.double() * RATE_STEPS).to(torch.int64)
+
+
+class RateTable(nn.Module):
+    """One vector per trained rate point, interpolated linearly between points.
+
+    `points` - 1 must divide RATE_STEPS, so that `exact` can interpolate in whole numbers.
+    """
+
+    def __init__(self, start: Tensor) -> None:
+        """start (points, channels): the values training begins with."""
+        super().__init__()
+        if start.dim() != 2 or len(start) < 2 or RATE_STEPS % (len(start) - 1):
+            raise ValueError(f"a rate table of shape {tuple(start.shape)}: points - 1 must divide {RATE_STEPS}")
+        self.points = nn.Parameter(start.clone())
+
+    def forward(self, rate: Tensor) -> Tensor:
+        """Rates (B,) -> (B,C,1,1)."""
+        spans = len(self.points) - 1
+        place = rate.to(self.points.dtype) * spans
+        below = place.detach().floor().clamp(0, spans - 1).long()
+        mixed = torch.lerp(self.points[below], self.points[below + 1], (place - below)[:, None])
+        return mixed[:, :, None, None]
+
+    def exact(self, step: Tensor, unit: float) -> Tensor:
+        """Whole rate steps (B,) int64 -> (B,C,1,1) float64, whole multiples of `unit`, the same on every machine."""
+        span = RATE_STEPS // (len(self.points) - 1)
+        whole = torch.round(self.points.detach().cpu().double() / unit).to(torch.int64)
+        below = torch.clamp(step // span, 0, len(self.points) - 2)
+        part = (step - below * span)[:, None]
+        mixed = (whole[below] * (span - part) + whole[below + 1] * part) // span
+        return mixed.double()[:, :, None, None] * unit
+
+
+class GainUnit(nn.Module):
+    """Scale each latent channel before coding and back after it; the rate chooses by how much.
+
+    Gain units of Cui et al. 2021 as [2] uses them: y_bar = y * v_s, y' = y_hat * v'_s, and between two trained points
+    the geometric mean v_s**l * v_(s+1)**(1-l). Departure: gains are stored as logarithms to base 2, so that they stay
+    positive without clamping and the geometric mean is a linear one; v * v' is not held constant but free to be learned.
+    """
+
+    def __init__(self, start: Tensor) -> None:
+        """start (points, channels): logarithms to base 2 of the first gains; the inverse gains start as their inverse."""
+        super().__init__()
+        self.log_gain = RateTable(start)
+        self.log_inverse = RateTable(-start)
+
+    def scale(self, y: Tensor, rate: Tensor) -> Tensor:
+        """y (B,C,h,w), rate (B,) -> (B,C,h,w), what is coded."""
+        return y * torch.exp2(self.log_gain(rate))
+
+    def unscale(self, y_hat: Tensor, rate: Tensor) -> Tensor:
+        """The way back."""
+        return y_hat * torch.exp2(self.log_inverse(rate))
+
+
+class RateAffine(nn.Module):
+    """Scale and shift each channel by amounts that depend on the rate alone; starts as the identity.
+
+    Lets one transform behave differently at 0.05 and at 1 bit per pixel.
+    """
+
+    def __init__(self, channels: int, points: int) -> None:
+        super().__init__()
+        self.scale = RateTable(torch.zeros(points, channels))
+        self.shift = RateTable(torch.zeros(points, channels))
+
+    def forward(self, x: Tensor, rate: Tensor) -> Tensor:
+        """x (B,C,H,W), rate (B,) -> (B,C,H,W)."""
+        return x * (1 + self.scale(rate)) + self.shift(rate)

@@ -1,0 +1,1 @@
+"""Recipes, the one loop, checkpoints and export."""

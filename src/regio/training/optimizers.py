@@ -1,0 +1,43 @@
+"""The optimisers a recipe can name."""
+
+import math
+from collections.abc import Iterable
+
+import torch
+from pytorch_optimizer import SOAP, Muon
+from torch.nn import Parameter
+
+from regio.training.recipe import Phase
+
+QUANTILE_RATE = 1e-2
+
+
+def make_optimizer(named: Iterable[tuple[str, Parameter]], phase: Phase) -> torch.optim.Optimizer:
+    """An optimiser over all parameters but the quantiles of the priors."""
+    pairs = list(named)
+    weights = [p for _, p in pairs]
+    if phase.optimizer == "adam":
+        return torch.optim.Adam(weights, lr=phase.learning_rate, betas=(0.9, 0.99))
+    if phase.optimizer == "soap":
+        return SOAP(
+            weights,
+            lr=phase.learning_rate,
+            betas=(0.95, 0.95),
+            weight_decay=0.0,
+            precondition_frequency=phase.precondition_every,
+            max_precondition_dim=400,
+            merge_dims=False,
+            normalize_gradient=False,
+        )
+    matrices = [p for _, p in pairs if p.dim() >= 2 and min(p.shape[:2]) > 1]
+    rest = [p for _, p in pairs if not (p.dim() >= 2 and min(p.shape[:2]) > 1)]
+    groups = [{"params": matrices, "use_muon": True}, {"params": rest, "use_muon": False}]
+    return Muon(groups, lr=phase.learning_rate, adamw_lr=phase.learning_rate, weight_decay=0.0)
+
+
+def learning_rate(phase: Phase, step: int) -> float:
+    """Linear warm-up, then a cosine from the full rate to `final` of it."""
+    if step < phase.warmup:
+        return phase.learning_rate * (step + 1) / phase.warmup
+    done = (step - phase.warmup) / max(1, phase.steps - phase.warmup)
+    return phase.learning_rate * (phase.final + (1 - phase.final) * 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))

@@ -1,0 +1,1 @@
+"""Bundled weights and the store that reads and writes them."""

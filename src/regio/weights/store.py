@@ -1,0 +1,126 @@
+"""Weights files: safetensors that hold a model's numbers and its integer tables, and say how to build it."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from regio.entropy.tables import FactorizedTables
+from regio.errors import MissingWeights, UnsupportedFile
+from regio.models.catalog import CATALOG, FAMILIES, by_name, model_class
+
+LAYOUT = "1"  # of a weights file; raised when an older release could not read a new one
+_NET, _TABLES = "net.", "tables."
+
+
+@dataclass(frozen=True)
+class Weights:
+    """A model ready to run, and what identifies it."""
+
+    net: Any  # a model of the catalog, in evaluation mode, float32
+    tables: dict[str, FactorizedTables]
+    name: str
+    fingerprint: bytes  # 16 bytes over configuration, numbers and tables
+    number: int  # catalog id, 0 for weights that are not bundled
+
+
+def save(net: Any, path: Path, *, name: str | None = None, half: bool = False) -> bytes:
+    """Write a model with freshly made tables -> its fingerprint.
+
+    half: store numbers in half precision. Tables are then those of the rounded numbers, which is what runs later.
+    """
+    family = next(key for key, home in FAMILIES.items() if home.endswith(f":{type(net).__name__}"))
+    state = {k: v.detach().cpu().contiguous() for k, v in net.state_dict().items()}
+    if half:
+        state = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
+        rounded = type(net)(net.config)
+        rounded.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
+        net = rounded
+    tensors = {_NET + k: v for k, v in state.items()}
+    for stream, prior in net.priors().items():
+        tensors |= {f"{_TABLES}{stream}.{k}": v for k, v in prior.tables().tensors().items()}
+    config = json.dumps(net.config.as_dict(), sort_keys=True)
+    metadata = {"layout": LAYOUT, "family": family, "config": config, "name": name or path.stem}
+    save_file(tensors, path, metadata)
+    return fingerprint(config, tensors)
+
+
+def fingerprint(config: str, tensors: dict[str, Tensor]) -> bytes:
+    """16 bytes that change with any number, table or field of the configuration."""
+    digest = hashlib.sha256(config.encode())
+    for key in sorted(tensors):
+        tensor = tensors[key]
+        digest.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.digest()[:16]
+
+
+def load(name_or_path: str | Path) -> Weights:
+    """Read weights by bundled name, path of a .safetensors file, or Hugging Face hub id (owner/name)."""
+    text = str(name_or_path)
+    path = Path(name_or_path)
+    if path.suffix == ".safetensors":
+        return read(path, number=0)
+    if any(entry.name == text for entry in CATALOG.values()):
+        entry = by_name(text)
+        weights = read(bundled(entry.name), number=entry.id)
+        if weights.fingerprint.hex() != entry.fingerprint:
+            raise MissingWeights(f"the installed weights of {text} are not those of this release; install Regio again")
+        return weights
+    if text.count("/") == 1 and not path.exists():
+        return read(_from_hub(text), number=0)
+    by_name(text)  # raises, naming the bundled ones
+    raise AssertionError("unreachable")
+
+
+def bundled(name: str) -> Path:
+    """Where the weights of a catalog entry lie."""
+    return Path(__file__).with_name(f"{name}.safetensors")
+
+
+def read(path: Path, number: int) -> Weights:
+    """Read a weights file; MissingWeights when there is none, UnsupportedFile when it is not one of ours."""
+    if not path.is_file():
+        raise MissingWeights(f"{path}: no such weights file")
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
+    except (SafetensorError, OSError) as error:
+        raise UnsupportedFile(f"{path}: not a safetensors file ({error})") from error
+    if metadata.get("layout") != LAYOUT or metadata.get("family") not in FAMILIES:
+        raise UnsupportedFile(f"{path}: not Regio weights, or written by another release (layout {metadata.get('layout')})")
+    try:
+        return _build(metadata, tensors, number)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise UnsupportedFile(f"{path}: damaged weights ({str(error).splitlines()[0]})") from error
+
+
+def _build(metadata: dict[str, str], tensors: dict[str, Tensor], number: int) -> Weights:
+    kind = model_class(FAMILIES[metadata["family"]])
+    net = kind(kind.config_class.from_dict(json.loads(metadata["config"])))
+    state = {k.removeprefix(_NET): v for k, v in tensors.items() if k.startswith(_NET)}
+    net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
+    tables = {
+        stream: FactorizedTables.from_tensors({k: tensors[f"{_TABLES}{stream}.{k}"] for k in ("lowest", "lengths", "counts")})
+        for stream in net.priors()
+    }
+    net.eval().requires_grad_(False)
+    return Weights(net, tables, metadata.get("name", "custom"), fingerprint(metadata["config"], tensors), number)
+
+
+def _from_hub(repository: str) -> Path:
+    try:
+        from huggingface_hub import hf_hub_download
+    except ImportError as error:
+        raise MissingWeights(f"{repository}: loading from the hub needs `pip install huggingface_hub`") from error
+    try:
+        return Path(hf_hub_download(repository, "model.safetensors"))
+    except Exception as error:  # the hub's own exceptions have no common base we could name
+        raise MissingWeights(f"{repository}: not to be had from the hub ({str(error).splitlines()[0]})") from error
