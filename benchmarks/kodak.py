@@ -37,6 +37,7 @@ from regio.evaluation.contestants import OwnCodec
 from regio.evaluation.report import MeanCurve, mean_curves, means_table, plot, write_curves
 from regio.evaluation.sweep import Outcome, Row, find_pictures, sweep
 from regio.images import read_picture
+from regio.models.catalog import DEFAULT
 
 RATES = (0.15, 0.3, 0.6)
 JPEG = "jpeg_420"
@@ -242,7 +243,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Rate and distortion of one of our codecs beside recorded curves.")
     parser.add_argument("pictures", type=Path, help="folder of pictures")
     parser.add_argument("--anchors", type=Path, required=True, help="folder of result files of other codecs")
-    parser.add_argument("--codec", default="segpic-xs", help="a bundled name or a .safetensors path")
+    parser.add_argument("--codec", default=DEFAULT, help=f"a bundled name or a .safetensors path; default {DEFAULT}")
     parser.add_argument(
         "--qualities",
         type=lambda text: tuple(float(part) for part in text.split(",")),

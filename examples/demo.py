@@ -21,6 +21,7 @@ from regio.evaluation.contestants import OwnCodec
 from regio.evaluation.opponents import OPPONENTS
 from regio.evaluation.side_by_side import Window
 from regio.images import read_picture
+from regio.models.catalog import DEFAULT
 
 PORTRAIT = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
 FACE = Window(left=172, top=150, width=168, height=168)  # in that picture
@@ -60,7 +61,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Compress a photograph and compare with JPEG and WebP at equal bytes.")
     parser.add_argument("picture", nargs="?", type=Path, default=PORTRAIT, help="default: Matplotlib's portrait")
     parser.add_argument("--quality", "-q", type=float, default=60, help="0 … 100; default 60")
-    parser.add_argument("--codec", default="segpic-xs", help="a bundled name or a .safetensors path")
+    parser.add_argument("--codec", default=DEFAULT, help=f"a bundled name or a .safetensors path; default {DEFAULT}")
     parser.add_argument("--output", "-o", type=Path, default=Path(__file__).parents[1] / "demo", help="default: demo/")
     return parser.parse_args()
 
