@@ -24,6 +24,8 @@ FINGERPRINT = b"\x12\x34"
 class Entry:
     id: int
     name: str
+    family: str = "none"
+    summary: str = "default: keeps every pixel"
 
 
 class Codec:
@@ -67,7 +69,7 @@ class Codec:
 LOADED: dict[str, Codec] = {}
 
 
-def load(name_or_path: Any, device: str = "auto") -> Codec:
+def load(name_or_path: Any = DEFAULT, device: str = "auto") -> Codec:
     return LOADED.setdefault(str(name_or_path), Codec(str(name_or_path)))
 
 

@@ -38,11 +38,12 @@ TABLE = {
     "entropy": Row({"errors"}, {"torch", "numpy", "constriction"}),
     "nn": Row({"errors"}, {"torch", "numpy"}),
     "models": Row({"errors", "nn", "entropy", "regions"}, {"torch", "numpy"}),
-    "weights": Row({"errors", "models"}, DECODING, frozenset({"huggingface_hub"})),
+    "weights": Row({"errors", "models", "entropy"}, DECODING, frozenset({"huggingface_hub"})),
     "codec": Row(BELOW_CODEC, DECODING),
     "interop": Row({"errors", "nn", "entropy", "models"}, {"torch", "numpy"}),
     "pillow_plugin": Row({"errors", "format"}, {"PIL"}, frozenset({"", "codec"})),
     "": Row({"errors", "version", "pillow_plugin"}, set(), frozenset({"codec", "info", "models", "interop", "images"})),
+    "__main__": Row({"cli"}, set()),
     "losses": Row({"errors", "nn"}, {"torch", "numpy", "safetensors", "pytorch_msssim"}),
     "data": Row({"errors", "images", "regions"}, {"torch", "numpy", "PIL"}),
     "training": Row(

@@ -171,7 +171,8 @@ def test_two_pictures_never_share_an_output(regio: Regio, picture_file: MakeFile
         (["a.png", "b.png", "-o", "file"], "several results need a folder"),
         (["-", "-o", "folder"], "needs a file name"),
         (["-", "-", "-o", "-"], "once only"),
-        (["empty"], "no "),
+        (["empty"], "no pictures in empty"),
+        ([""], "an empty file name"),
     ],
 )
 def test_outputs_that_make_no_sense_are_usage_errors(

@@ -56,6 +56,6 @@ def test_verify_accepts_what_encode_writes_and_no_change_of_it(regio: Regio, pic
 
 
 def test_models_lists_the_catalog_and_marks_the_default(regio: Regio) -> None:
-    done = regio("models")
-    assert done.out == "stand-in       id 1     (default)\n"
-    assert regio("models", "--json").records == [{"name": "stand-in", "id": 1, "default": True}]
+    assert regio("models").out == "stand-in       default: keeps every pixel\n"
+    (record,) = regio("models", "--json").records
+    assert (record["name"], record["id"], record["default"]) == ("stand-in", 1, True)

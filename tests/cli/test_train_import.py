@@ -55,7 +55,7 @@ def importing(monkeypatch: pytest.MonkeyPatch) -> None:
         return tensors["bytes"]
 
     module(monkeypatch, "regio.interop", read_checkpoint=read_checkpoint, segpic_from_official=segpic_from_official)
-    module(monkeypatch, "regio.weights.store", save=lambda net, path: Path(path).write_bytes(net))
+    module(monkeypatch, "regio.weights.store", save=lambda net, path, name: Path(path).write_bytes(net))
 
 
 @pytest.mark.usefixtures("importing")
@@ -75,3 +75,4 @@ def test_a_bad_checkpoint_leaves_nothing_behind(regio: Regio, tmp_path: Path) ->
     assert (done.code, done.err) == (3, "regio: the checkpoint lacks g_a.0.weight\n")
     assert [path.name for path in tmp_path.iterdir()] == ["a.pth"]
     assert regio("import-weights", "segpic", "none.pth", "a.safetensors").code == 1
+    assert regio("import-weights", "segpic", "a.pth", "none/a.safetensors").code == 2

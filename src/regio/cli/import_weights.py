@@ -32,6 +32,8 @@ def import_weights(
         raise UsageError(f"no layout {family!r}; there is {', '.join(FAMILIES)}")
     if output.suffix != ".safetensors":
         raise UsageError(f"{shown(output)}: a name that ends in .safetensors is wanted")
+    if not output.parent.is_dir():
+        raise UsageError(f"no such folder: {shown(output.parent)}")
     if output.exists() and not force:
         raise UsageError(f"{shown(output)} exists already; --force overwrites")
     with talking("converting"):
@@ -40,5 +42,5 @@ def import_weights(
 
         net = segpic_from_official(read_checkpoint(checkpoint))
         with replacing(output) as part:
-            save(net, part)
+            save(net, part, name=output.stem)
     print_result(shown(output))

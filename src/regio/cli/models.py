@@ -19,6 +19,7 @@ def models(as_json: Json = False) -> None:
     from regio.models.catalog import CATALOG, DEFAULT
 
     for number, entry in sorted(CATALOG.items()):
-        row: dict[str, Any] = {"name": entry.name, "id": number, "default": entry.name == DEFAULT}
-        line = f"{row['name']:14} id {row['id']:<4}{'  (default)' if row['default'] else ''}".rstrip()
+        row: dict[str, Any] = {"name": entry.name, "id": number, "family": entry.family, "summary": entry.summary}
+        row["default"] = entry.name == DEFAULT
+        line = f"{entry.name:14} {entry.summary}"
         print_result(json.dumps(row) if as_json else line)

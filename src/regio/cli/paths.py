@@ -60,6 +60,8 @@ def find(inputs: Iterable[str], suffixes: frozenset[str]) -> list[Source]:
 
 def _expand(text: str, suffixes: frozenset[str]) -> Iterator[Source]:
     path = Path(text)
+    if not text:
+        raise UsageError("an empty file name")
     if text == STREAM:
         yield Source(None)
     elif path.is_dir():
@@ -88,7 +90,7 @@ def _inside(folder: Path, suffixes: frozenset[str]) -> list[Source]:
             if path.suffix.lower() in suffixes and not name.startswith("."):
                 sources.append(Source(path, path.relative_to(folder)))
     if not sources:
-        raise UsageError(f"no {'/'.join(sorted(suffixes)[:4])} files in {shown(folder)}")
+        raise UsageError(f"no {'.rgo files' if suffixes == RGO else 'pictures'} in {shown(folder)}")
     return sources
 
 
