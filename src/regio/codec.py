@@ -1,7 +1,9 @@
 """Pictures to bytes and back: what everything around the models stands on."""
 
 import copy
-from collections.abc import Callable
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from os import PathLike
@@ -27,8 +29,22 @@ DEFAULT_QUALITY = 60.0
 MAX_PIXELS = 2**26  # of a picture coded in one piece: features take about 100 bytes a pixel
 
 
+@contextmanager
+def _within_memory() -> Iterator[None]:
+    """Turn every way of saying that memory has run out into LimitExceeded."""
+    message = "not enough memory to code a picture of this size in one piece"
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise LimitExceeded(message) from error
+    except RuntimeError as error:
+        if "can't allocate memory" in str(error):  # on the CPU torch has no class for this
+            raise LimitExceeded(message) from error
+        raise
+
+
 class Codec:
-    """A model with its weights and tables on one device. Make it with `regio.load`; it may be used for any number of pictures."""
+    """A model with its weights and tables on one device, for any number of pictures. Made by `regio.load`."""
 
     def __init__(self, weights: store.Weights, device: str = "auto") -> None:
         self.weights = weights
@@ -40,6 +56,7 @@ class Codec:
     def __repr__(self) -> str:
         return f"<regio codec {self.name}, weights {self.fingerprint[:8]}, on {self.device}>"
 
+    @_within_memory()
     def encode(
         self,
         image: Source | Picture,
@@ -57,7 +74,7 @@ class Codec:
         image: a path, bytes of a picture file, a stream, a PIL image or an (H,W[,C]) uint8 array.
         quality: 0 to 100, any real number, default 60; or instead of it one of target_bpp (bits per pixel of the whole
         file, the nearest that is possible), max_bytes (the best quality that fits), target_psnr (dB; the smallest file
-        that reaches it). grid: regions are grid x grid, 1 to 16 (default by size of the picture). strip: leave metadata out.
+        that reaches it). grid: regions are grid x grid, 1 to 16 (default by size of the picture). strip: no metadata.
 
         Raises UsageError for contradictions and for targets out of reach, BadImage, LimitExceeded.
         """
@@ -80,6 +97,7 @@ class Codec:
             return _smallest_reaching(job, target_psnr)
         return job.at(0 if self.net.gain is None else rate_step(DEFAULT_QUALITY if quality is None else quality))
 
+    @_within_memory()
     def decode(self, data: bytes) -> Image.Image:
         """The bytes of a .rgo file to a PIL image.
 
@@ -89,6 +107,7 @@ class Codec:
         self._check_weights(file)
         return to_pil(self._picture(file, data))
 
+    @_within_memory()
     def verify(self, data: bytes) -> None:
         """Decode every symbol of a .rgo file and compare the checksum; raises as `decode` does."""
         file = parse(data)
@@ -96,7 +115,9 @@ class Codec:
         self._symbols(file, data)
 
     @torch.inference_mode()
-    def estimate_bits(self, image: Source | Picture, quality: float = DEFAULT_QUALITY, grid: int | None = None) -> float:
+    def estimate_bits(
+        self, image: Source | Picture, quality: float = DEFAULT_QUALITY, grid: int | None = None
+    ) -> float:
         """Bits that the model expects the latents to take, without header; real files are to come within 0.5 %."""
         job = self._prepare(read_picture(image), grid, strip=True)
         coder = RateEstimator(noisy=False)
@@ -107,9 +128,7 @@ class Codec:
     @torch.inference_mode()
     def _prepare(self, picture: Picture, grid: int | None, strip: bool) -> "_Job":
         """Run the analysis, once for all rates."""
-        pixels = picture.height * picture.width
-        if pixels > MAX_PIXELS:
-            raise LimitExceeded(f"{picture.width} x {picture.height} pixels; this release codes up to {MAX_PIXELS} in one piece")
+        _check_size(picture.width, picture.height)
         cells = _default_grid(picture) if grid is None else grid
         if not 1 <= cells <= 16:
             raise UsageError(f"grid={cells}: 1 to 16 is possible")
@@ -136,9 +155,10 @@ class Codec:
             raise MissingWeights(f"the file needs {wanted}, not {self.name}")
         theirs = file.weights.fingerprint if file.weights else header.fingerprint
         if not self.weights.fingerprint.startswith(theirs):
-            raise MissingWeights(f"the file was made with other weights of {self.name} ({theirs.hex()}); another release has them")
-        if header.width * header.height > MAX_PIXELS:
-            raise LimitExceeded(f"{header.width} x {header.height} pixels; this release decodes up to {MAX_PIXELS} in one piece")
+            raise MissingWeights(
+                f"the file was made with other weights of {self.name} ({theirs.hex()}); another release has them"
+            )
+        _check_size(header.width, header.height)
 
     @torch.inference_mode()
     def _picture(self, file: RgoFile, data: bytes) -> Picture:
@@ -164,22 +184,28 @@ class Codec:
         Where scales are floating-point, a mismatch gets a second chance on the CPU in float64 before it is an error.
         """
         header = file.header
-        if (header.rate > 0) and self.net.gain is None:
-            raise CorruptFile(f"the file states a rate, but {self.name} has only one")
-        size = tuple(-(-side // self.net.multiple) * self.net.multiple // self.net.stride for side in (header.height, header.width))
+        size = tuple(
+            -(-side // self.net.multiple) * self.net.multiple // self.net.stride
+            for side in (header.height, header.width)
+        )
         attempts: list[Callable[[], Any]] = [lambda: self.net]
         if self.net.config.exact_scales is None:
             attempts.append(lambda: copy.deepcopy(self.net).cpu().double())
+        fault = CorruptFile("the decoded symbols fail the file's checksum: the file is damaged")
         for attempt in attempts:
             net = attempt()
             like = next(net.parameters())
             rate = None if net.gain is None else like.new_tensor([header.rate / MAX_RATE])
             reader = StreamReader(self.tables, [file.payload])
-            with _exact_arithmetic():
-                decoded = net.code(None, reader, GridRegions(header.grid), rate, size)
+            try:
+                with _exact_arithmetic():
+                    decoded = net.code(None, reader, GridRegions(header.grid), rate, size)
+            except CorruptFile as error:  # a wrong table leads here too, so it does not end the attempts
+                fault = error
+                continue
             if verify_check(data, reader.finish()[0]):
                 return net, decoded, rate
-        raise CorruptFile("the decoded symbols fail the file's checksum: the file is damaged")
+        raise fault
 
 
 @dataclass
@@ -263,7 +289,9 @@ def _codec_for(data: bytes, codec: Codec | str | None, device: str) -> Codec:
         return load(codec, device)
     file = parse(data)
     if file.weights is not None:
-        raise MissingWeights(f"the file was made with custom weights, {file.weights.name!r}; name them with codec= or --codec")
+        raise MissingWeights(
+            f"the file was made with custom weights, {file.weights.name!r}; name them with codec= or --codec"
+        )
     return _bundled(by_id(file.header.model).name, device)
 
 
@@ -281,7 +309,9 @@ def _nearest_size(job: _Job, wanted: float) -> bytes:
 def _largest_within(job: _Job, limit: int) -> bytes:
     """The highest rate step whose file takes at most `limit` bytes."""
     if job.bytes_at(0) > limit:
-        raise UsageError(f"{limit} bytes are too few: the smallest file of this picture takes {job.bytes_at(0)} (try strip)")
+        raise UsageError(
+            f"{limit} bytes are too few: the smallest file of this picture takes {job.bytes_at(0)} (try strip)"
+        )
     if job.bytes_at(MAX_RATE) <= limit:
         return job.at(MAX_RATE)
     step = _first_step(lambda step: job.bytes_at(step) > limit) - 1
@@ -290,18 +320,23 @@ def _largest_within(job: _Job, limit: int) -> bytes:
 
 def _smallest_reaching(job: _Job, wanted: float) -> bytes:
     """The lowest rate step whose picture has at least the wanted PSNR."""
-    if job.psnr(MAX_RATE) < wanted:
+    if not job.psnr(MAX_RATE) >= wanted:  # so that NaN is out of reach, too
         raise UsageError(f"{wanted:g} dB is out of reach: the best is {job.psnr(MAX_RATE):.2f} dB for this picture")
     return job.at(_first_step(lambda step: job.psnr(step) >= wanted))
 
 
 def _first_step(holds: Callable[[int], bool]) -> int:
-    """The first rate step at which a condition holds that is false below and true above; MAX_RATE when nowhere before."""
+    """The first rate step at which a condition, false below and true above, holds; MAX_RATE when nowhere before."""
     low, high = 0, MAX_RATE
     while low < high:
         middle = (low + high) // 2
         low, high = (low, middle) if holds(middle) else (middle + 1, high)
     return low
+
+
+def _check_size(width: int, height: int) -> None:
+    if width * height > MAX_PIXELS:
+        raise LimitExceeded(f"{width} x {height} pixels; this release codes up to {MAX_PIXELS} in one piece")
 
 
 def _default_grid(picture: Picture) -> int:
@@ -345,8 +380,6 @@ def _to_pixels(x_hat: Tensor, grey: bool) -> Pixels:
 
 def _pack_alpha(alpha: Pixels) -> bytes:
     """One byte for a constant plane, otherwise a grey PNG."""
-    import io
-
     if alpha.min() == alpha.max():
         return bytes([int(alpha.flat[0])])
     out = io.BytesIO()

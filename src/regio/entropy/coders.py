@@ -28,11 +28,17 @@ class Coder(Protocol):
     """How a model hands over its latents, whoever codes them."""
 
     def factorized(
-        self, stream: str, values: Tensor | None, prior: FactorizedPrior, size: tuple[int, int], present: Tensor | None = None
+        self,
+        stream: str,
+        values: Tensor | None,
+        prior: FactorizedPrior,
+        size: tuple[int, int],
+        present: Tensor | None = None,
     ) -> Tensor:
         """Code values (B,C,h,w) by a factorised prior -> decoded values (B,C,h,w).
 
-        `size` is (h, w), which a reader cannot know from the values; positions where `present` (B,h,w) is False cost nothing.
+        `size` is (h, w), which a reader cannot know from the values; positions where `present` (B,h,w) is False cost
+        nothing.
         """
         ...
 
@@ -61,8 +67,8 @@ def gaussian_bits(residual: Tensor, scale: Tensor) -> Tensor:
 class RateEstimator:
     """Collects the bits of every stream; for training and analysis.
 
-    In training the rate is that of values with uniform noise, while the decoder sees rounded values with a straight-through
-    gradient (as the published code of [1] and [3] does); in evaluation both are of rounded values.
+    In training the rate is that of values with uniform noise, while the decoder sees rounded values with a
+    straight-through gradient (as the published code of [1] and [3] does); in evaluation both are of rounded values.
     """
 
     def __init__(self, noisy: bool, generator: torch.Generator | None = None) -> None:
@@ -71,7 +77,12 @@ class RateEstimator:
         self.bits: dict[str, Tensor] = {}
 
     def factorized(
-        self, stream: str, values: Tensor | None, prior: FactorizedPrior, size: tuple[int, int], present: Tensor | None = None
+        self,
+        stream: str,
+        values: Tensor | None,
+        prior: FactorizedPrior,
+        size: tuple[int, int],
+        present: Tensor | None = None,
     ) -> Tensor:
         """See Coder."""
         assert values is not None
@@ -85,7 +96,9 @@ class RateEstimator:
         assert values is not None
         residual = (values - mean).float()
         rounded = torch.round(residual)
-        self._count(stream, gaussian_bits(self._noise(residual) if self.noisy else rounded, level_to_scale(level.float())))
+        self._count(
+            stream, gaussian_bits(self._noise(residual) if self.noisy else rounded, level_to_scale(level.float()))
+        )
         return straight_through(rounded + mean, values)
 
     def _noise(self, values: Tensor) -> Tensor:
@@ -108,7 +121,8 @@ class TableSet:
 
     def __init__(self, factorized: dict[str, FactorizedTables]) -> None:
         self.factorized = {
-            stream: [_entry(*tables.channel(c)) for c in range(len(tables.lengths))] for stream, tables in factorized.items()
+            stream: [_entry(*tables.channel(c)) for c in range(len(tables.lengths))]
+            for stream, tables in factorized.items()
         }
         self.gaussian = [_entry(-table.reach, table.counts) for table in gaussian_tables()]
 
@@ -131,10 +145,16 @@ class StreamWriter:
         self.writers = [RangeWriter() for _ in range(batch)]
 
     def factorized(
-        self, stream: str, values: Tensor | None, prior: FactorizedPrior, size: tuple[int, int], present: Tensor | None = None
+        self,
+        stream: str,
+        values: Tensor | None,
+        prior: FactorizedPrior,
+        size: tuple[int, int],
+        present: Tensor | None = None,
     ) -> Tensor:
         """See Coder. Symbols go channel by channel, each channel in raster order."""
-        assert values is not None and present is None, "files carry grid regions only, which are all present"
+        assert values is not None
+        assert present is None, "files carry grid regions only, which are all present"
         symbols = _to_symbols(prior.round(values))
         for writer, picture in zip(self.writers, symbols, strict=True):
             for channel, (lowest, model, entries) in zip(picture, self.tables.factorized[stream], strict=True):
@@ -167,7 +187,12 @@ class StreamReader:
         self.readers = [RangeReader(payload) for payload in payloads]
 
     def factorized(
-        self, stream: str, values: Tensor | None, prior: FactorizedPrior, size: tuple[int, int], present: Tensor | None = None
+        self,
+        stream: str,
+        values: Tensor | None,
+        prior: FactorizedPrior,
+        size: tuple[int, int],
+        present: Tensor | None = None,
     ) -> Tensor:
         """See Coder; ignores `values`."""
         tables = self.tables.factorized[stream]
@@ -206,7 +231,7 @@ def _to_levels(level: Tensor) -> NDArray[np.float64]:
 
 
 def _by_table(indices: Indices) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """Tables (n,) -> (table, its positions in raster order), by ascending table; tables without positions are left out."""
+    """Tables (n,) -> (table, its positions in raster order), by ascending table, those without positions left out."""
     order = np.argsort(indices, kind="stable")
     ends = np.cumsum(np.bincount(indices, minlength=1))
     start = 0

@@ -1,8 +1,8 @@
 """The guard band: how two machines whose scales differ in the last bits agree on every table.
 
-A level that lies within `width` of the boundary between two tables may round to either side elsewhere. The encoder lists
-these positions, each with the table it took, and the decoder takes them from the list. Every other level is further than
-`width` from a boundary, so machines whose levels differ by less than that round it alike.
+A level that lies within `width` of the boundary between two tables may round to either side elsewhere. The encoder
+lists these positions, each with the table it took, and the decoder takes them from the list. Every other level is
+further than `width` from a boundary, so machines whose levels differ by less than that round it alike.
 """
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Learned priors."""
 
+from itertools import pairwise
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -27,7 +29,7 @@ class FactorizedPrior(nn.Module):
         self.channels = channels
         scale = init_scale ** (1 / (len(_WIDTHS) - 1))
         matrices, biases, factors = [], [], []
-        for fan_in, fan_out in zip(_WIDTHS, _WIDTHS[1:], strict=False):
+        for fan_in, fan_out in pairwise(_WIDTHS):
             start = float(np.log(np.expm1(1 / scale / fan_out)))
             matrices.append(nn.Parameter(torch.full((channels, fan_out, fan_in), start)))
             biases.append(nn.Parameter(torch.rand(channels, fan_out, 1) - 0.5))
@@ -63,7 +65,10 @@ class FactorizedPrior(nn.Module):
 
     @torch.no_grad()
     def tables(self) -> FactorizedTables:
-        """Integer tables of this prior, computed in float64 on the CPU. Done at export: other machines may round otherwise."""
+        """Integer tables of this prior, computed in float64 on the CPU.
+
+        Done once, at export: another machine may round otherwise.
+        """
         offsets = torch.arange(-_SPAN, _SPAN + 2, dtype=torch.float64) - 0.5
         points = self.quantiles[:, :, 1:2].double().cpu() + offsets
         cdf = torch.sigmoid(self._logits(points)).squeeze(1).numpy()
@@ -82,11 +87,12 @@ class FactorizedPrior(nn.Module):
 
     def _logits(self, x: Tensor, frozen: bool = False) -> Tensor:
         """x (C,1,N) -> logits of the cumulative distribution (C,1,N), in the dtype and on the device of x."""
-        layers = zip(self.matrices, self.biases, [*self.factors, None], strict=True)
-        for matrix, bias, factor in layers:
-            parts = [p if p is None else p.to(x) for p in (matrix, bias, factor)]
-            m, b, f = [p.detach() if frozen and p is not None else p for p in parts]
-            x = torch.matmul(F.softplus(m), x) + b
-            if f is not None:
-                x = x + torch.tanh(f) * torch.tanh(x)
+
+        def ready(parameter: Tensor) -> Tensor:
+            return (parameter.detach() if frozen else parameter).to(x)
+
+        for k, (matrix, bias) in enumerate(zip(self.matrices, self.biases, strict=True)):
+            x = torch.matmul(F.softplus(ready(matrix)), x) + ready(bias)
+            if k < len(self.factors):
+                x = x + torch.tanh(ready(self.factors[k])) * torch.tanh(x)
         return x

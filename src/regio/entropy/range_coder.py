@@ -25,8 +25,8 @@ Symbols = NDArray[np.int32]
 def table_model(counts: Counts) -> object:
     """Integer counts (n,), sum 2**24 -> constriction model with exactly these probabilities.
 
-    The fast construction adds one to every entry and spreads the rest in proportion, in float64; given integers that sum
-    to 2**24 - n the proportion is one and every step exact. `tests/entropy/test_range_coder.py` holds it to that.
+    The fast construction adds one to every entry and spreads the rest in proportion, in float64; given integers that
+    sum to 2**24 - n the proportion is one and every step exact. `tests/entropy/test_range_coder.py` holds it to that.
     """
     return _model.Categorical((counts - 1).astype(np.float64), perfect=False)
 
@@ -44,7 +44,7 @@ class RangeWriter:
         self.checksum = 0
 
     def table(self, symbols: Symbols, lowest: int, model: object, size: int) -> None:
-        """Write symbols (n,) by a table of `size` entries whose first stands for `lowest` and whose last is the escape."""
+        """Write symbols (n,) by a table of `size` entries: the first stands for `lowest`, the last for escapes."""
         shifted = symbols - lowest
         outside = (shifted < 0) | (shifted >= size - 1)
         if outside.any():
@@ -87,7 +87,7 @@ class RangeWriter:
         if not len(words):
             return b""
         at, (lower, width) = self._encoder.pos()
-        whole = words.astype(">u4").tobytes()
+        whole: bytes = words.astype(">u4").tobytes()
         if at < len(words) and int(words[at]) >= lower >> 32:  # nothing carried into the words before the state
             whole = whole[: 4 * at] + _roundest(lower, min(lower + width, 1 << 64)).to_bytes(8, "big")
         return whole.rstrip(b"\0")
@@ -103,7 +103,7 @@ def _roundest(low: int, end: int) -> int:
 
 
 class RangeReader:
-    """Reads what a RangeWriter wrote. Damaged bytes give wrong symbols or CorruptFile, never more work than asked for."""
+    """Reads what a RangeWriter wrote. Damaged bytes give wrong symbols or CorruptFile, never more work than asked."""
 
     def __init__(self, data: bytes) -> None:
         words = np.frombuffer(data + bytes(-len(data) % 4), dtype=">u4").astype(np.uint32)

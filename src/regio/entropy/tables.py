@@ -23,7 +23,9 @@ LEVELS = 64
 SCALE_MIN = 0.11
 SCALE_MAX = 256.0
 LEVEL_STEP = math.log(SCALE_MAX / SCALE_MIN) / (LEVELS - 1)
-_SCALE_RATIO = float.fromhex("0x1.2185b3f1454aap+0")  # exp(LEVEL_STEP); written out because exp may differ in its last bit
+_SCALE_RATIO = float.fromhex(
+    "0x1.2185b3f1454aap+0"
+)  # exp(LEVEL_STEP); written out because exp may differ in its last bit
 _ESCAPE_SHARE = 2.0**-16  # a floor for escapes: costs 2.2e-5 bits a symbol, and outliers cost 16 bits, not 24
 _TAIL_SIGMAS = 4.3  # symbols further out than this (2e-5 of a Gaussian) are escapes
 
@@ -80,7 +82,7 @@ def _exact_sum(values: NDArray[np.float64]) -> float:
 
 
 def _normal_cdf(x: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Phi(x) from basic operations only: Phi(x) = 1/2 + phi(x) * sum_n x**(2n+1) / (2n+1)!!, stable as no term is negative."""
+    """Phi(x) from basic operations only: 1/2 + phi(x) * sum_n x**(2n+1) / (2n+1)!!, stable as no term is negative."""
     magnitude = np.minimum(np.abs(x), 9.0)
     square = magnitude * magnitude
     term = magnitude.copy()

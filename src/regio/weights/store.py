@@ -95,7 +95,9 @@ def read(path: Path, number: int) -> Weights:
     except (SafetensorError, OSError) as error:
         raise UnsupportedFile(f"{path}: not a safetensors file ({error})") from error
     if metadata.get("layout") != LAYOUT or metadata.get("family") not in FAMILIES:
-        raise UnsupportedFile(f"{path}: not Regio weights, or written by another release (layout {metadata.get('layout')})")
+        raise UnsupportedFile(
+            f"{path}: not Regio weights, or written by another release (layout {metadata.get('layout')})"
+        )
     try:
         return _build(metadata, tensors, number)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -108,7 +110,9 @@ def _build(metadata: dict[str, str], tensors: dict[str, Tensor], number: int) ->
     state = {k.removeprefix(_NET): v for k, v in tensors.items() if k.startswith(_NET)}
     net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
     tables = {
-        stream: FactorizedTables.from_tensors({k: tensors[f"{_TABLES}{stream}.{k}"] for k in ("lowest", "lengths", "counts")})
+        stream: FactorizedTables.from_tensors(
+            {k: tensors[f"{_TABLES}{stream}.{k}"] for k in ("lowest", "lengths", "counts")}
+        )
         for stream in net.priors()
     }
     net.eval().requires_grad_(False)
