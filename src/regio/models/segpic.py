@@ -341,7 +341,7 @@ XS = SegPICConfig(
     context_kernel=1,
     prior_start=2.0,
     rate_points=9,
-    log_gains=(-1.6, 2.3),
+    log_gains=(-2.2, 2.1),
 )
 TOY = replace(
     XS,

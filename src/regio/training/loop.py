@@ -31,6 +31,7 @@ class TrainingStep(nn.Module):
     """Model and loss in one forward pass, so that data-parallel wrappers see every parameter used."""
 
     phase: Phase
+    ramp = 1.0  # share of the prototypes' rate that counts
 
     def __init__(self, net: SegPIC, bf16: bool) -> None:
         super().__init__()
@@ -45,7 +46,8 @@ class TrainingStep(nn.Module):
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
             out = self.net(x, regions, rate=rate)
         weight = multipliers(rate, *phase.lambdas)
-        cost = rate_distortion(x, out.x_hat.float(), out.bits, weight, phase.measure)
+        bits = {name: b * self.ramp if name.startswith("prototypes") else b for name, b in out.bits.items()}
+        cost = rate_distortion(x, out.x_hat.float(), bits, weight, phase.measure)
         voice = (weight / math.sqrt(phase.lambdas[0] * phase.lambdas[1])) ** -phase.balance
         quantiles = torch.stack([prior.quantile_loss() for prior in self.net.priors().values()]).sum()
         return {
@@ -99,6 +101,7 @@ class Run:
         batch = pack.crops(phase.batch, phase.crop, generator, self.recipe.data.downscale, labelled)
         rate = _spread_rates(phase.batch, generator)
         x = batch.x.to(self.fabric.device, memory_format=torch.channels_last)
+        self.inner.ramp = min(1.0, at / phase.prototype_ramp) if phase.prototype_ramp else 1.0
         values: dict[str, Tensor] = self.model(x, batch.regions, rate.to(x.device))
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
@@ -182,7 +185,7 @@ def train(
     fabric.launch()
     folder = RunFolder(out or Path("runs") / recipe.name)
     if folder.has("last.pt") and not resume:
-        raise UsageError(f"{folder.path} holds a run already; add --resume to go on with it, or choose another --out")
+        raise UsageError(f"{folder.path} holds a run already; --resume goes on with it, --output names another folder")
     largest = max(phase.crop for phase in recipe.phase)
     masks = Path(recipe.data.masks) if recipe.data.masks else None
     pack = load_pictures(data or [Path(f) for f in recipe.data.folders], masks, largest, recipe.data.limit)

@@ -32,11 +32,12 @@ class Phase:
     final: float = 0.02  # share of the learning rate that is left at the end of the cosine
     warmup: int = 200
     measure: str = "mse"  # mse, ms-ssim
-    lambdas: tuple[float, float] = (0.0005, 0.15)  # at rate 0 and rate 1
+    lambdas: tuple[float, float] = (0.0002, 0.12)  # at rate 0 and rate 1
     balance: float = 0.3  # samples weigh lambda**-balance, so that low rates are heard
     clip: float = 1.0
     ema: float = 0.999
     precondition_every: int = 25  # SOAP
+    prototype_ramp: int = 0  # steps over which the rate of prototypes comes in; at once, it kills them before they are used
 
     def __post_init__(self) -> None:
         if self.optimizer not in ("soap", "adam", "muon") or self.measure not in ("mse", "ms-ssim"):
