@@ -32,7 +32,7 @@ DEFAULT = "segpic-xs"
 def by_id(number: int) -> Entry:
     """The entry of an id from a file; UnsupportedFile when this release does not know it."""
     if number not in CATALOG:
-        raise UnsupportedFile(f"the file needs model {number}, which this release of Regio does not know; try a newer one")
+        raise UnsupportedFile(f"the file needs model {number}, which this release does not know; try a newer one")
     return CATALOG[number]
 
 

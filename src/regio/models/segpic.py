@@ -1,4 +1,4 @@
-"""SegPIC, region-adaptive transform with a segmentation prior [1], and its family, each a configuration of the same parts.
+"""SegPIC, region-adaptive transform with a segmentation prior [1], and its family: configurations of the same parts.
 
 [1] Liu et al., "Region-Adaptive Transform with Segmentation Prior for Image Compression", ECCV 2024.
 
@@ -49,7 +49,9 @@ class SegPICConfig:
     rat: bool = True
     rat_inner: int | None = None
     shallow_codes: tuple[int, ...] = (192, 128, 96, 96)
+    shallow_decode: tuple[int, ...] | None = (96, 128, 192, 192)  # None: the encoder's widths reversed
     deep_codes: tuple[int, ...] = (320, 192, 128, 96)
+    deep_decode: tuple[int, ...] | None = (96, 128, 192, 320)
     hyper_down: tuple[tuple[int, int], ...] = ((320, 1), (288, 1), (256, 2), (224, 1), (192, 2))
     hyper_up: tuple[tuple[int, int], ...] = ((192, 1), (224, 2), (256, 1), (288, 2), (320, 1))
     exact_scales: ExactScales | None = None
@@ -211,19 +213,18 @@ class SegPIC(nn.Module):
         y = None if latents is None else latents.y
         if y is not None and self.gain is not None and rate is not None:
             y = self.gain.scale(y, rate)
-        shallow = deep = None
+        seen, shallow, deep = y, None, None  # seen: what the hyper-analysis sees of y
         if self.regional is not None:
             codes = None if latents is None else latents.codes
             shallow_size = (size[0] * self.shallow_scale, size[1] * self.shallow_scale)
             shallow = self.regional.code_shallow(codes, coder, where, shallow_size)
             deep = self.regional.code_deep(y, coder, where, size)
-        z = None if y is None else self.h_a(y if deep is None else self.regional.hyper(y, deep, where))
+            seen = None if y is None else self.regional.hyper(y, deep, where)
+        z = None if seen is None else self.h_a(seen)
         z_hat = coder.factorized("z", z, self.z_prior, (size[0] // 4, size[1] // 4))
         mean, scale = self.h_mean(z_hat), self._scales(z_hat, rate, coder)
-        if deep is not None:
-            mean = self.regional.means(mean, deep, where)
-            if self.regional.scales is not None:
-                scale = self.regional.scales(scale, deep, where)
+        if self.regional is not None and deep is not None:
+            mean, scale = self.regional.adapt(mean, scale, deep, where)
         guard = 0.0 if self.config.exact_scales else self.config.guard
         if self.context is not None:
             y_hat = self.context(y, mean, scale, coder, guard)
@@ -262,7 +263,7 @@ class SegPIC(nn.Module):
 
 
 class RegionalParts(nn.Module):
-    """All that [1] adds to its baseline for regions: two prototype coders with their priors, and the RATs they steer."""
+    """All that [1] adds to its baseline for regions: two prototype coders, their priors, and the RATs they steer."""
 
     def __init__(self, config: SegPICConfig) -> None:
         super().__init__()
@@ -272,8 +273,8 @@ class RegionalParts(nn.Module):
         def rat(channels: int, prototypes: int) -> RegionAdaptiveTransform:
             return RegionAdaptiveTransform(channels, prototypes, config.rat_inner, zero_init=fresh)
 
-        self.shallow_coder = PrototypeCoder(config.shallow_codes, _decode_widths(config.shallow_codes))
-        self.deep_coder = PrototypeCoder(config.deep_codes, _decode_widths(config.deep_codes))
+        self.shallow_coder = PrototypeCoder(config.shallow_codes, config.shallow_decode)
+        self.deep_coder = PrototypeCoder(config.deep_codes, config.deep_decode)
         self.shallow_prior = FactorizedPrior(config.shallow_codes[-1], config.prior_start)
         self.deep_prior = FactorizedPrior(config.deep_codes[-1], config.prior_start)
         self.analysis = rat(config.shallow, config.shallow)
@@ -281,6 +282,10 @@ class RegionalParts(nn.Module):
         self.hyper = rat(config.latent, config.latent)
         self.means = rat(side, config.latent)
         self.scales = rat(side, config.latent) if config.exact_scales is None else None
+
+    def adapt(self, mean: Tensor, scale: Tensor, deep: Tensor, where: Regions) -> tuple[Tensor, Tensor]:
+        """Features for means and scales (B,side,h,w), transformed by region; exact scales stay as they are."""
+        return self.means(mean, deep, where), scale if self.scales is None else self.scales(scale, deep, where)
 
     def code_shallow(self, codes: Tensor | None, coder: Coder, where: Regions, size: tuple[int, int]) -> Tensor:
         """Codes (B,K,r,s) or None -> decoded shallow prototypes (B,N,r,s); size: (h,w) of y'."""
@@ -300,19 +305,16 @@ def _present(where: Regions, size: tuple[int, int]) -> Tensor | None:
     return None if isinstance(where, GridRegions) else where.present(size)
 
 
-def _decode_widths(encode: tuple[int, ...]) -> tuple[int, ...]:
-    """The published coders decode 96-128-192-192 and 96-128-192-320: widths of their own, not the encoder's reversed."""
-    return {(192, 128, 96, 96): (96, 128, 192, 192), (320, 192, 128, 96): (96, 128, 192, 320)}.get(encode, encode[::-1])
-
-
 def _first_gains(config: SegPICConfig) -> Tensor:
     """(points, M): logarithms to base 2, evenly from the lowest to the highest rate."""
     return torch.linspace(*config.log_gains, config.rate_points)[:, None].repeat(1, config.latent)
 
 
 def _first_levels(config: SegPICConfig, spread: Tensor | None) -> Tensor:
-    """(points, M): levels of the latents that a fresh transform makes, after the first gains. Peaked as they are, the best
-    Gaussian for most of them is narrower than their standard deviation."""
+    """(points, M): levels of the latents that a fresh transform makes, after the first gains.
+
+    Their distributions are peaked, so the best Gaussian for most of them is narrower than their standard deviation.
+    """
     spread = torch.ones(config.latent) if spread is None else spread * 0.5
     return scale_to_level(torch.exp2(_first_gains(config)) * spread).clamp(0, LEVELS - 1)
 
@@ -331,7 +333,9 @@ XS = SegPICConfig(
     transform=PatchTransform(units=(2, 2, 2, 4), deep_inner=128),
     rat_inner=48,
     shallow_codes=(192, 48, 16),
+    shallow_decode=None,
     deep_codes=(320, 48, 16),
+    deep_decode=None,
     hyper_down=((160, 1), (128, 2), (96, 2)),
     hyper_up=((96, 2), (128, 2), (160, 1)),
     exact_scales=ExactScales(widths=(64, 64, 96)),
@@ -380,6 +384,6 @@ def configure(preset: str, overrides: dict[str, object]) -> SegPICConfig:
     nested = {k: v for k, v in overrides.items() if isinstance(v, dict)}
     try:
         changed = {k: replace(getattr(config, k), **v) for k, v in nested.items()}
-        return replace(config, **{**overrides, **changed})  # type: ignore[arg-type]
+        return replace(config, **{**overrides, **changed})
     except (TypeError, AttributeError) as error:
         raise ValueError(f"preset {preset}: {error}") from error

@@ -34,8 +34,10 @@ class FixedPointNet(nn.Module):
     """
 
     def __init__(self, channels: int, widths: tuple[int, ...], start: Tensor) -> None:
-        """channels of z; widths before and after each of the len(widths) - 1 upsamplings; start (points, out): the output
-        that training begins with."""
+        """channels: of z; widths: before and after each of the len(widths) - 1 upsamplings.
+
+        start (points, out): the output that training begins with, by rate point.
+        """
         super().__init__()
         self.first = nn.Conv2d(channels, widths[0], 3, padding=1)
         self.ups = nn.ModuleList(nn.Conv2d(a, 4 * b, 3, padding=1) for a, b in pairwise(widths))

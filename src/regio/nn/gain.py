@@ -50,22 +50,24 @@ class GainUnit(nn.Module):
 
     Gain units of Cui et al. 2021 as [2] uses them: y_bar = y * v_s, y' = y_hat * v'_s, and between two trained points
     the geometric mean v_s**l * v_(s+1)**(1-l). Departure: gains are stored as logarithms to base 2, so that they stay
-    positive without clamping and the geometric mean is a linear one; v * v' is not held constant but free to be learned.
+    positive without clamping and the geometric mean is a linear one; v * v' is free, not held constant.
     """
 
     def __init__(self, start: Tensor) -> None:
-        """start (points, channels): logarithms to base 2 of the first gains; the inverse gains start as their inverse."""
+        """start (points, channels): logarithms to base 2 of the first gains; the inverse gains their negative."""
         super().__init__()
         self.log_gain = RateTable(start)
         self.log_inverse = RateTable(-start)
 
     def scale(self, y: Tensor, rate: Tensor) -> Tensor:
         """y (B,C,h,w), rate (B,) -> (B,C,h,w), what is coded."""
-        return y * torch.exp2(self.log_gain(rate))
+        coded: Tensor = y * torch.exp2(self.log_gain(rate))
+        return coded
 
     def unscale(self, y_hat: Tensor, rate: Tensor) -> Tensor:
         """The way back."""
-        return y_hat * torch.exp2(self.log_inverse(rate))
+        latent: Tensor = y_hat * torch.exp2(self.log_inverse(rate))
+        return latent
 
 
 class RateAffine(nn.Module):
@@ -81,4 +83,5 @@ class RateAffine(nn.Module):
 
     def forward(self, x: Tensor, rate: Tensor) -> Tensor:
         """x (B,C,H,W), rate (B,) -> (B,C,H,W)."""
-        return x * (1 + self.scale(rate)) + self.shift(rate)
+        y: Tensor = x * (1 + self.scale(rate)) + self.shift(rate)
+        return y

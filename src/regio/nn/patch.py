@@ -22,7 +22,7 @@ def dct_matrix(size: int) -> Tensor:
 def _colour_matrix() -> Tensor:
     """Orthonormal (3,3): a grey axis and two colour axes (red-blue, green against both)."""
     rows = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [1.0, -2.0, 1.0]], dtype=torch.float64)
-    return rows / rows.norm(dim=1, keepdim=True)
+    return F.normalize(rows, dim=1)
 
 
 def block_transform(block: int, channels: int) -> Tensor:
@@ -82,7 +82,7 @@ class PatchUp(nn.Module):
 class BottleneckUnit(nn.Module):
     """x + 1x1(GELU(3x3(GELU(1x1 x)))), half as wide inside; starts as the identity.
 
-    A dense 3x3 at half width is faster than a depth-wise one at full width on CPUs and GPUs alike, though it counts more
+    A dense 3x3 at half width is faster on CPUs than a depth-wise one at full width, though it counts more
     multiply-accumulates.
     """
 
