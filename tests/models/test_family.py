@@ -21,6 +21,8 @@ def small(name: str) -> SegPICConfig:
         shallow=8,
         latent=16,
         shallow_codes=(8, 6, 4),
+        shallow_decode=None,
+        deep_decode=None,
         deep_codes=(16, 8, 4),
         hyper_down=((16, 1), (12, 1), (10, 2), (9, 1), (8, 2)),
         hyper_up=((8, 1), (9, 2), (10, 1), (12, 2), (16, 1)),

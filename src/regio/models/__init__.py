@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import Any
 
 _HOMES = {"SegPIC": "segpic", "SegPICConfig": "segpic"}
-__all__ = ["SegPIC", "SegPICConfig"]  # noqa: F822 - resolved by __getattr__
+__all__ = ["SegPIC", "SegPICConfig"]
 
 
 def __getattr__(name: str) -> Any:

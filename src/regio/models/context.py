@@ -60,7 +60,7 @@ class ChannelContext(nn.Module):
     def forward(self, y: Tensor | None, mean_side: Tensor, scale_side: Tensor, coder: Coder, guard: float) -> Tensor:
         """y (B,M,h,w), or None when reading -> y_hat (B,M,h,w).
 
-        mean_side (B,side,h,w); scale_side (B,side,h,w) features, or levels (B,M,h,w) where context does not move scales.
+        mean_side (B,side,h,w); scale_side (B,side,h,w) features, or levels (B,M,h,w) where context moves no scales.
         """
         done: list[Tensor] = []
         for k, (mean_net, residual_net) in enumerate(zip(self.means, self.residuals, strict=True)):
