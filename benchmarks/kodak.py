@@ -26,6 +26,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
 
 import regio
@@ -37,6 +38,7 @@ from regio.evaluation.contestants import OwnCodec
 from regio.evaluation.report import MeanCurve, mean_curves, means_table, plot, write_curves
 from regio.evaluation.sweep import Outcome, Row, find_pictures, sweep
 from regio.images import read_picture
+from regio.info import inspect
 from regio.models.catalog import DEFAULT
 
 RATES = (0.15, 0.3, 0.6)
@@ -97,6 +99,7 @@ def main() -> int:
 def estimate(codec: Codec, pictures: dict[str, Path], rows: Sequence[Row], table: Path) -> list[Estimate]:
     """What the model expects each measured file to cost, as a list and as a CSV."""
     estimates: list[Estimate] = []
+    extra = SIZE_BYTES + naming_bytes(codec)
     for name in pictures:
         mine = [row for row in rows if row.picture == name]
         if not mine:
@@ -105,10 +108,17 @@ def estimate(codec: Codec, pictures: dict[str, Path], rows: Sequence[Row], table
         pixels = read_picture(pictures[name]).pixels
         for row in mine:
             expected = codec.estimate_bits(pixels, row.quality) / 8
-            estimates.append(Estimate(name, row.quality, row.bytes, expected, SIZE_FACTOR * expected + SIZE_BYTES))
+            estimates.append(Estimate(name, row.quality, row.bytes, expected, SIZE_FACTOR * expected + extra))
     with table.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([(*Estimate._fields, "holds"), *((*one, one.holds) for one in estimates)])
     return estimates
+
+
+def naming_bytes(codec: Codec) -> int:
+    """Bytes with which a file names weights that are not bundled; 0 for bundled ones."""
+    info = inspect(codec.encode(np.zeros((64, 64, 3), np.uint8), strip=True))
+    chunks = sum(size for part, size in info.parts.items() if part not in ("header", "payload"))
+    return chunks + 1 if chunks else 0  # a zero byte ends the chunks
 
 
 def compare(mean: MeanCurve, anchors: Sequence[Curve], anchors_ms_ssim: Sequence[Curve]) -> list[Against]:

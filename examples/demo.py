@@ -9,6 +9,7 @@ photo.rgo, decoded.png and side_by_side.png.
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import matplotlib
@@ -16,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 import regio
+from regio.errors import RegioError
 from regio.evaluation.compare import at_bytes, at_setting, contact_sheet, table
 from regio.evaluation.contestants import OwnCodec
 from regio.evaluation.opponents import OPPONENTS
@@ -40,7 +42,8 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "photo.rgo"
     file.write_bytes(ours.data)
-    decoded = regio.decode(file)  # as anybody would who was sent the file
+    # as anybody would who was sent the file; weights that are not bundled have to be named
+    decoded = regio.decode(file, codec=None if codec.weights.number else codec)
     if not np.array_equal(np.asarray(decoded), ours.pixels):
         raise SystemExit("the file on disk decodes to another picture than the bytes in memory")
     decoded.save(folder / "decoded.png")
@@ -67,4 +70,7 @@ def arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except RegioError as error:
+        sys.exit(str(error))

@@ -62,8 +62,7 @@ class OwnCodec:
 
     @property
     def weights(self) -> str:
-        fingerprint = self.codec.fingerprint
-        return fingerprint.hex() if isinstance(fingerprint, bytes) else str(fingerprint)
+        return self.codec.fingerprint
 
     def encode(self, pixels: Pixels, setting: float) -> bytes:
         return self.codec.encode(pixels, quality=setting, strip=True)

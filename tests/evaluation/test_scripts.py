@@ -1,0 +1,91 @@
+"""The demo and the Kodak benchmark, from their command lines to their files, with a toy model of random weights."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import regio
+from regio.models.segpic import PRESETS, SegPIC
+from regio.weights import store
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "toy.safetensors"
+    store.save(SegPIC(PRESETS["toy"]).eval(), path, name="toy")
+    return path
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """A function that runs main() of a script with arguments."""
+
+    def run(path: str, *arguments: object) -> Any:
+        spec = importlib.util.spec_from_file_location("script_on_trial", ROOT / path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, "script_on_trial", module)
+        monkeypatch.setattr(sys, "argv", [path, *map(str, arguments)])
+        spec.loader.exec_module(module)
+        return module.main()
+
+    return run
+
+
+def test_the_demo_writes_a_file_a_picture_and_a_comparison(
+    script: Callable[..., Any], weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script("examples/demo.py", "--codec", weights, "-q", 50, "-o", tmp_path)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("grace_hopper.jpg: 512×600, 61306 bytes")
+    assert [line.split()[0] for line in lines[3:7]] == ["codec", "toy", "jpeg", "webp"]
+    size = (tmp_path / "photo.rgo").stat().st_size
+    assert lines[4].split()[2] == str(size)
+    with Image.open(tmp_path / "decoded.png") as decoded:
+        assert decoded.size == (512, 600)
+        again = regio.decode(tmp_path / "photo.rgo", codec=regio.load(weights, device="cpu"))
+        assert (np.asarray(decoded) == np.asarray(again)).all()
+    with Image.open(tmp_path / "side_by_side.png") as sheet:
+        assert sheet.width == 12 + 4 * 372
+
+
+def test_the_benchmark_checks_sizes_and_compares_with_recorded_curves(
+    script: Callable[..., Any], weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "anchors").mkdir()
+    for number in range(2):
+        noise = np.random.default_rng(number).integers(0, 256, (8, 12, 3), dtype=np.uint8)
+        Image.fromarray(noise).resize((192, 128), Image.Resampling.BICUBIC).save(tmp_path / "in" / f"{number}.png")
+    anchor = {"results": {"bpp": [0.1, 0.5, 5], "psnr-rgb": [70, 80, 90]}}
+    (tmp_path / "anchors" / "jpeg_420.json").write_text(json.dumps(anchor))
+    arguments = ("--codec", weights, "--qualities", "20,60,100", "--threads", torch.get_num_threads())
+    status = script(
+        "benchmarks/kodak.py", tmp_path / "in", "--anchors", tmp_path / "anchors", *arguments, "-o", tmp_path / "out"
+    )
+    printed = capsys.readouterr().out
+    assert status == 1  # random weights are no match for an anchor of 70 dB
+    assert "ok     6 of 6 files made and decoded" in printed
+    assert "ok     6 of 6 files ≤ 1.005 × estimate + 16 bytes" in printed
+    assert "FAILED PSNR above JPEG" in printed
+    summary = json.loads((tmp_path / "out" / "kodak.json").read_text())
+    assert summary["against"][0]["psnr"][1] == pytest.approx(76.8, abs=0.5)  # of the anchor at 0.3 bpp
+    assert summary["against"][0]["bd_psnr"]["note"]
+    with (tmp_path / "out" / "estimates.csv").open() as file:
+        assert all(row["holds"] == "True" for row in csv.DictReader(file))
+    assert (tmp_path / "out" / "rd_psnr.svg").exists()
