@@ -58,5 +58,5 @@ def read_guard(reader: RangeReader, levels: Levels) -> Indices:
 
 
 def _rice_bits(positions: int, listed: int) -> int:
-    """Bits of a gap that are written as they are: about the logarithm of the mean gap."""
-    return max(0, int(positions / max(listed, 1) * 0.69).bit_length() - 1)
+    """Bits of a gap that are written as they are: about the logarithm of the mean gap times ln 2, in whole numbers."""
+    return max(0, (69 * positions // (100 * max(listed, 1))).bit_length() - 1)

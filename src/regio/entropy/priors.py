@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from regio.entropy.tables import FactorizedTables, integer_counts
+from regio.entropy.tables import FactorizedTables, integer_counts, with_escape
 
 LIKELIHOOD_FLOOR = 1e-9
 _WIDTHS = (1, 3, 3, 3, 3, 1)
@@ -76,9 +76,7 @@ class FactorizedPrior(nn.Module):
         for row in cdf:
             first = min(max(int(np.searchsorted(row, _CUT)) - 1, 0), _SPAN)
             last = max(min(int(np.searchsorted(row, 1 - _CUT)), 2 * _SPAN), _SPAN)
-            inside = np.diff(row[first : last + 2])
-            escape = max(1 - float(inside.sum()), 2.0**-16)
-            table = integer_counts(np.append(inside * (1 - escape), escape))
+            table = integer_counts(with_escape(np.diff(row[first : last + 2])))
             lowest.append(first - _SPAN)
             lengths.append(len(table))
             counts.append(table)

@@ -86,11 +86,17 @@ class RangeWriter:
         words = self._encoder.get_compressed()
         if not len(words):
             return b""
-        at, (lower, width) = self._encoder.pos()
-        whole: bytes = words.astype(">u4").tobytes()
-        if at < len(words) and int(words[at]) >= lower >> 32:  # nothing carried into the words before the state
-            whole = whole[: 4 * at] + _roundest(lower, min(lower + width, 1 << 64)).to_bytes(8, "big")
-        return whole.rstrip(b"\0")
+        at, (lower, width) = (
+            self._encoder.pos()
+        )  # the string may continue `at` words by any of lower ... lower + width - 1
+        head: bytes = words[:at].astype(">u4").tobytes()
+        if lower + width <= 1 << 64:
+            return (head + _roundest(lower, lower + width).to_bytes(8, "big")).rstrip(b"\0")
+        if (
+            int(words[at]) >= lower >> 32
+        ):  # 2**64 is among them and ends in the most zeros; constriction chose one below it
+            head = (int.from_bytes(head, "big") + 1).to_bytes(len(head), "big")
+        return head.rstrip(b"\0")
 
 
 def _roundest(low: int, end: int) -> int:

@@ -42,13 +42,20 @@ def level_to_scale(level: Tensor) -> Tensor:
     return SCALE_MIN * torch.exp(level * LEVEL_STEP)
 
 
+def with_escape(inside: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Probabilities (n,) of the symbols of a table -> (n + 1,), the last that of all others, at least 2**-16."""
+    total = math.fsum(inside.tolist())  # correctly rounded, so independent of the order numpy would sum in
+    escape = max(1.0 - total, _ESCAPE_SHARE)
+    return np.append(inside * ((1.0 - escape) / total), escape)
+
+
 def integer_counts(pmf: NDArray[np.float64]) -> Counts:
     """Probabilities (n,) that sum to about 1, escape last -> positive counts (n,) that sum to 2**24 exactly.
 
     The remainder of rounding goes to the most likely symbol, where it costs least.
     """
     counts = np.maximum(1, np.floor(pmf * 2.0**PRECISION + 0.5)).astype(np.int64)
-    counts[np.argmax(counts)] += 2**PRECISION - counts.sum()
+    counts[np.argmax(pmf)] += 2**PRECISION - counts.sum()
     if counts.min() < 1:
         raise ValueError(f"{len(pmf)} symbols do not fit into a table of 2**{PRECISION} counts")
     return counts
@@ -70,15 +77,9 @@ def gaussian_tables() -> tuple[GaussianTable, ...]:
     for _ in range(LEVELS):
         reach = max(1, math.ceil(_TAIL_SIGMAS * scale))
         edges = (np.arange(-reach, reach + 2, dtype=np.float64) - 0.5) / scale
-        inside = np.diff(_normal_cdf(edges))
-        escape = np.maximum(1.0 - _exact_sum(inside), _ESCAPE_SHARE)
-        tables.append(GaussianTable(reach, integer_counts(np.append(inside * (1.0 - escape), escape))))
+        tables.append(GaussianTable(reach, integer_counts(with_escape(np.diff(_normal_cdf(edges))))))
         scale = scale * _SCALE_RATIO
     return tuple(tables)
-
-
-def _exact_sum(values: NDArray[np.float64]) -> float:
-    return math.fsum(values.tolist())  # correctly rounded, so independent of the order numpy would sum in
 
 
 def _normal_cdf(x: NDArray[np.float64]) -> NDArray[np.float64]:
