@@ -57,6 +57,7 @@ def test_memory_layout_gives_the_same_bits() -> None:
     assert torch.equal(net.to(memory_format=torch.channels_last).exact(z, STEP), expected)
 
 
+@pytest.mark.filterwarnings("ignore:TF32 acceleration")  # torch tells it when mkldnn is switched
 def test_libraries_give_the_same_bits() -> None:
     net, z = network(40, (64, 64, 32), out=50), symbols_of(2, 40, (16, 16), 20)
     expected = net.exact(z, STEP)
