@@ -45,7 +45,7 @@ TABLE = {
     "": Row({"errors", "version", "pillow_plugin"}, set(), frozenset({"codec", "info", "models", "interop", "images"})),
     "__main__": Row({"cli"}, set()),
     "losses": Row({"errors", "nn"}, {"torch", "numpy", "safetensors", "pytorch_msssim"}),
-    "data": Row({"errors", "images", "regions"}, {"torch", "numpy", "PIL"}),
+    "data": Row({"errors", "images", "regions"}, {"torch", "numpy", "PIL"}, frozenset({"skimage"})),
     "training": Row(
         {"errors", "models", "nn", "entropy", "losses", "data", "weights", "version"},
         {"torch", "numpy", "safetensors", "lightning_fabric", "pytorch_optimizer"},

@@ -2,12 +2,12 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from regio.cli.options import Device, needs_extra
-from regio.cli.progress import print_result, say, shown
+from regio.cli.progress import print_result, shown
 
 
 def train(
@@ -27,7 +27,7 @@ def train(
     ] = None,
     device: Device = "auto",
 ) -> None:
-    """Train a model. The folder of the run is the result.
+    """Train a model. The folder of the run is the result; Ctrl-C stops after the step in progress, everything saved.
 
     \b
     Examples:
@@ -35,22 +35,18 @@ def train(
       regio train mine.toml -o runs/first --steps 100 --device cpu
     """
     with needs_extra("train"):
+        from regio.cli.training_display import watching
         from regio.training.loop import train as run
 
-        folder = run(
-            recipe,
-            out=output,
-            resume=resume,
-            max_minutes=max_minutes,
-            device=device,
-            steps=steps,
-            data=data or None,
-            report=_report if sys.stderr.isatty() else None,
-        )
+        with watching(live=sys.stderr.isatty()) as report:
+            folder = run(
+                recipe,
+                out=output,
+                resume=resume,
+                max_minutes=max_minutes,
+                device=device,
+                steps=steps,
+                data=data or None,
+                report=report,
+            )
     print_result(shown(folder))
-
-
-def _report(line: dict[str, Any]) -> None:
-    """One line of the log, for someone who watches."""
-    facts = [f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in line.items()]
-    say("  ".join(facts))

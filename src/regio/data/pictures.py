@@ -1,19 +1,23 @@
-"""A folder of pictures in memory, and random crops of it on the training device."""
+"""Folders of pictures in memory, and random crops of them on the training device."""
 
 import logging
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from regio.errors import BadImage, UsageError
+from regio.data.labels import LabelSource
+from regio.errors import BadImage, RegioError, UsageError
+from regio.images import read_picture
 
 SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
+READERS = 8  # pictures decoded at once, where there are as many cores
 log = logging.getLogger(__name__)
 
 
@@ -22,6 +26,15 @@ class Batch(NamedTuple):
 
     x: Tensor  # (B,3,S,S) float32 in [0,1]
     regions: Tensor | None  # (B,S,S) int64, ids contiguous in each crop
+
+
+class Draw(NamedTuple):
+    """What chance decided for one crop; numbers in [0,1)."""
+
+    reduce: float
+    top: float
+    left: float
+    flip: float
 
 
 @dataclass(frozen=True)
@@ -33,46 +46,61 @@ class PicturePack:
     labels: list[Tensor | None]
 
     def split(self, held_back: int) -> tuple["PicturePack", "PicturePack"]:
-        """(to train on, held back): every n-th picture by name is held back, so the split never depends on the machine."""
-        every = max(1, len(self.names) // max(held_back, 1))
-        kept = set(range(0, len(self.names), every)[:held_back]) if held_back else set()
-        return self._subset([i for i in range(len(self.names)) if i not in kept]), self._subset(sorted(kept))
+        """(to train on, held back): every n-th picture by name is held back, so the split never depends on the machine.
+
+        UsageError when nothing is left to train on.
+        """
+        count = len(self.names)
+        if held_back >= count:
+            raise UsageError(f"held_back = {held_back} leaves nothing to train on: there are {count} usable pictures")
+        every = max(1, count // max(held_back, 1))
+        kept = set(range(0, count, every)[:held_back])
+        return self._subset([i for i in range(count) if i not in kept]), self._subset(sorted(kept))
 
     def _subset(self, indices: list[int]) -> "PicturePack":
-        return PicturePack(*([values[i] for i in indices] for values in (self.names, self.pictures, self.labels)))
+        names, pictures = [self.names[i] for i in indices], [self.pictures[i] for i in indices]
+        return PicturePack(names, pictures, [self.labels[i] for i in indices])
 
     def to(self, device: torch.device) -> "PicturePack":
         """The same pictures on another device."""
         labels = [None if m is None else m.to(device) for m in self.labels]
         return PicturePack(self.names, [p.to(device) for p in self.pictures], labels)
 
-    def crops(self, count: int, size: int, generator: torch.Generator, downscale: float, labelled: bool = False) -> Batch:
+    @property
+    def labelled(self) -> int:
+        """How many pictures have a label map."""
+        return sum(m is not None for m in self.labels)
+
+    def crops(
+        self, count: int, size: int, generator: torch.Generator, downscale: float, labelled: bool = False
+    ) -> Batch:
         """`count` random crops (B,3,S,S), flipped at random; a picture is chosen in proportion to its pixels.
 
         downscale: probability that a crop is taken larger, up to twice, and reduced. labelled: from pictures with label
-        maps only, and with their labels.
+        maps only, and with their labels. Chance is drawn on the CPU, so that it is the same on every device.
         """
         pool = [i for i, m in enumerate(self.labels) if m is not None or not labelled]
         areas = torch.tensor([float(self.pictures[i].shape[1] * self.pictures[i].shape[2]) for i in pool])
-        chosen = torch.multinomial(areas, count, replacement=True, generator=generator)
-        draws = torch.rand(count, 5, generator=generator).tolist()
-        pairs = [self._crop(pool[i], size, d, downscale, labelled) for i, d in zip(chosen.tolist(), draws, strict=True)]
+        chosen = torch.multinomial(areas, count, replacement=True, generator=generator).tolist()
+        draws = [Draw(*values) for values in torch.rand(count, 4, generator=generator).tolist()]
+        pairs = [self._crop(pool[i], size, d, downscale, labelled) for i, d in zip(chosen, draws, strict=True)]
         x = torch.stack([picture for picture, _ in pairs])
         return Batch(x, torch.stack([m for _, m in pairs if m is not None]) if labelled else None)
 
     def _crop(
-        self, index: int, size: int, draw: list[float], downscale: float, labelled: bool
+        self, index: int, size: int, draw: Draw, downscale: float, labelled: bool
     ) -> tuple[Tensor, Tensor | None]:
+        """One crop (3,S,S) float32 and its labels (S,S) int64."""
         picture, mask = self.pictures[index], self.labels[index] if labelled else None
         _, height, width = picture.shape
         wide = size
-        if draw[0] < downscale:
-            wide = min(round(size * (1 + draw[0] / downscale)), height, width)
-        top, left = int(draw[1] * (height - wide + 1)), int(draw[2] * (width - wide + 1))
+        if draw.reduce < downscale:
+            wide = min(round(size * (1 + draw.reduce / downscale)), height, width)
+        top, left = int(draw.top * (height - wide + 1)), int(draw.left * (width - wide + 1))
         crop = picture[:, top : top + wide, left : left + wide].float() / 255
         if wide != size:
             crop = F.interpolate(crop[None], (size, size), mode="bilinear", antialias=True)[0]
-        if draw[3] < 0.5:
+        if draw.flip < 0.5:
             crop = crop.flip(2)
         if mask is None:
             return crop, None
@@ -80,40 +108,39 @@ class PicturePack:
         if wide != size:  # nearest, not bilinear: labels are names, and names have no average
             at = torch.arange(size, device=mask.device) * wide // size
             cut = cut[at][:, at]
-        cut = cut.flip(1) if draw[3] < 0.5 else cut
+        if draw.flip < 0.5:
+            cut = cut.flip(1)
         return crop, torch.unique(cut, return_inverse=True)[1]
 
 
-def load_pictures(folders: list[Path], masks: Path | None, smallest: int, limit: int | None = None) -> PicturePack:
-    """Decode every picture of the folders whose sides are at least `smallest`; unreadable ones are skipped with a warning.
+def load_pictures(
+    folders: Sequence[Path], smallest: int, sources: Sequence[LabelSource] = (), limit: int | None = None
+) -> PicturePack:
+    """Decode every picture of the folders whose sides are at least `smallest`; unreadable ones are warned of.
 
-    masks: a folder of label maps with the same stem as the picture, grey PNG, value = label.
+    sources: where to look for label maps; the first that knows a picture is believed. limit: the first so many files.
     """
+    where = ", ".join(map(str, folders))
     files = sorted(f for folder in folders for f in folder.glob("*") if f.suffix.lower() in SUFFIXES)
     if not files:
-        raise UsageError(f"no pictures in {', '.join(map(str, folders))}")
-    names: list[str] = []
-    pictures: list[Tensor] = []
-    labels: list[Tensor | None] = []
-    for file in files[:limit]:
-        try:
-            picture = _read(file, "RGB")
-            mask_file = None if masks is None else masks / f"{file.stem}.png"
-            mask = _read(mask_file, "L") if mask_file and mask_file.exists() else None
-        except (OSError, ValueError) as error:
-            log.warning("%s is skipped: %s", file, error)
-            continue
-        if min(picture.shape[1:]) < smallest:
-            continue
-        names.append(file.name)
-        pictures.append(picture)
-        labels.append(None if mask is None else mask[0])
-    if not pictures:
-        raise BadImage(f"no readable picture of at least {smallest} pixels a side in {', '.join(map(str, folders))}")
+        raise UsageError(f"no pictures in {where}")
+    with ThreadPoolExecutor(min(READERS, os.cpu_count() or 1)) as readers:
+        read = list(readers.map(lambda file: _read(file, smallest, sources), files[:limit]))
+    found = [(file.name, *entry) for file, entry in zip(files, read, strict=False) if entry is not None]
+    if not found:
+        raise BadImage(f"no readable picture of at least {smallest} pixels a side in {where}")
+    names, pictures, labels = (list(column) for column in zip(*found, strict=True))
     return PicturePack(names, pictures, labels)
 
 
-def _read(file: Path, mode: str) -> Tensor:
-    with Image.open(file) as opened:
-        pixels = np.atleast_3d(np.asarray(opened.convert(mode)))
-    return torch.from_numpy(pixels.transpose(2, 0, 1).copy())
+def _read(file: Path, smallest: int, sources: Sequence[LabelSource]) -> tuple[Tensor, Tensor | None] | None:
+    """A picture (3,H,W) uint8 and its labels (H,W) int16, or None where there is nothing to train on."""
+    try:
+        pixels = read_picture(file).pixels
+    except (OSError, RegioError) as error:
+        log.warning("%s is skipped: %s", file, error)
+        return None
+    if min(pixels.shape[:2]) < smallest:
+        return None
+    labels = next((m for source in sources if (m := source.find(file, pixels)) is not None), None)
+    return torch.from_numpy(pixels.transpose(2, 0, 1).copy()), labels

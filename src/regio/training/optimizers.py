@@ -10,6 +10,7 @@ from torch.nn import Parameter
 from regio.training.recipe import Phase
 
 QUANTILE_RATE = 1e-2
+_Named = list[tuple[str, Parameter]]
 
 
 def make_optimizer(named: Iterable[tuple[str, Parameter]], phase: Phase) -> torch.optim.Optimizer:
@@ -26,11 +27,21 @@ def make_optimizer(named: Iterable[tuple[str, Parameter]], phase: Phase) -> torc
             weight_decay=0.0,
             precondition_frequency=phase.precondition_every,
             max_precondition_dim=400,
-            merge_dims=False,
+            merge_dims=False,  # True fails on kernels with a side of one
             normalize_gradient=False,
         )
-    matrices = [p for _, p in pairs if p.dim() >= 2 and min(p.shape[:2]) > 1]
-    rest = [p for _, p in pairs if not (p.dim() >= 2 and min(p.shape[:2]) > 1)]
+    return _muon(pairs, phase, kernels_only=phase.optimizer == "muon-conv")
+
+
+def _muon(pairs: _Named, phase: Phase, kernels_only: bool) -> torch.optim.Optimizer:
+    """Muon for matrices, Adam for the rest.
+
+    kernels_only: what is no convolution (densities of the priors, tables over rates) goes to Adam, whatever its shape.
+    """
+    least = 4 if kernels_only else 2
+    chosen = [p.dim() >= least and min(p.shape[:2]) > 1 for _, p in pairs]
+    matrices = [p for (_, p), yes in zip(pairs, chosen, strict=True) if yes]
+    rest = [p for (_, p), yes in zip(pairs, chosen, strict=True) if not yes]
     groups = [{"params": matrices, "use_muon": True}, {"params": rest, "use_muon": False}]
     return Muon(groups, lr=phase.learning_rate, adamw_lr=phase.learning_rate, weight_decay=0.0)
 

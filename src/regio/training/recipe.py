@@ -1,72 +1,121 @@
 """A recipe: one TOML file, one reproducible training run."""
 
 import tomllib
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from regio.errors import UsageError
+
+OPTIMIZERS = ("adam", "soap", "muon", "muon-conv")
+MEASURES = ("mse", "ms-ssim")
+PRECISIONS = ("bf16", "float32")
+CROP_MULTIPLE = 64  # what every model's sides must divide by
+MS_SSIM_CROP = 192  # five scales under an 11-pixel window leave nothing of less than 161
+
+
+def setting(doc: str, default: Any = MISSING) -> Any:
+    """A field of a recipe with its line of documentation; docs/training.md is tested against it."""
+    return field(default=default, metadata={"doc": doc})
 
 
 @dataclass(frozen=True, kw_only=True)
 class DataSection:
-    """Where pictures come from."""
+    """Where pictures come from; paths are relative to the folder the command runs in."""
 
-    folders: tuple[str, ...]  # relative to the folder the command runs in
-    masks: str | None = None  # label maps with the pictures' stems
-    held_back: int = 16  # pictures never trained on, for validation
-    downscale: float = 0.3  # share of crops that are reduced from up to twice the size
-    labelled: float = 0.0  # share of batches whose regions are label maps, not a grid
-    limit: int | None = None  # at most so many pictures; for trials
+    folders: tuple[str, ...] = setting("folders of pictures")
+    masks: str | None = setting("folder of label maps: PNG, the picture's stem, value or colour = label", None)
+    panoptic: str | None = setting("COCO panoptic JSON; its PNG files lie in the folder of the same name", None)
+    segments: str | None = setting(
+        "folder that keeps label maps made by segmentation (Felzenszwalb), once, for pictures that have none", None
+    )
+    held_back: int = setting("pictures never trained on, for validation", 16)
+    smallest: int | None = setting("pictures with a shorter side are left out; default: the largest crop", None)
+    downscale: float = setting("share of crops that are taken larger, up to twice, and reduced", 0.3)
+    labelled: float = setting("share of batches whose regions are label maps; the others have a grid", 0.0)
+    limit: int | None = setting("at most so many pictures, for trials", None)
+
+    def __post_init__(self) -> None:
+        _check(0 <= self.downscale <= 1 and 0 <= self.labelled <= 1, "downscale and labelled are shares, 0 to 1")
+        _check(self.held_back >= 0, "held_back is a number of pictures")
+        _check(self.limit is None or self.limit > self.held_back, "limit leaves nothing to train on")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Phase:
-    """One stretch of the run; phases follow each other in one loop."""
+    """One stretch of the run; phases follow each other in one loop, each with fresh optimisers."""
 
-    steps: int
-    crop: int = 128
-    batch: int = 8
-    optimizer: str = "soap"  # soap, adam, muon
-    learning_rate: float = 3e-3
-    final: float = 0.02  # share of the learning rate that is left at the end of the cosine
-    warmup: int = 200
-    measure: str = "mse"  # mse, ms-ssim
-    lambdas: tuple[float, float] = (0.0002, 0.12)  # at rate 0 and rate 1
-    balance: float = 0.3  # samples weigh lambda**-balance, so that low rates are heard
-    clip: float = 1.0
-    ema: float = 0.999
-    precondition_every: int = 25  # SOAP
-    prototype_ramp: int = 0  # steps over which the rate of prototypes comes in; at once, it kills them before they are used
+    steps: int = setting("optimiser steps")
+    crop: int = setting("side of the crops, a multiple of 64; at least 192 for ms-ssim", 128)
+    batch: int = setting("crops per step and process", 8)
+    optimizer: str = setting("`adam`, `soap`, `muon`, or `muon-conv` (convolutions only, Adam for the rest)", "soap")
+    learning_rate: float = setting("after the warm-up", 3e-3)
+    final: float = setting("share of the learning rate that is left at the end of the cosine", 0.02)
+    warmup: int = setting("steps over which the learning rate rises from zero", 200)
+    measure: str = setting("distortion: `mse` or `ms-ssim`", "mse")
+    lambdas: tuple[float, float] = setting("weight of the distortion at rate 0 and at rate 1", (0.0002, 0.12))
+    balance: float = setting("samples weigh λ to the power of minus this, so that low rates are heard", 0.3)
+    clip: float = setting("gradients of a larger norm are scaled down to it", 1.0)
+    ema: float = setting("decay of the averaged weights, which are the ones exported", 0.999)
+    precondition_every: int = setting("SOAP: steps between updates of its preconditioner", 25)
+    prototype_ramp: int = setting(
+        "steps over which the rate of prototypes comes in; charged at once, they die before they are of use", 0
+    )
+    labelled: float | None = setting("instead of the data section's", None)
+    grids: tuple[int, ...] = setting("sides of the grids of batches without label maps, drawn at random", (4,))
 
     def __post_init__(self) -> None:
-        if self.optimizer not in ("soap", "adam", "muon") or self.measure not in ("mse", "ms-ssim"):
-            raise UsageError(f"recipe: optimizer={self.optimizer!r} or measure={self.measure!r} is unknown")
-        if self.steps < 1 or self.batch < 1 or self.crop % 64:
-            raise UsageError("recipe: a phase needs steps and batch of at least 1 and a crop that 64 divides")
+        _check(self.optimizer in OPTIMIZERS, f"optimizer is one of {', '.join(OPTIMIZERS)}, not {self.optimizer!r}")
+        _check(self.measure in MEASURES, f"measure is one of {', '.join(MEASURES)}, not {self.measure!r}")
+        _check(min(self.steps, self.batch) >= 1, "steps and batch are at least 1")
+        _check(self.crop >= 1 and self.crop % CROP_MULTIPLE == 0, f"crop={self.crop} is not a multiple of 64")
+        wide = self.measure != "ms-ssim" or self.crop >= MS_SSIM_CROP
+        _check(wide, f"crop={self.crop} is too small for ms-ssim: its five scales need {MS_SSIM_CROP}")
+        _check(self.learning_rate > 0 and self.clip > 0, "learning_rate and clip are above 0")
+        _check(0 < self.lambdas[0] <= self.lambdas[1], "lambdas rise and are above 0")
+        _check(0 <= self.final <= 1 and 0 <= self.ema < 1, "final and ema are shares, ema below 1")
+        _check(min(self.warmup, self.prototype_ramp) >= 0, "warmup and prototype_ramp are numbers of steps")
+        _check(self.precondition_every >= 1, "precondition_every is at least 1")
+        _check(self.labelled is None or 0 <= self.labelled <= 1, "labelled is a share, 0 to 1")
+        _check(len(self.grids) > 0 and min(self.grids) >= 1 and max(self.grids) <= 16, "grids have sides of 1 to 16")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """The whole run."""
 
-    name: str
-    model: str  # a preset of the SegPIC family
-    overrides: dict[str, Any] = field(default_factory=dict)  # fields of the model's config
-    seed: int = 1
-    precision: str = "bf16"  # or "float32"; of the transforms; what sets probabilities is always float32
-    compile: bool = False
-    start: str | None = None  # weights to start from
-    log_every: int = 50
-    save_every: int = 500
-    validate_every: int = 1000
-    data: DataSection
-    phase: tuple[Phase, ...]
+    name: str = setting("of the run, its folder and its weights")
+    model: str = setting("preset of the SegPIC family")
+    overrides: dict[str, Any] = field(
+        default_factory=dict, metadata={"doc": "fields of the preset's configuration to replace"}
+    )
+    seed: int = setting("of fresh weights, crops and noise", 1)
+    precision: str = setting(
+        "of the transforms, `bf16` or `float32`; what sets probabilities is always float32", "bf16"
+    )
+    compile: bool = setting("compile the model; pays on GPUs, after minutes", False)
+    start: str | None = setting("weights to start from: a bundled name, a .safetensors file, a hub id", None)
+    log_every: int = setting("steps between lines of the log", 50)
+    save_every: int = setting("steps between saved states", 500)
+    validate_every: int = setting("steps between looks at held-back pictures", 1000)
+    data: DataSection = field(metadata={"doc": "where pictures come from"})
+    phase: tuple[Phase, ...] = field(metadata={"doc": "stretches of the run, at least one"})
+
+    def __post_init__(self) -> None:
+        _check(self.precision in PRECISIONS, f"precision is one of {', '.join(PRECISIONS)}, not {self.precision!r}")
+        _check(min(self.log_every, self.save_every, self.validate_every) >= 1, "log, save and validate_every are steps")
+        _check(len(self.phase) > 0, "a recipe needs at least one [[phase]]")
 
     @property
     def steps(self) -> int:
         """Of all phases together."""
         return sum(phase.steps for phase in self.phase)
+
+    @property
+    def largest_crop(self) -> int:
+        """Of any phase: what a picture must hold to be trained on."""
+        return max(phase.crop for phase in self.phase)
 
     def at(self, step: int) -> tuple[int, Phase, int]:
         """Global step -> (number of the phase, phase, step within it)."""
@@ -76,32 +125,84 @@ class Recipe:
             step -= phase.steps
         return len(self.phase) - 1, self.phase[-1], self.phase[-1].steps
 
+    def labelled(self, phase: Phase) -> float:
+        """Share of batches with label maps."""
+        return self.data.labelled if phase.labelled is None else phase.labelled
+
     def as_dict(self) -> dict[str, Any]:
-        """Plain data."""
+        """Plain data; `from_dict` is the way back."""
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "Recipe":
+        """A recipe from plain data, as TOML or JSON has it; UsageError names the first thing that is wrong with it."""
+        sections = {"data": _section(DataSection, values.get("data", {}), "data")}
+        phases = values.get("phase", [])
+        _check(isinstance(phases, list | tuple), "phases are written [[phase]]")
+        stretches = tuple(_section(Phase, phase, f"phase {n}") for n, phase in enumerate(phases, 1))
+        recipe: Recipe = _section(cls, {**values, **sections, "phase": stretches}, "recipe")
+        return recipe
 
 
 def read_recipe(path: Path) -> Recipe:
-    """Parse a recipe; UsageError names the first thing that is wrong with it."""
+    """Parse a recipe; UsageError names the file and the first thing that is wrong with it."""
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        return Recipe.from_dict(tomllib.loads(path.read_text(encoding="utf-8")))
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, UsageError) as error:
         raise UsageError(f"{path}: {error}") from error
-    data = _section(DataSection, raw.pop("data", {}), path)
-    phases = tuple(_section(Phase, phase, path) for phase in raw.pop("phase", []))
-    if not phases:
-        raise UsageError(f"{path}: a recipe needs at least one [[phase]]")
-    return _section(Recipe, {**raw, "data": data, "phase": phases}, path)
 
 
-def _section(kind: type, values: dict[str, Any], path: Path) -> Any:
-    unknown = set(values) - {f.name for f in fields(kind)}
-    if unknown:
-        raise UsageError(f"{path}: {kind.__name__} has no field {', '.join(sorted(unknown))}")
-    tidy = {key: tuple(value) if isinstance(value, list) else value for key, value in values.items()}
+def _check(holds: bool, message: str) -> None:
+    if not holds:
+        raise UsageError(message)
+
+
+def _section(kind: type, values: Any, where: str) -> Any:
+    _check(isinstance(values, dict), f"{where}: a table is wanted")
+    hints, known = get_type_hints(kind), {f.name: f for f in fields(kind)}
+    unknown = sorted(set(values) - set(known))
+    _check(not unknown, f"{where}: there is no field {', '.join(unknown)}")
+    missing = [n for n, f in known.items() if f.default is f.default_factory is MISSING and n not in values]
+    _check(not missing, f"{where}: {', '.join(missing)} is missing")
+    tidy = {name: _tuples(value) for name, value in values.items()}
+    for name, value in tidy.items():
+        _check(_fits(value, hints[name]), f"{where}: {name} = {value!r} is not {_spoken(hints[name])}")
     try:
         return kind(**tidy)
-    except TypeError as error:
-        raise UsageError(f"{path}: {error}") from error
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from error
+
+
+def _tuples(value: Any) -> Any:
+    """TOML and JSON know lists only; recipes and configurations hold tuples."""
+    if isinstance(value, dict):
+        return {key: _tuples(inner) for key, inner in value.items()}
+    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value is of an annotated type; whole numbers are fine where fractions are."""
+    kind, inner = get_origin(hint) or hint, get_args(hint)
+    if kind in (Union, UnionType):
+        return any(_fits(value, option) for option in inner)
+    if kind is tuple:
+        if not isinstance(value, tuple):
+            return False
+        hints = inner[:1] * len(value) if inner[-1] is Ellipsis else inner
+        return len(hints) == len(value) and all(map(_fits, value, hints))
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, kind) and not (kind is int and isinstance(value, bool))
+
+
+def _spoken(hint: Any) -> str:
+    names = {int: "a whole number", float: "a number", str: "a string", bool: "true or false", dict: "a table"}
+    kind = get_origin(hint) or hint
+    if kind in (Union, UnionType):
+        return " or ".join(_spoken(option) for option in get_args(hint) if option is not NoneType)
+    if kind is tuple:
+        inner = get_args(hint)
+        return f"a list of {'' if inner[-1] is Ellipsis else f'{len(inner)} '}{_spoken(inner[0]).split(' ', 1)[1]}s"
+    return names.get(kind, "a table")

@@ -1,0 +1,136 @@
+"""Where the regions of a training picture come from: files of label maps, COCO panoptic, or a segmentation."""
+
+import json
+import logging
+import secrets
+import zlib
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from regio.errors import BadImage, UsageError
+
+log = logging.getLogger(__name__)
+Labels = NDArray[np.int64]
+
+LONG_SIDE = 384  # pixels at which a segmentation is made; its regions are large, so nothing is lost
+SMALLEST_REGION = 0.004  # share of the picture
+FELZENSZWALB = {"scale": 150.0, "sigma": 0.8}
+
+
+class LabelSource(Protocol):
+    """One way to know the regions of a picture."""
+
+    def find(self, file: Path, pixels: NDArray[np.uint8]) -> Tensor | None:
+        """A picture's file and its pixels (H,W,3) -> labels (H,W) int16, 0..R-1 without gaps, or None."""
+        ...
+
+
+class MaskFolder:
+    """Label maps with the pictures' stems: PNG, label = grey or palette value, or R + 256 G + 65536 B of a colour."""
+
+    def __init__(self, folder: Path) -> None:
+        if not folder.is_dir():
+            raise UsageError(f"no such folder of label maps: {folder}")
+        self.folder = folder
+
+    def find(self, file: Path, pixels: NDArray[np.uint8]) -> Tensor | None:
+        """See LabelSource."""
+        mask = self.folder / f"{file.stem}.png"
+        return _fitting(mask, pixels) if mask.exists() else None
+
+
+class Panoptic:
+    """The layout of COCO 2017 panoptic: a JSON file, and PNG files in the folder of the same name.
+
+    A segment's pixels have the colour id = R + 256 G + 65536 B. The JSON says which PNG belongs to which picture and
+    which ids are segments; whatever else stands in the PNG (0, unlabelled) becomes one region more.
+    """
+
+    def __init__(self, annotations: Path) -> None:
+        self.folder = annotations.with_suffix("")
+        try:
+            content = json.loads(annotations.read_text(encoding="utf-8"))
+            pictures = {image["id"]: image["file_name"] for image in content["images"]}
+            self.found = {
+                Path(pictures[entry["image_id"]]).name: (entry["file_name"], [s["id"] for s in entry["segments_info"]])
+                for entry in content["annotations"]
+            }
+        except OSError as error:
+            raise UsageError(f"{annotations}: {error.strerror}") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise UsageError(f"{annotations}: not COCO panoptic annotations ({error!r})") from error
+
+    def find(self, file: Path, pixels: NDArray[np.uint8]) -> Tensor | None:
+        """See LabelSource."""
+        if file.name not in self.found:
+            return None
+        name, segments = self.found[file.name]
+        return _fitting(self.folder / name, pixels, segments)
+
+
+class Segmented:
+    """Class-agnostic segmentation of pictures that nobody has labelled, made once and kept as PNG label maps.
+
+    Graph-based segmentation of Felzenszwalb and Huttenlocher, 2004, on a reduced picture. Files are named by stem and
+    content, so that other pictures of the same name do not take them for theirs.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def find(self, file: Path, pixels: NDArray[np.uint8]) -> Tensor | None:
+        """See LabelSource; always finds some."""
+        kept = self.folder / f"{file.stem}-{zlib.crc32(pixels.tobytes()):08x}.png"
+        if not kept.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            part = kept.with_suffix(f".{secrets.token_hex(6)}.part")
+            Image.fromarray(segment(pixels)).save(part, format="PNG")
+            part.replace(kept)
+        return _fitting(kept, pixels)
+
+
+def segment(pixels: NDArray[np.uint8]) -> NDArray[np.uint16]:
+    """Pixels (H,W,3) -> labels (H,W), at most 1 / SMALLEST_REGION of them."""
+    from skimage.segmentation import felzenszwalb
+
+    height, width = pixels.shape[:2]
+    factor = min(1.0, LONG_SIDE / max(height, width))
+    side = max(1, round(width * factor)), max(1, round(height * factor))
+    small = np.asarray(Image.fromarray(pixels).resize(side, Image.Resampling.BOX))
+    least = max(1, round(SMALLEST_REGION * side[0] * side[1]))
+    labels = felzenszwalb(small, min_size=least, **FELZENSZWALB)
+    rows, columns = np.arange(height) * side[1] // height, np.arange(width) * side[0] // width
+    whole: NDArray[np.uint16] = labels[rows][:, columns].astype(np.uint16)
+    return whole
+
+
+def _fitting(file: Path, pixels: NDArray[np.uint8], segments: list[int] | None = None) -> Tensor | None:
+    """The label map of a file, or None with a warning when it is not of the picture's size or cannot be read."""
+    try:
+        labels = read_labels(file)
+    except (OSError, BadImage) as error:
+        log.warning("label map %s is left out: %s", file, error)
+        return None
+    if labels.shape != pixels.shape[:2]:
+        log.warning("label map %s is left out: it is %s, the picture %s", file, labels.shape, pixels.shape[:2])
+        return None
+    if segments is not None:
+        labels = np.where(np.isin(labels, segments), labels, -1)
+    return torch.from_numpy(np.unique(labels, return_inverse=True)[1].reshape(labels.shape).astype(np.int16))
+
+
+def read_labels(file: Path) -> Labels:
+    """A PNG -> labels (H,W): grey or palette values, or colours as R + 256 G + 65536 B. BadImage for other kinds."""
+    with Image.open(file) as opened:
+        if opened.mode in ("1", "L", "P", "I", "I;16"):
+            return np.asarray(opened).astype(np.int64)
+        if opened.mode != "RGB":
+            raise BadImage(f"a label map is grey, palette or RGB, not {opened.mode}")
+        labels: Labels = np.asarray(opened).astype(np.int64) @ np.array([1, 256, 65536])
+        return labels

@@ -1,0 +1,27 @@
+"""Averaged weights: what is validated and exported."""
+
+from copy import deepcopy
+
+import torch
+from torch import Tensor
+
+from regio.models.segpic import SegPIC
+
+
+class MovingAverage:
+    """Exponential moving average of all numbers of a model."""
+
+    def __init__(self, live: SegPIC) -> None:
+        self.net = deepcopy(live).eval().requires_grad_(False)
+        self._pairs = list(zip(_floats(self.net), _floats(live), strict=True))
+
+    @torch.no_grad()
+    def update(self, decay: float, step: int) -> None:
+        """After `step` steps. Early on the average forgets faster, else it would remember fresh weights for long."""
+        kept = min(decay, (1 + step) / (10 + step))
+        averages, live = zip(*self._pairs, strict=True)
+        torch._foreach_lerp_(list(averages), list(live), 1 - kept)  # as torch.optim.swa_utils does
+
+
+def _floats(net: SegPIC) -> list[Tensor]:
+    return [v for v in net.state_dict().values() if v.is_floating_point()]

@@ -1,0 +1,185 @@
+"""The state of a training run: model, average, optimisers, step. It steps, saves, and goes on where it left off."""
+
+import logging
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from regio.data.pictures import PicturePack
+from regio.errors import RegioError, UsageError
+from regio.models.segpic import SegPIC, configure
+from regio.training.average import MovingAverage
+from regio.training.checkpoint import AVERAGE, LAST, OPTIMIZERS, RunFolder
+from regio.training.optimizers import QUANTILE_RATE, learning_rate, make_optimizer
+from regio.training.recipe import Phase, Recipe
+from regio.training.step import TrainingStep
+from regio.weights import store
+
+log = logging.getLogger(__name__)
+GIVE_UP = 50  # steps in a row without a finite gradient, after which the last good state is restored
+_SEEDS_A_STEP = 64  # processes; each draws for itself
+
+
+class Run:
+    """One run of one recipe, in one of its processes."""
+
+    def __init__(self, recipe: Recipe, folder: RunFolder, fabric: Fabric) -> None:
+        self.recipe, self.folder, self.fabric = recipe, folder, fabric
+        self.step = self.skipped = self.skipped_in_a_row = self.restored = 0
+        self.net = fresh_net(recipe)
+        if recipe.start and not folder.started:
+            start_from(self.net, recipe.start)
+        self.net.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.average = MovingAverage(self.net)
+        self.phase_number, phase, _ = recipe.at(0)
+        self.inner = TrainingStep(self.net, recipe.precision == "bf16", phase)
+        module: nn.Module = torch.compile(self.inner) if recipe.compile else self.inner  # type: ignore[assignment]
+        self.model = fabric.setup_module(module)
+        self._enter(self.phase_number, phase)
+
+    def _enter(self, number: int, phase: Phase) -> None:
+        """Begin a phase with fresh optimisers; weights and average go on."""
+        self.phase_number, self.inner.phase = number, phase
+        named = [(n, p) for n, p in self.net.named_parameters() if p.requires_grad]
+        weights = [(n, p) for n, p in named if not n.endswith("quantiles")]
+        self.quantiles = [p for n, p in named if n.endswith("quantiles")]
+        self.weights = [p for _, p in weights]
+        made = (make_optimizer(weights, phase), torch.optim.Adam(self.quantiles, lr=QUANTILE_RATE))
+        self.optimizers: list[Any] = [self.fabric.setup_optimizers(o) for o in made]
+
+    def one_step(self, pack: PicturePack) -> dict[str, Tensor]:
+        """Draw a batch, step, average -> scalars (see TrainingStep) and the gradient's norm.
+
+        The draw depends on seed, step and process alone, and on how often a state was restored: what led to a failure
+        is not repeated. A step whose gradient is not finite changes nothing.
+        """
+        number, phase, at = self.recipe.at(self.step)
+        if number != self.phase_number:
+            self._enter(number, phase)
+        values: dict[str, Tensor] = self.model(*self._draw(pack, phase, at))
+        for optimizer in self.optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        self.fabric.backward(values["loss"])
+        values["norm"] = nn.utils.clip_grad_norm_(self.weights, phase.clip)
+        beside = nn.utils.get_total_norm([p.grad for p in self.quantiles if p.grad is not None])
+        self.step += 1
+        if bool(torch.isfinite(values["norm"] + beside)):
+            for group in self.optimizers[0].param_groups:
+                group["lr"] = learning_rate(phase, at)
+            for optimizer in self.optimizers:
+                optimizer.step()
+            self.average.update(phase.ema, self.step)
+            self.skipped_in_a_row = 0
+        else:
+            self.skipped += 1
+            self.skipped_in_a_row += 1
+        return {name: value.detach() for name, value in values.items()}
+
+    def _draw(self, pack: PicturePack, phase: Phase, at: int) -> tuple[Tensor, Tensor | None, int, Tensor, Tensor]:
+        """The arguments of a TrainingStep, for the step that comes."""
+        start = (self.recipe.seed + 1_000 * self.restored) * 1_000_003 + self.step
+        seed = (start * _SEEDS_A_STEP + self.fabric.global_rank) % 2**63
+        torch.manual_seed(seed)  # of the noise, which is drawn on the device
+        generator = torch.Generator().manual_seed(seed)
+        labelled = bool(torch.rand(1, generator=generator) < self.recipe.labelled(phase))
+        batch = pack.crops(phase.batch, phase.crop, generator, self.recipe.data.downscale, labelled)
+        rate = spread_rates(phase.batch, generator)
+        grid = phase.grids[int(torch.randint(len(phase.grids), (1,), generator=generator))]
+        share = min(1.0, at / phase.prototype_ramp) if phase.prototype_ramp else 1.0
+        device = self.fabric.device
+        x = batch.x.to(device, memory_format=torch.channels_last)
+        regions = None if batch.regions is None else batch.regions.to(device)
+        return x, regions, grid, rate.to(device), torch.tensor(share, device=device)
+
+    def save(self) -> None:
+        """Write everything needed to go on; weights, average and optimisers apart. Only finite weights are kept."""
+        sound = all(bool(torch.isfinite(p).all()) for p in self.weights)
+        if self.fabric.is_global_zero and sound:
+            step, made = {"step": self.step}, [o.state_dict() for o in self.optimizers]
+            guards = {"phase": self.phase_number, "skipped": self.skipped, "restored": self.restored}
+            states: dict[str, dict[str, Any]] = {
+                OPTIMIZERS: step | {"kind": self.inner.phase.optimizer, "optimizers": made},
+                AVERAGE: step | {"config": self.net.config.as_dict(), "model": self.average.net.state_dict()},
+                LAST: step | guards | {"model": self.net.state_dict()},
+            }
+            self.folder.save(states)
+        elif not sound:
+            log.warning("step %d is not saved: some weights are not finite", self.step)
+        self.fabric.barrier()
+
+    def resume(self) -> None:
+        """Go on where `save` left off.
+
+        Optimiser state may have been left out to travel light: then it warms up again. UsageError when the folder
+        holds a run of another model.
+        """
+        state = self.folder.load(LAST, self.fabric.device)
+        average = self.folder.load(AVERAGE, self.fabric.device)
+        try:
+            self.net.load_state_dict(state["model"])
+            self.average.net.load_state_dict(average["model"])
+        except RuntimeError as error:
+            raise UsageError(f"{self.folder.path} holds a run of another model than the recipe's") from error
+        self.step, self.skipped = state["step"], state["skipped"]
+        self.restored, self.skipped_in_a_row = state.get("restored", 0), 0
+        number, phase, _ = self.recipe.at(self.step)
+        self._enter(number, phase)
+        optimizers = self._saved_optimizers(state) if number == state["phase"] else None
+        if optimizers is not None:
+            for optimizer, saved in zip(self.optimizers, optimizers, strict=True):
+                optimizer.load_state_dict(saved)
+
+    def _saved_optimizers(self, state: dict[str, Any]) -> list[dict[str, Any]] | None:
+        if not self.folder.has(OPTIMIZERS):
+            return state.get("optimizers")  # runs before they were kept apart
+        saved = self.folder.load(OPTIMIZERS, self.fabric.device)
+        states: list[dict[str, Any]] = saved["optimizers"]
+        if saved["step"] != state["step"]:
+            return None
+        if saved["kind"] != self.inner.phase.optimizer:
+            where = self.folder.path / OPTIMIZERS
+            raise UsageError(f"{where} is the state of {saved['kind']}; without that file the run goes on afresh")
+        return states
+
+    def recover(self) -> None:
+        """Back to the last saved state after too many steps without a finite gradient; RegioError the second time."""
+        if self.restored or not self.folder.started:
+            raise RegioError(
+                f"no finite gradient in {GIVE_UP} steps up to step {self.step}, and going back did not help; "
+                "a smaller learning rate or precision = 'float32' may"
+            )
+        log.warning("no finite gradient in %d steps: going back to the last saved state", GIVE_UP)
+        skipped = self.skipped
+        self.resume()
+        self.restored, self.skipped = self.restored + 1, skipped
+
+
+def fresh_net(recipe: Recipe) -> SegPIC:
+    """The model a recipe asks for, untrained; UsageError when there is none such, or the recipe does not suit it."""
+    torch.manual_seed(recipe.seed)
+    try:
+        net = SegPIC(configure(recipe.model, recipe.overrides))
+    except (ValueError, TypeError, RuntimeError) as error:  # widths meet, and are checked, deep inside
+        raise UsageError(f"model {recipe.model}: {error}") from error
+    for number, phase in enumerate(recipe.phase, 1):
+        if net.gain is None and phase.lambdas[0] != phase.lambdas[1]:
+            raise UsageError(f"phase {number}: {recipe.model} knows one rate; give lambdas = [λ, λ]")
+    return net
+
+
+def start_from(net: SegPIC, weights: str) -> None:
+    """Take over the numbers of other weights wherever name and shape agree; the rest stays fresh, with a warning."""
+    known, fresh = store.load(weights).net.state_dict(), net.state_dict()
+    taken = {k: v for k, v in known.items() if k in fresh and v.shape == fresh[k].shape}
+    if not taken:
+        raise UsageError(f"{weights} has nothing in common with the recipe's model")
+    net.load_state_dict(taken, strict=False)
+    if len(taken) < len(fresh):
+        log.warning("%s: %d of %d tensors taken over, the others start fresh", weights, len(taken), len(fresh))
+
+
+def spread_rates(count: int, generator: torch.Generator) -> Tensor:
+    """Rates (B,) in [0,1], one in each of B equal spans, so that every batch covers the whole range."""
+    return (torch.arange(count) + torch.rand(count, generator=generator)) / count

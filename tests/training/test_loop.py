@@ -1,0 +1,181 @@
+"""The loop keeps its promises: resumable to the step, stopped in time, one run per folder."""
+
+import json
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from regio.errors import UsageError
+from regio.models.segpic import SegPIC, SegPICConfig
+from regio.training.loop import train
+from regio.training.records import Record
+from regio.weights import store
+
+Toy = Callable[..., Path]
+CURVE = ("loss", "cost", "bpp", "psnr", "norm", "lr")
+
+
+def curve(run: Path) -> list[dict[str, float]]:
+    """What must not depend on interruptions, step by step."""
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [{k: line[k] for k in ("step", *CURVE)} for line in lines if "loss" in line]
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "soap", "muon", "muon-conv"])
+def test_a_run_in_two_parts_is_the_run_in_one(toy: Toy, tmp_path: Path, optimizer: str) -> None:
+    phases = ({"optimizer": optimizer, "precondition_every": 2, "prototype_ramp": 5}, {"steps": 3})
+    recipe, whole, parts = toy(*phases), tmp_path / "whole", tmp_path / "parts"
+    train(recipe, out=whole, device="cpu")
+    train(recipe, out=parts, device="cpu", steps=5)  # inside the first phase
+    train(recipe, out=parts, device="cpu", steps=3, resume=True)  # up to its end
+    train(recipe, out=parts, device="cpu", resume=True)
+    assert len(curve(whole)) == 11
+    assert curve(parts) == curve(whole)  # equal, not close: one thread, float32, the same operations in the same order
+    ends = [torch.load(run / "ema.pt", weights_only=True)["model"] for run in (whole, parts)]
+    assert all(torch.equal(ends[0][key], ends[1][key]) for key in ends[0])
+
+
+def test_a_run_that_lost_its_optimisers_goes_on(toy: Toy, tmp_path: Path) -> None:
+    recipe, run = toy(), tmp_path / "run"
+    train(recipe, out=run, device="cpu", steps=4)
+    (run / "optimizers.pt").unlink()
+    train(recipe, out=run, device="cpu", resume=True)
+    assert [line["step"] for line in curve(run)] == list(range(1, 9))
+
+
+def test_a_log_is_cut_where_a_crashed_run_goes_on(toy: Toy, tmp_path: Path) -> None:
+    recipe, run = toy(), tmp_path / "run"
+    train(recipe, out=run, device="cpu", steps=4)
+    with (run / "log.jsonl").open("a", encoding="utf-8") as log:
+        log.write('{"step": 5, "loss": 1.0}\n{"step": 6, "lo')  # steps that were never saved, and half a line
+    train(recipe, out=run, device="cpu", resume=True)
+    assert [line["step"] for line in curve(run)] == list(range(1, 9))
+
+
+def test_an_existing_run_is_not_overwritten(toy: Toy, tmp_path: Path) -> None:
+    recipe, run = toy(), tmp_path / "run"
+    train(recipe, out=run, device="cpu", steps=1)
+    with pytest.raises(UsageError, match="--resume"):
+        train(recipe, out=run, device="cpu")
+    other = toy(run={"overrides": {"latent": 24, "deep_codes": [24, 8, 4]}})
+    with pytest.raises(UsageError, match="another model"):
+        train(other, out=run, device="cpu", resume=True)
+    soap = toy({"optimizer": "soap"})
+    with pytest.raises(UsageError, match="state of adam"):
+        train(soap, out=run, device="cpu", resume=True)
+
+
+def test_time_is_kept_and_everything_saved(toy: Toy, tmp_path: Path) -> None:
+    recipe, run = toy({"steps": 100_000}, run={"log_every": 1}), tmp_path / "run"
+    train(recipe, out=run, device="cpu", max_minutes=0.02)
+    first = torch.load(run / "last.pt", weights_only=True)["step"]
+    train(recipe, out=run, device="cpu", max_minutes=0.02, resume=True)
+    assert 0 < first < torch.load(run / "last.pt", weights_only=True)["step"]
+
+
+def test_ctrl_c_stops_after_the_step_and_saves(toy: Toy, tmp_path: Path) -> None:
+    recipe, run = toy(), tmp_path / "run"
+    handler = signal.getsignal(signal.SIGINT)
+
+    def interrupt(line: Record) -> None:
+        if line["step"] == 3:
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, out=run, device="cpu", report=interrupt)
+    assert torch.load(run / "last.pt", weights_only=True)["step"] == 3
+    assert signal.getsignal(signal.SIGINT) == handler
+    train(recipe, out=run, device="cpu", resume=True)
+    assert [line["step"] for line in curve(run)] == list(range(1, 9))
+
+
+def test_held_back_pictures_are_measured_and_shown(toy: Toy, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    lines: list[Any] = []
+    train(toy(run={"validate_every": 4}), out=run, device="cpu", report=lines.append)
+    looks = [line for line in lines if "held_back" in line]
+    assert [look["step"] for look in looks] == [4, 8]
+    points = looks[-1]["held_back"]
+    assert [point["rate"] for point in points] == [0.05, 0.25, 0.5, 0.75, 0.95]
+    assert all(abs(point["bpp"] - sum(point["streams"].values())) < 5e-4 for point in points)  # four rounded figures
+    with Image.open(run / looks[-1]["samples"]) as strip:  # 64 x 64, and two of them side by side
+        assert strip.size == (132, 64)
+
+
+def test_a_finished_run_is_left_alone(toy: Toy, tmp_path: Path) -> None:
+    recipe, run = toy(), tmp_path / "run"
+    train(recipe, out=run, device="cpu")
+    before = (run / "log.jsonl").read_bytes(), (run / "last.pt").stat().st_mtime_ns
+    train(recipe, out=run, device="cpu", resume=True)
+    assert ((run / "log.jsonl").read_bytes(), (run / "last.pt").stat().st_mtime_ns) == before
+
+
+def test_a_run_starts_from_weights(toy: Toy, tmp_path: Path) -> None:
+    torch.manual_seed(5)
+    net = SegPIC(SegPICConfig.preset("toy"))
+    weights = tmp_path / "known.safetensors"
+    store.save(net, weights)
+    recipe = toy({"steps": 1, "warmup": 1, "learning_rate": 1e-12}, run={"start": str(weights)})
+    train(recipe, out=tmp_path / "run", device="cpu")
+    state = torch.load(tmp_path / "run" / "last.pt", weights_only=True)["model"]
+    for key, value in net.state_dict().items():
+        if not key.endswith("quantiles"):  # these have a learning rate of their own
+            torch.testing.assert_close(state[key], value, rtol=0, atol=1e-9)
+
+
+def test_weights_of_another_width_are_taken_where_they_fit(
+    toy: Toy, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    weights = tmp_path / "known.safetensors"
+    store.save(SegPIC(SegPICConfig.preset("toy")), weights)
+    changed = {"context": [16]}
+    recipe = toy({"steps": 1}, run={"start": str(weights), "overrides": changed})
+    train(recipe, out=tmp_path / "run", device="cpu")
+    assert "the others start fresh" in caplog.text
+
+
+def test_batches_may_have_label_maps(toy: Toy, tmp_path: Path, pictures: Path) -> None:
+    masks = tmp_path / "masks"
+    masks.mkdir()
+    for file in pictures.iterdir():
+        with Image.open(file) as picture:
+            picture.convert("L").point(lambda value: value // 64).save(masks / file.name)
+    recipe = toy({"grids": [1, 2]}, data={"masks": str(masks), "labelled": 0.5})
+    train(recipe, out=tmp_path / "run", device="cpu")
+    assert len(curve(tmp_path / "run")) == 8
+    with pytest.raises(UsageError, match="no picture has a label map"):
+        train(toy(data={"labelled": 0.5}), out=tmp_path / "other", device="cpu")
+
+
+def test_ms_ssim_is_a_phase_like_any_other(toy: Toy, tmp_path: Path) -> None:
+    big = tmp_path / "big"
+    big.mkdir()
+    for seed in range(2):
+        noise = torch.randint(0, 255, (24, 25, 3), generator=torch.Generator().manual_seed(seed), dtype=torch.uint8)
+        Image.fromarray(noise.numpy()).resize((200, 192), Image.Resampling.BICUBIC).save(big / f"{seed}.png")
+    phase = {"steps": 2, "crop": 192, "batch": 1, "measure": "ms-ssim", "lambdas": [2.4, 60.5]}
+    train(toy(phase, data={"folders": [str(big)]}), out=tmp_path / "run", device="cpu")
+    assert all(line["loss"] > 0 and line["norm"] > 0 for line in curve(tmp_path / "run"))
+
+
+def test_a_fixed_rate_model_wants_one_lambda(toy: Toy, tmp_path: Path) -> None:
+    changed = {"rate_points": 0, "exact_scales": False}
+    with pytest.raises(UsageError, match="λ, λ"):
+        train(toy(run={"model": "baseline-s"}), out=tmp_path / "run", device="cpu")
+    with pytest.raises(UsageError, match="model toy"):
+        train(toy(run={"overrides": changed | {"slices": 5}}), out=tmp_path / "run", device="cpu")
+    with pytest.raises(UsageError, match="model none"):
+        train(toy(run={"model": "none"}), out=tmp_path / "run", device="cpu")
+
+
+def test_devices_are_named_as_everywhere(toy: Toy, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no device 'gpu'"):
+        train(toy(), out=tmp_path / "run", device="gpu")
+    if not torch.cuda.is_available():
+        with pytest.raises(UsageError, match="no device 'cuda:3' here"):
+            train(toy(), out=tmp_path / "run", device="cuda:3")
