@@ -30,23 +30,25 @@ def toy_net(config: SegPICConfig = PRESETS["toy"], seed: int = 0) -> SegPIC:
     return net
 
 
-def paper_net(seed: int = 0) -> SegPIC:
+SMALL_PAPER = replace(
+    PRESETS["segpic"],
+    shallow=8,
+    latent=16,
+    shallow_codes=(8, 6, 4),
+    shallow_decode=None,
+    deep_codes=(16, 8, 4),
+    deep_decode=None,
+    hyper_down=((16, 1), (12, 1), (10, 2), (9, 1), (8, 2)),
+    hyper_up=((8, 1), (9, 2), (10, 1), (12, 2), (16, 1)),
+    slices=4,
+    context=(8, 6),
+    guard=1e-2,  # wide, so that there is something to list
+)
+
+
+def paper_net(config: SegPICConfig = SMALL_PAPER, seed: int = 0) -> SegPIC:
     """The paper's model, made small: scales in floating point, which depend on context, and a guard band."""
     torch.manual_seed(seed)
-    config = replace(
-        PRESETS["segpic"],
-        shallow=8,
-        latent=16,
-        shallow_codes=(8, 6, 4),
-        shallow_decode=None,
-        deep_decode=None,
-        deep_codes=(16, 8, 4),
-        hyper_down=((16, 1), (12, 1), (10, 2), (9, 1), (8, 2)),
-        hyper_up=((8, 1), (9, 2), (10, 1), (12, 2), (16, 1)),
-        slices=4,
-        context=(8, 6),
-        guard=1e-2,  # wide, so that there is something to list
-    )
     net = SegPIC(config).eval().requires_grad_(False)
     assert net.context is not None
     assert net.context.scales is not None
