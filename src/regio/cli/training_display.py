@@ -1,4 +1,4 @@
-"""What somebody at a terminal sees of a training run: a line that moves, and one for each look at held-back pictures."""
+"""What somebody at a terminal sees of a training run: a line that moves, and one for each look at pictures."""
 
 import logging
 from collections.abc import Callable, Iterator

@@ -35,7 +35,7 @@ class RunFolder:
         """Whether there is a run to go on with."""
         return (self.path / LAST).exists()
 
-    def open(self, recipe: Recipe, source: str, device: str, resumed_at: int | None) -> None:
+    def open(self, recipe: Recipe, source: str, where: dict[str, Any], resumed_at: int) -> None:
         """Make the folder and write down what runs where. A log beyond the step a run goes on from is cut off."""
         self.path.mkdir(parents=True, exist_ok=True)
         (self.path / "recipe.toml").write_text(source, encoding="utf-8")
@@ -44,14 +44,18 @@ class RunFolder:
             "regio": __version__,
             "torch": torch.__version__,
             "python": platform.python_version(),
-            "device": device,
+            **where,
             "threads": torch.get_num_threads(),
             "cuda": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
             "cpu": torch.backends.cpu.get_cpu_capability(),
             "started": time.strftime("%Y-%m-%d %H:%M:%S"),
         }
         self._write_json("environment.json", environment)
-        kept = [line for line in self.records() if line["step"] <= (resumed_at or 0)]
+        self.cut_log(resumed_at)
+
+    def cut_log(self, step: int) -> None:
+        """Leave out what was logged after `step`: the run goes on from there."""
+        kept = [line for line in self.records() if line["step"] <= step]
         (self.path / LOG).write_text("".join(json.dumps(line) + "\n" for line in kept), encoding="utf-8")
 
     def recipe(self) -> Recipe:

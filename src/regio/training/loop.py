@@ -58,7 +58,8 @@ def train(
     if folder.started:
         run.resume()
     if fabric.is_global_zero:
-        folder.open(recipe, recipe_path.read_text(encoding="utf-8"), str(fabric.device), run.step)
+        where = {"device": str(fabric.device), "processes": fabric.world_size}
+        folder.open(recipe, recipe_path.read_text(encoding="utf-8"), where, run.step)
     fabric.barrier()
     last = recipe.steps if steps is None else min(recipe.steps, run.step + steps)
     deadline = math.inf if max_minutes is None else began + 60 * max_minutes
@@ -116,8 +117,7 @@ class Drive:
         while run.step < self.last and not self._stopped():
             window.add(run.one_step(self.trained))
             if run.skipped_in_a_row >= GIVE_UP:
-                run.recover()
-                window = Window(run)
+                window = self._recover()
                 continue
             if run.step % recipe.log_every == 0 or run.step == self.last:
                 self._tell(window.close())
@@ -125,11 +125,18 @@ class Drive:
                 self.report(window.summary())
             if run.step % recipe.validate_every == 0 or run.step == self.last:
                 window.leave_out(self._validate())
-            if run.step % recipe.save_every == 0:
+            if run.step % recipe.save_every == 0 and not run.skipped_in_a_row:
                 run.save()
                 saved = run.step
         if run.step != saved:
             run.save()
+
+    def _recover(self) -> Window:
+        """Go back; what was logged since is taken back too."""
+        self.run.recover()
+        if self.run.fabric.is_global_zero:
+            self.run.folder.cut_log(self.run.step)
+        return Window(self.run)
 
     def _stopped(self) -> bool:
         return agreed(self.run.fabric, self.stop.wanted or time.monotonic() >= self.deadline)

@@ -1,0 +1,118 @@
+"""Recipes: every mistake is one line that names the place."""
+
+import re
+from dataclasses import MISSING, fields
+from pathlib import Path
+
+import pytest
+
+from regio.errors import UsageError
+from regio.training.optimizers import learning_rate
+from regio.training.recipe import DataSection, Phase, Recipe, read_recipe
+from regio.training.run import fresh_net
+
+ROOT = Path(__file__).parents[2]
+GOOD = '{run}\nname = "n"\nmodel = "toy"\n[data]\nfolders = ["a"]\n{data}\n[[phase]]\nsteps = 5\n{phase}\n'
+
+
+def recipe_of(folder: Path, run: str = "", data: str = "", phase: str = "") -> Recipe:
+    path = folder / "recipe.toml"
+    path.write_text(GOOD.format(run=run, data=data, phase=phase), encoding="utf-8")
+    return read_recipe(path)
+
+
+@pytest.mark.parametrize(
+    ("place", "line", "message"),
+    [
+        ("run", "colour = 1", "recipe: there is no field colour"),
+        ("run", 'seed = "one"', "recipe: seed = 'one' is not a whole number"),
+        ("run", "compile = 1", "recipe: compile = 1 is not true or false"),
+        ("run", "overrides = 3", "recipe: overrides = 3 is not a table"),
+        ("run", 'precision = "half"', "recipe: precision is one of bf16, float32, not 'half'"),
+        ("run", "save_every = 0", "recipe: log, save and validate_every are steps"),
+        ("data", "mask = 'a'", "data: there is no field mask"),
+        ("data", "masks = 1", "data: masks = 1 is not a string"),
+        ("data", "downscale = 1.5", "data: downscale and labelled are shares, 0 to 1"),
+        ("data", "limit = 3", "data: limit leaves nothing to train on"),
+        ("phase", "crop = 100", "phase 1: crop=100 is not a multiple of 64"),
+        ("phase", "crop = '64'", "phase 1: crop = '64' is not a whole number"),
+        ("phase", "crop = true", "phase 1: crop = True is not a whole number"),
+        ("phase", "lambdas = [0.1]", "phase 1: lambdas = (0.1,) is not a list of 2 numbers"),
+        ("phase", "lambdas = [0.1, 0.01]", "phase 1: lambdas rise and are above 0"),
+        ("phase", "optimizer = 'sgd'", "phase 1: optimizer is one of adam, soap, muon, muon-conv, not 'sgd'"),
+        ("phase", "measure = 'lpips'", "phase 1: measure is one of mse, ms-ssim, not 'lpips'"),
+        ("phase", "measure = 'ms-ssim'", "phase 1: crop=128 is too small for ms-ssim: its five scales need 192"),
+        ("phase", "learning_rate = 0", "phase 1: learning_rate and clip are above 0"),
+        ("phase", "ema = 1", "phase 1: final and ema are shares, ema below 1"),
+        ("phase", "grids = [4, 17]", "phase 1: grids have sides of 1 to 16"),
+        ("phase", "grids = 4", "phase 1: grids = 4 is not a list of whole numbers"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_place(tmp_path: Path, place: str, line: str, message: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(f"recipe.toml: {message}")):
+        recipe_of(tmp_path, **{place: line})
+
+
+def test_a_recipe_without_what_it_needs_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    for text, message in (
+        ("", "data: folders is missing"),
+        ('[data]\nfolders = ["a"]', "recipe: name, model is missing"),
+        ('name = "n"\nmodel = "toy"\n[data]\nfolders = ["a"]', "at least one"),
+        ('name = "n"\nmodel = "toy"\n[data]\nfolders = ["a"]\n[phase]\nsteps = 1', "phases are written"),
+        ('name = "n', "Unterminated string"),
+    ):
+        path.write_text(text, encoding="utf-8")
+        with pytest.raises(UsageError, match=re.escape(message)) as caught:
+            read_recipe(path)
+        assert "\n" not in str(caught.value)
+    with pytest.raises(UsageError, match="No such file"):
+        read_recipe(tmp_path / "none.toml")
+
+
+def test_plain_data_and_back(tmp_path: Path) -> None:
+    recipe = recipe_of(tmp_path, run="overrides = {hyper_down = [[12, 1], [8, 2]]}", phase="grids = [1, 4]")
+    assert recipe.overrides == {"hyper_down": ((12, 1), (8, 2))}
+    assert Recipe.from_dict(recipe.as_dict()) == recipe
+
+
+def test_phases_follow_each_other(tmp_path: Path) -> None:
+    recipe = recipe_of(tmp_path, phase="[[phase]]\nsteps = 3")
+    assert recipe.steps == 8
+    places = [(number, at) for number, _, at in map(recipe.at, (0, 4, 5, 7, 8))]
+    assert places == [(0, 0), (0, 4), (1, 0), (1, 2), (1, 3)]
+
+
+def test_the_learning_rate_warms_up_and_falls_along_a_cosine() -> None:
+    phase = Phase(steps=110, warmup=10, learning_rate=1.0, final=0.1)
+    assert [learning_rate(phase, step) for step in (0, 4, 9)] == [0.1, 0.5, 1.0]
+    assert learning_rate(phase, 60) == pytest.approx(0.55)  # halfway
+    assert learning_rate(phase, 110) == pytest.approx(0.1)
+
+
+RECIPES = sorted((ROOT / "recipes").rglob("*.toml"))
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_recipe_of_ours_can_be_followed(path: Path) -> None:
+    recipe = read_recipe(path)
+    assert recipe.name == path.stem
+    fresh_net(recipe)
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    for kind in (Recipe, DataSection, Phase):
+        for setting in fields(kind):
+            default = "" if setting.default is MISSING else f"`{toml(setting.default)}`"
+            row = f"| `{setting.name}` | {default} | {setting.metadata['doc']} |"
+            assert row in text, f"docs/training.md lacks this row of {kind.__name__}:\n{row}"
+
+
+def toml(value: object) -> str:
+    """A default as a recipe would write it; what is absent is a dash."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"[{', '.join(map(str, value))}]" if isinstance(value, tuple) else str(value)
