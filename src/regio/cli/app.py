@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from regio.cli import compare, decode, encode, evaluate, import_weights, info, models, train, verify
+from regio.cli import compare, decode, encode, evaluate, export, import_weights, info, models, train, verify
 from regio.cli.exit_codes import FAILURE, OK, code_of
 from regio.cli.progress import one_line, say
 from regio.errors import RegioError, UsageError
@@ -24,6 +24,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "evaluate": evaluate.evaluate,
     "import-weights": import_weights.import_weights,
     "train": train.train,
+    "export": export.export,
 }
 
 # Typer raises what its BadParameter descends from for every wrong command line.

@@ -1,0 +1,82 @@
+"""regio export: the weights of a training run as a file that the other commands take."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from regio.cli.files import replacing
+from regio.cli.options import Force, size_of
+from regio.cli.progress import print_result, shown, talking
+from regio.errors import UsageError
+
+SUFFIX = ".safetensors"
+
+
+def export(
+    source: Annotated[
+        Path, typer.Argument(help="folder of a run, or one of the parts that --parts made", metavar="RUN")
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="the .safetensors file to write; default: in the run's folder")
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="what the weights call themselves; default: the recipe's name")
+    ] = None,
+    half: Annotated[bool, typer.Option("--half", help="store numbers in half precision: half the size")] = False,
+    parts: Annotated[
+        str | None, typer.Option("--parts", help="write parts of at most this size instead of one file: 16M")
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Export the averaged weights of a run, with a card that says how they came to be.
+
+    Given one of the parts that --parts made, put them together again.
+
+    \b
+    Examples:
+      regio export runs/mine --half -o mine.safetensors
+      regio export runs/mine --half --parts 16M -o mine.safetensors
+      regio export mine.safetensors.1of3 -o mine.safetensors
+    """
+    if source.is_dir():
+        target = output or source / f"{name or source.resolve().name}{SUFFIX}"
+        _check(target, force)
+        _export(source, target, name, half, size_of(parts) if parts else None, force)
+        return
+    if name or half or parts:
+        raise UsageError(f"{shown(source)}: --name, --half and --parts are for the folder of a run")
+    if output is None:
+        raise UsageError("which file to write? name it with --output")
+    _check(output, force)
+    with talking("joining"):
+        from regio.training.export import join
+
+        with replacing(output) as part:
+            join(source, part)
+    print_result(shown(output))
+
+
+def _check(target: Path, force: bool) -> None:
+    if target.suffix != SUFFIX:
+        raise UsageError(f"{shown(target)}: a name that ends in {SUFFIX} is wanted")
+    if not target.parent.is_dir():
+        raise UsageError(f"no such folder: {shown(target.parent)}")
+    if target.exists() and not force:
+        raise UsageError(f"{shown(target)} exists already; --force overwrites")
+
+
+def _export(run: Path, target: Path, name: str | None, half: bool, size: int | None, force: bool) -> None:
+    from regio.training import export as exporter
+
+    with talking("exporting"):
+        with replacing(target) as part:
+            exporter.export(run, part, half=half, name=name)
+        with replacing(target.with_suffix(".md")) as part:
+            part.write_text(exporter.card(run, target), encoding="utf-8")
+        written = [target]
+        if size is not None:
+            written = exporter.split(target, size)
+            target.unlink()
+    for path in written:
+        print_result(shown(path))

@@ -1,0 +1,108 @@
+"""From a run to a weights file and its card; weights files in parts that fit where files must be small."""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from regio.errors import RegioError, UsageError
+from regio.models.segpic import SegPIC, SegPICConfig, configure
+from regio.training.checkpoint import AVERAGE, RunFolder
+from regio.training.recipe import Recipe
+from regio.weights import store
+
+PART = re.compile(r"(?P<whole>.+)\.(?P<number>\d+)of(?P<count>\d+)")
+
+
+def export(run: Path, output: Path, *, half: bool = False, name: str | None = None) -> bytes:
+    """Write the averaged weights of a run with their tables -> their fingerprint.
+
+    half: in half precision. name: what the weights call themselves, default the recipe's name. RegioError when the
+    folder holds no run.
+    """
+    folder = RunFolder(run)
+    recipe, state = folder.recipe(), folder.load(AVERAGE)
+    net = SegPIC(_config(recipe, state))
+    try:
+        net.load_state_dict(state["model"])
+    except RuntimeError as error:
+        raise RegioError(f"{run}: the weights do not belong to the model {recipe.model} of this release") from error
+    return store.save(net.eval(), output, name=name or recipe.name, half=half)
+
+
+def _config(recipe: Recipe, state: dict[str, Any]) -> SegPICConfig:
+    """Of the weights themselves; runs before they carried it are rebuilt from their recipe."""
+    if "config" in state:
+        return SegPICConfig.from_dict(state["config"])
+    return configure(recipe.model, recipe.overrides)
+
+
+def card(run: Path, weights: Path) -> str:
+    """What is known of weights exported from a run, as Markdown: data, recipe, time, figures."""
+    folder = RunFolder(run)
+    recipe, records, where = folder.recipe(), folder.records(), folder.environment()
+    known = store.read(weights, number=0)
+    steps = [line for line in records if "loss" in line]
+    looks = [line for line in records if line.get("held_back")]
+    numbers = sum(p.numel() for p in known.net.parameters())
+    source = folder.path / "recipe.toml"
+    facts = {
+        "model": f"{recipe.model}, {numbers / 1e6:.2f} million numbers, {weights.stat().st_size / 1e6:.2f} MB",
+        "fingerprint": known.fingerprint.hex(),
+        "trained": f"{steps[-1]['step'] if steps else 0} of {recipe.steps} steps, {_hours(steps):.2f} h",
+        "device": ", ".join(str(where[key]) for key in ("cuda", "cpu", "device") if where.get(key)),
+        "made with": ", ".join(f"{key} {where[key]}" for key in ("regio", "torch", "python") if where.get(key)),
+        "pictures": ", ".join(recipe.data.folders),
+        "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
+    }
+    lines = [f"# {known.name}", "", *(f"- {key}: {value}" for key, value in facts.items())]
+    if looks:
+        lines += ["", f"Held-back pictures at step {looks[-1]['step']}, estimated rate:", "", *_table(looks[-1])]
+    recipe_text = source.read_text(encoding="utf-8") if source.exists() else json.dumps(recipe.as_dict(), indent=1)
+    return "\n".join([*lines, "", "Recipe:", "", "```", recipe_text.rstrip(), "```", ""])
+
+
+def _hours(steps: list[dict[str, Any]]) -> float:
+    """Time spent on steps, from the pace in the log."""
+    seconds, before = 0.0, 0
+    for line in steps:
+        seconds += (line["step"] - before) / line["steps_per_s"] if line["steps_per_s"] else 0.0
+        before = line["step"]
+    return seconds / 3600
+
+
+def _table(look: dict[str, Any]) -> list[str]:
+    rows = [f"| {100 * p['rate']:.0f} | {p['bpp']:.3f} | {p['psnr']:.2f} |" for p in look["held_back"]]
+    return ["| quality | bpp | PSNR in dB |", "|---|---|---|", *rows]
+
+
+def split(whole: Path, size: int) -> list[Path]:
+    """Cut a file into parts of at most `size` bytes beside it -> their paths. The file itself stays."""
+    data = whole.read_bytes()
+    count = max(1, -(-len(data) // size))
+    parts = part_names(whole, count)
+    for number, part in enumerate(parts):
+        part.write_bytes(data[number * size : (number + 1) * size])
+    return parts
+
+
+def part_names(whole: Path, count: int) -> list[Path]:
+    """weights.safetensors -> weights.safetensors.1of3 and so on."""
+    return [whole.with_name(f"{whole.name}.{number}of{count}") for number in range(1, count + 1)]
+
+
+def join(part: Path, output: Path) -> store.Weights:
+    """Put the parts that `split` made together, any of which is given -> the weights, read and checked.
+
+    UsageError when it is none or one is missing; UnsupportedFile when what results is no weights file.
+    """
+    found = PART.fullmatch(part.name)
+    if found is None:
+        raise UsageError(f"{part}: a folder of a run, or a part like weights.safetensors.1of3, is wanted")
+    parts = part_names(part.with_name(found["whole"]), int(found["count"]))
+    missing = [p.name for p in parts if not p.is_file()]
+    if missing or part not in parts:
+        raise UsageError(f"{part}: missing beside it: {', '.join(missing) or 'the parts it belongs to'}")
+    output.write_bytes(b"".join(p.read_bytes() for p in parts))
+    return store.read(output, number=0)
