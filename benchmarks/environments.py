@@ -1,0 +1,222 @@
+"""The worker of portability.py: one process in one environment, which decodes files and says what it found.
+
+    python benchmarks/environments.py FOLDER ENVIRONMENT
+
+FOLDER is what portability.py has prepared; one finding a line, as JSON, goes to standard output.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+import regio
+from regio.codec import Codec
+from regio.entropy import StreamReader
+from regio.entropy.coders import TableSet
+from regio.errors import CorruptFile
+from regio.format import RgoFile, parse, verify_check
+from regio.format.header import MAX_RATE
+from regio.nn.regional import GridRegions
+
+DECADES = tuple(range(-9, 0))  # of the histogram of drifts: below 1e-9, below 1e-8 ...
+
+
+class Environment(NamedTuple):
+    """Where files are decoded: variables of the process, and what is done inside it."""
+
+    variables: dict[str, str] = {}  # noqa: RUF012 - of a tuple, and never changed
+    tweak: str = ""
+    fails: bool = False  # beyond what the guard band provides for: differences are expected, and must be noticed
+    needs: str = ""
+
+
+OLDEST = {"ONEDNN_MAX_CPU_ISA": "SSE41", "ATEN_CPU_CAPABILITY": "default", "MKL_CBWR": "COMPATIBLE"}
+ENVIRONMENTS = {
+    "threads 1": Environment({"OMP_NUM_THREADS": "1"}),
+    "threads 2": Environment({"OMP_NUM_THREADS": "2"}),
+    "threads 4": Environment({"OMP_NUM_THREADS": "4"}),
+    "oneDNN SSE4.1": Environment({"ONEDNN_MAX_CPU_ISA": "SSE41"}),
+    "oneDNN AVX2": Environment({"ONEDNN_MAX_CPU_ISA": "AVX2"}),
+    "oneDNN off": Environment(tweak="mkldnn off"),
+    "ATen default": Environment({"ATEN_CPU_CAPABILITY": "default"}),
+    "ATen AVX2": Environment({"ATEN_CPU_CAPABILITY": "avx2"}),
+    "MKL compatible": Environment({"MKL_CBWR": "COMPATIBLE"}),
+    "MKL SSE4.2": Environment({"MKL_ENABLE_INSTRUCTIONS": "SSE4_2"}),
+    "all of the oldest": Environment(OLDEST | {"OMP_NUM_THREADS": "1"}),
+    "plain loops": Environment({"ATEN_CPU_CAPABILITY": "default", "MKL_CBWR": "COMPATIBLE"}, "mkldnn off"),
+    "channels last": Environment(tweak="channels last"),
+    "batch of two": Environment(tweak="batch"),
+    "float64": Environment(tweak="double"),
+    "compiled": Environment(tweak="compile", needs="asking"),  # takes minutes
+    "CUDA": Environment(tweak="cuda", needs="cuda"),
+    "noise of 0.9 widths": Environment(tweak="noise 0.9"),
+    "noise of 100 widths": Environment(tweak="noise 100", fails=True),
+    "oneDNN in bfloat16": Environment({"ONEDNN_DEFAULT_FPMATH_MODE": "BF16"}, fails=True),
+    "torch in bfloat16": Environment(tweak="matmul medium", fails=True),
+    "CUDA with TF32": Environment(tweak="cuda tf32", fails=True, needs="cuda"),
+}
+
+
+@dataclass
+class Sample:
+    """One file, and what the writing process knows of it."""
+
+    model: str
+    weights: str
+    quality: float
+    name: str
+    guard: float
+    bytes: int = 0
+    unguarded: int = 0
+    positions: int = 0
+
+
+@dataclass
+class Finding:
+    """One file in one environment."""
+
+    model: str
+    environment: str
+    agrees: bool
+    noticed: bool  # where it does not agree: by the checksum or before it
+    recovers: bool  # by the second attempt, in float64
+    drift: float
+    histogram: list[int]
+
+
+class Recorder(StreamReader):
+    """A reader that keeps levels and symbols of the Gaussian streams; with `noise`, levels are off by so much."""
+
+    def __init__(self, tables: TableSet, payloads: list[bytes], noise: float = 0.0) -> None:
+        super().__init__(tables, payloads)
+        self.levels: list[Tensor] = []
+        self.symbols: list[Tensor] = []
+        self.noise, self.generator = noise, torch.Generator().manual_seed(0)
+
+    def gaussian(self, stream: str, values: Tensor | None, mean: Tensor, level: Tensor, guard: float) -> Tensor:
+        """See Coder."""
+        level = level.double().cpu()
+        if self.noise and guard:
+            sign = torch.randint(0, 2, level.shape, generator=self.generator) * 2 - 1
+            level = level + sign * self.noise * guard
+        decoded = super().gaussian(stream, values, mean, level, guard)
+        self.levels.append(level[0].flatten())
+        self.symbols.append(torch.round(decoded[0] - mean[0]).flatten().int().cpu())
+        return decoded
+
+
+class Replay(Recorder):
+    """Reads the factorised streams, and takes the symbols of the Gaussian ones from another process."""
+
+    def __init__(self, tables: TableSet, payloads: list[bytes], symbols: Tensor) -> None:
+        super().__init__(tables, payloads)
+        self.left = symbols
+
+    def gaussian(self, stream: str, values: Tensor | None, mean: Tensor, level: Tensor, guard: float) -> Tensor:
+        """See Coder."""
+        part, self.left = self.left[: mean[0].numel()], self.left[mean[0].numel() :]
+        self.levels.append(level[0].double().cpu().flatten())
+        return part.view(1, *mean.shape[1:]).to(mean) + mean
+
+
+@torch.inference_mode()
+def walk(net: Any, file: RgoFile, reader: StreamReader, batch: int = 1) -> None:
+    """Decode the latents of a file by any reader, as a codec does."""
+    like = next(net.parameters())
+    size = tuple(
+        -(-side // net.multiple) * net.multiple // net.stride for side in (file.header.height, file.header.width)
+    )
+    rate = None if net.gain is None else like.new_tensor([file.header.rate / MAX_RATE]).expand(batch)
+    net.code(None, reader, GridRegions(file.header.grid), rate, size)
+
+
+def tweaked(net: Any, tweak: str) -> Any:
+    """The network as an environment runs it."""
+    match tweak.split():
+        case ["mkldnn", "off"]:
+            torch.backends.mkldnn.set_flags(_enabled=False)
+        case ["channels", "last"]:
+            return net.to(memory_format=torch.channels_last)
+        case ["double"]:
+            return net.double()
+        case ["compile"]:
+            for module in net.children():
+                module.compile()
+        case ["matmul", precision]:
+            torch.set_float32_matmul_precision(precision)
+        case ["cuda", *rest]:
+            torch.backends.cudnn.conv.fp32_precision = "tf32" if rest else "ieee"
+            torch.backends.cuda.matmul.fp32_precision = "tf32" if rest else "ieee"
+            return net.cuda()
+    return net
+
+
+def decode_all(folder: Path, environment: str) -> None:
+    """What a worker process does: print one finding a line."""
+    tweak = ENVIRONMENTS[environment].tweak
+    noise = float(tweak.split()[1]) if tweak.startswith("noise") else 0.0
+    batch = 2 if tweak == "batch" else 1
+    if "OMP_NUM_THREADS" in os.environ:
+        torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+    samples = [Sample(**line) for line in json.loads((folder / "samples.json").read_text())]
+    codecs: dict[str, tuple[Codec, Any]] = {}
+    for sample in samples:
+        if sample.weights not in codecs:
+            codec = regio.load(sample.weights, device="cpu")
+            codecs[sample.weights] = codec, tweaked(regio.load(sample.weights, device="cpu").net, tweak)
+        codec, net = codecs[sample.weights]
+        finding = decode(codec, net, sample, folder, environment, noise, batch)
+        print(json.dumps(asdict(finding)), flush=True)
+
+
+def decode(codec: Codec, net: Any, sample: Sample, folder: Path, environment: str, noise: float, batch: int) -> Finding:
+    """One file: are its symbols right here, is it noticed if not, would a codec recover, how far do levels drift?"""
+    data = (folder / f"{sample.name}.rgo").read_bytes()
+    file, expected = parse(data), np.load(folder / f"{sample.name}.npz")
+    reader = Recorder(codec.tables, [file.payload] * batch, noise)
+    noticed = False
+    try:
+        walk(net, file, reader, batch)
+        noticed = not all(verify_check(data, checksum) for checksum in reader.finish())
+    except CorruptFile:
+        noticed = True
+    found = torch.cat(reader.symbols).numpy() if reader.symbols else np.empty(0)
+    agrees = not noticed and np.array_equal(found, expected["symbols"])
+    replay = Replay(codec.tables, [file.payload], torch.from_numpy(expected["symbols"]))
+    walk(net, file, replay)
+    drift = np.abs(torch.cat(replay.levels).numpy() - expected["levels"])
+    drift = drift[(expected["levels"] > 0) & (expected["levels"] < 63)]  # elsewhere there is no boundary
+    edges = [0.0, 1e-300, *(10.0**decade for decade in DECADES), math.inf]
+    histogram = np.histogram(drift, edges)[0].tolist()
+    return Finding(
+        sample.model,
+        environment,
+        agrees,
+        noticed,
+        agrees or recovers(codec, data),
+        float(drift.max(initial=0.0)),
+        histogram,
+    )
+
+
+def recovers(codec: Codec, data: bytes) -> bool:
+    """Whether a codec, which makes a second attempt in float64, can read the file after all."""
+    try:
+        codec.verify(data)
+    except CorruptFile:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    decode_all(Path(sys.argv[1]), sys.argv[2])

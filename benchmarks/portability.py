@@ -1,0 +1,255 @@
+"""Encode pictures here, decode their symbols in many other environments, and compare.
+
+    python benchmarks/portability.py PICTURES [--codec NAME|FILE ...] [--random PRESET ...] [--qualities 10,50,90]
+                                     [--limit N] [--crop SIDE] [--environments NAME,...] [-o runs/portability]
+
+Every environment is a process of its own (`--list` shows them): other numbers of threads, instruction sets and
+libraries, memory layouts, precisions, batches; a GPU where there is one. Each decodes every file as it comes, without
+the second attempt that a codec makes, and compares the symbols. For models whose scales are floating-point it also
+walks the latents with the symbols given, and measures how far its levels drift from those of the writing process,
+beside the guard width. `--random` makes untrained weights of a preset whose scales reach over most tables.
+
+Printed: one table of models and environments; a histogram of the drift; what the guard lists cost. Some environments
+are to fail: noise or arithmetic far beyond the guard width, which the checksum must notice.
+
+Exit status 1 if symbols differ where they must not, if a difference goes unnoticed, if the drift comes nearer to the
+guard width than a tenth, or if the lists cost more than 0.3 % of a model's bytes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from environments import DECADES, ENVIRONMENTS, Finding, Recorder, Sample, walk
+from torch import Tensor, nn
+
+import regio
+from regio.codec import Codec
+from regio.entropy import StreamWriter
+from regio.entropy.tables import SCALE_MIN
+from regio.evaluation.columns import columns, figure
+from regio.evaluation.sweep import find_pictures
+from regio.format import parse, verify_check
+from regio.images import read_picture
+from regio.models.catalog import DEFAULT
+from regio.models.segpic import PRESETS, SegPIC
+from regio.nn.regional import GridRegions
+from regio.weights import store
+
+MARGIN, COST = 10.0, 0.003  # guard width over the worst drift, at least; bytes of guard lists over all, at most
+
+
+class Unguarded(StreamWriter):
+    """A writer that leaves guard lists out, to see what they cost."""
+
+    def gaussian(self, stream: str, values: Tensor | None, mean: Tensor, level: Tensor, guard: float) -> Tensor:
+        """See Coder."""
+        return super().gaussian(stream, values, mean, level, 0.0)
+
+
+def random_weights(preset: str, folder: Path) -> Path:
+    """Untrained weights whose scales, if floating-point, reach over most tables and depend on what they see."""
+    torch.manual_seed(0)
+    net = SegPIC(PRESETS[preset]).eval().requires_grad_(False)
+    if net.config.exact_scales is None:
+        ends = [net.h_scale[-1]] if net.context is None else [scales[-1] for scales in net.context.scales]
+        for last in ends:
+            assert isinstance(last, nn.Conv2d)
+            last.weight.mul_(5)
+            last.bias.copy_(SCALE_MIN * torch.exp(torch.rand(len(last.bias)) * math.log(40)))
+    path = folder / f"random-{preset}.safetensors"
+    store.save(net, path)
+    return path
+
+
+def write(codec: Codec, weights: str, picture: Any, quality: float, name: str, folder: Path) -> Sample:
+    """Encode one picture here, keep the file and what other processes are compared with."""
+    data = codec.encode(picture, quality=None if codec.net.gain is None else quality)
+    recorder = Recorder(codec.tables, [parse(data).payload])
+    walk(codec.net, parse(data), recorder)
+    if not verify_check(data, recorder.finish()[0]):
+        raise SystemExit(f"{name}: the writing process cannot read its own file")
+    (folder / f"{name}.rgo").write_bytes(data)
+    np.savez(
+        folder / f"{name}.npz", levels=torch.cat(recorder.levels).numpy(), symbols=torch.cat(recorder.symbols).numpy()
+    )
+    exact = codec.net.config.exact_scales is not None
+    sample = Sample(codec.name, weights, quality, name, 0.0 if exact else codec.net.config.guard, len(data))
+    sample.positions = sum(part.numel() for part in recorder.levels)
+    sample.unguarded = (
+        len(data) if exact else len(data) - len(parse(data).payload) + unguarded_size(codec, picture, data)
+    )
+    return sample
+
+
+@torch.inference_mode()
+def unguarded_size(codec: Codec, picture: Any, data: bytes) -> int:
+    """Bytes of the payload had it no guard lists."""
+    job = codec._prepare(read_picture(picture), parse(data).header.grid, strip=True)
+    writer = Unguarded(codec.tables)
+    codec.net.code(job.latents, writer, GridRegions(job.grid), job.rate(parse(data).header.rate), job.size)
+    return len(writer.finish()[0].payload)
+
+
+def to_run(options: argparse.Namespace) -> list[str]:
+    """Names of the environments that this machine has, or that were asked for."""
+    if options.environments:
+        return [name.strip() for name in options.environments.split(",")]
+    there = {"", *(["cuda"] if torch.cuda.is_available() else [])}
+    return [name for name, environment in ENVIRONMENTS.items() if environment.needs in there]
+
+
+def prepare(options: argparse.Namespace, folder: Path) -> list[Sample]:
+    """Write every file, here."""
+    pictures = list(find_pictures(options.pictures).items())[: options.limit]
+    weights = [*options.codec, *(str(random_weights(preset, folder)) for preset in options.random)]
+    samples: list[Sample] = []
+    for one in weights:
+        codec = regio.load(one, device="cpu")
+        qualities = [50.0] if codec.net.gain is None else [float(q) for q in options.qualities.split(",")]
+        for name, path in pictures:
+            picture = read_picture(path).pixels[: options.crop, : options.crop]
+            for quality in qualities:
+                samples.append(write(codec, one, picture, quality, str(len(samples)), folder))
+                talk(f"wrote {name} by {codec.name}: {samples[-1].bytes} bytes")
+    (folder / "samples.json").write_text(json.dumps([asdict(sample) for sample in samples]))
+    return samples
+
+
+def run(folder: Path, name: str) -> list[Finding]:
+    """Decode everything in one environment."""
+    talk(f"decoding: {name}")
+    ours = {variable for environment in ENVIRONMENTS.values() for variable in environment.variables}
+    clean = {k: v for k, v in os.environ.items() if k not in ours}
+    command = [sys.executable, str(Path(__file__).with_name("environments.py")), str(folder), name]
+    process = subprocess.run(
+        command, env=clean | ENVIRONMENTS[name].variables, capture_output=True, text=True, check=False
+    )
+    if process.returncode:
+        raise SystemExit(f"{name}: the process failed\n{process.stderr[-2000:]}")
+    return [Finding(**json.loads(line)) for line in process.stdout.splitlines()]
+
+
+def environments_table(samples: list[Sample], findings: list[Finding]) -> str:
+    """One row for each model and environment."""
+    guards = {sample.model: sample.guard for sample in samples}
+    rows = []
+    for model in guards:
+        for name in dict.fromkeys(finding.environment for finding in findings):
+            here = [f for f in findings if (f.model, f.environment) == (model, name)]
+            wrong = [f for f in here if not f.agrees]
+            drift = max(f.drift for f in here)
+            rows.append(
+                [
+                    model,
+                    name,
+                    str(len(here)),
+                    str(len(wrong)),
+                    str(sum(f.noticed for f in wrong)),
+                    str(sum(f.recovers for f in wrong)),
+                    f"{drift:.1e}" if drift else "0",
+                    figure(guards[model] / drift if drift and guards[model] else math.nan, ".0f"),
+                ]
+            )
+    header = ["model", "environment", "files", "differ", "noticed", "recovered", "worst drift", "width / drift"]
+    return columns(header, rows)
+
+
+def histogram_table(findings: list[Finding]) -> str:
+    """Positions by the size of their drift, over the environments that must agree."""
+    header = ["drift below", "0 exactly", *(f"1e{decade}" for decade in DECADES), "more"]
+    rows = []
+    for model in dict.fromkeys(finding.model for finding in findings):
+        counts = [f.histogram for f in findings if f.model == model and not ENVIRONMENTS[f.environment].fails]
+        rows.append([model, *(str(n) for n in np.sum(counts, axis=0).tolist())])
+    return columns(header, rows)
+
+
+def cost_table(samples: list[Sample]) -> str:
+    """What guard lists take of the files."""
+    rows = []
+    for model, quality in dict.fromkeys((sample.model, sample.quality) for sample in samples):
+        here = [sample for sample in samples if (sample.model, sample.quality) == (model, quality)]
+        whole, without = sum(s.bytes for s in here), sum(s.unguarded for s in here)
+        rows.append([model, f"{quality:g}", str(whole), str(whole - without), f"{(whole - without) / whole:.3%}"])
+    return columns(["model", "quality", "bytes", "of them guard lists", "share"], rows)
+
+
+def faults(samples: list[Sample], findings: list[Finding]) -> list[str]:
+    """What does not hold; one line each."""
+    found = []
+    guards = {sample.model: sample.guard for sample in samples}
+    for f in findings:
+        fails = ENVIRONMENTS[f.environment].fails
+        if not f.agrees and not f.noticed:
+            found.append(f"{f.model}, {f.environment}: wrong symbols, and nothing noticed")
+        if not f.agrees and not fails:
+            found.append(f"{f.model}, {f.environment}: symbols differ")
+        if not fails and f.drift * MARGIN > guards[f.model]:
+            found.append(f"{f.model}, {f.environment}: drift {f.drift:.1e}, guard width {guards[f.model]:g}")
+    for model in guards:
+        here = [sample for sample in samples if sample.model == model]
+        whole, without = sum(s.bytes for s in here), sum(s.unguarded for s in here)
+        if whole - without > COST * whole:
+            found.append(f"{model}: guard lists take {(whole - without) / whole:.2%} of its files")
+    return list(dict.fromkeys(found))
+
+
+def talk(line: str) -> None:
+    """Progress, apart from results."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="Decode in many environments what was encoded in one.")
+    parser.add_argument("pictures", type=Path, nargs="?", help="folder of pictures")
+    parser.add_argument("--codec", action="append", default=[], help="name or weights file; may be repeated")
+    parser.add_argument("--random", action="append", default=[], choices=PRESETS, help="untrained weights of a preset")
+    parser.add_argument("--qualities", default="10,50,90", help="of models with several rates (default %(default)s)")
+    parser.add_argument("--limit", type=int, help="use the first so many pictures")
+    parser.add_argument("--crop", type=int, help="use the top left corner of so many rows and columns")
+    parser.add_argument("--environments", help="only these, by name, separated by commas")
+    parser.add_argument("--list", action="store_true", help="name the environments and stop")
+    parser.add_argument("-o", "--output", type=Path, help="folder for findings.json")
+    options = parser.parse_args()
+    if not (options.list or options.pictures):
+        parser.error("a folder of pictures is needed")
+    if not options.codec and not options.random:
+        options.codec = [DEFAULT]
+    return options
+
+
+def main() -> int:
+    """Write, decode everywhere, compare, print."""
+    options = arguments()
+    if options.list:
+        print("\n".join(ENVIRONMENTS))
+        return 0
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        samples = prepare(options, folder)
+        findings = [finding for environment in to_run(options) for finding in run(folder, environment)]
+    if options.output:
+        options.output.mkdir(parents=True, exist_ok=True)
+        whole = {"samples": [asdict(s) for s in samples], "findings": [asdict(f) for f in findings]}
+        (options.output / "findings.json").write_text(json.dumps(whole, indent=1))
+    print(environments_table(samples, findings), histogram_table(findings), cost_table(samples), sep="\n\n")
+    wrong = faults(samples, findings)
+    print("\n" + ("\n".join(wrong) or "everything holds"))
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
