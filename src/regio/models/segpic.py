@@ -9,6 +9,7 @@
     x̂ ◄── g_s1 ── RAT(·,p̂') ── g_s0 ── inverse gain ◄── ŷ
 """
 
+import math
 from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -54,6 +55,7 @@ class SegPICConfig:
     deep_decode: tuple[int, ...] | None = (96, 128, 192, 320)
     hyper_down: tuple[tuple[int, int], ...] = ((320, 1), (288, 1), (256, 2), (224, 1), (192, 2))
     hyper_up: tuple[tuple[int, int], ...] = ((192, 1), (224, 2), (256, 1), (288, 2), (320, 1))
+    hyper_magnitudes: bool = False  # the hyper-analysis also sees log(1 + |y|), by a 1x1 convolution first
     exact_scales: ExactScales | None = None
     slices: int = 10
     support: int = 5
@@ -133,7 +135,6 @@ class SegPIC(nn.Module):
     """The SegPIC family; see the module's diagram. Pictures have sides that are multiples of `multiple`."""
 
     config_class = SegPICConfig
-    multiple = 64
     stride = 16
 
     def __init__(self, config: SegPICConfig) -> None:
@@ -145,7 +146,11 @@ class SegPIC(nn.Module):
         self.shallow_scale = self.stride // parts.shallow_stride
         self.gain = GainUnit(_first_gains(config)) if config.rate_points else None
         self.regional = RegionalParts(config) if config.rat else None
+        self.hyper_stride = math.prod(stride for _, stride in config.hyper_down)
+        self.multiple = self.stride * self.hyper_stride
         self.h_a = hyper_stack(latent, config.hyper_down, down=True)
+        if config.hyper_magnitudes:
+            self.h_a[0] = nn.Conv2d(2 * latent, config.hyper_down[0][0], 1)
         self.z_prior = FactorizedPrior(hyper, config.prior_start)
         self.h_mean = hyper_stack(hyper, config.hyper_up, down=False)
         if config.exact_scales is None:
@@ -220,8 +225,11 @@ class SegPIC(nn.Module):
             shallow = self.regional.code_shallow(codes, coder, where, shallow_size)
             deep = self.regional.code_deep(y, coder, where, size)
             seen = None if y is None else self.regional.hyper(y, deep, where)
+        if seen is not None and self.config.hyper_magnitudes:
+            seen = torch.cat([seen, torch.log1p(seen.abs())], dim=1)
         z = None if seen is None else self.h_a(seen)
-        z_hat = coder.factorized("z", z, self.z_prior, (size[0] // 4, size[1] // 4))
+        z_size = (size[0] // self.hyper_stride, size[1] // self.hyper_stride)
+        z_hat = coder.factorized("z", z, self.z_prior, z_size)
         mean, scale = self.h_mean(z_hat), self._scales(z_hat, rate, coder)
         if self.regional is not None and deep is not None:
             mean, scale = self.regional.adapt(mean, scale, deep, where)
@@ -251,7 +259,7 @@ class SegPIC(nn.Module):
         return found
 
     def _scales(self, z_hat: Tensor, rate: Tensor | None, coder: Coder) -> Tensor:
-        """ẑ (B,C,h/4,w/4) -> features for the scales, or, where they are exact, levels (B,M,h,w)."""
+        """ẑ (B,C,h/t,w/t) -> features for the scales, or, where they are exact, levels (B,M,h,w)."""
         if self.config.exact_scales is None:
             features: Tensor = self.h_scale(z_hat)
             return features
@@ -336,9 +344,10 @@ XS = SegPICConfig(
     shallow_decode=None,
     deep_codes=(320, 48, 16),
     deep_decode=None,
-    hyper_down=((160, 1), (128, 2), (96, 2)),
-    hyper_up=((96, 2), (128, 2), (160, 1)),
-    exact_scales=ExactScales(widths=(64, 64, 96)),
+    hyper_down=((192, 1), (64, 2)),
+    hyper_up=((128, 2), (160, 1)),
+    hyper_magnitudes=True,
+    exact_scales=ExactScales(widths=(96, 96)),
     slices=4,
     support=3,
     context=(128,),
@@ -354,9 +363,9 @@ TOY = replace(
     rat_inner=8,
     shallow_codes=(192, 8, 4),
     deep_codes=(12, 8, 4),
-    hyper_down=((12, 1), (8, 2), (8, 2)),
-    hyper_up=((8, 2), (8, 2), (12, 1)),
-    exact_scales=ExactScales(widths=(8, 8, 8)),
+    hyper_down=((12, 1), (8, 2)),
+    hyper_up=((8, 2), (12, 1)),
+    exact_scales=ExactScales(widths=(8, 8)),
     slices=3,
     context=(8,),
 )
