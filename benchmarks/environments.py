@@ -17,16 +17,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import regio
 from regio.codec import Codec
 from regio.entropy import StreamReader
 from regio.entropy.coders import TableSet
+from regio.entropy.tables import SCALE_MIN
 from regio.errors import CorruptFile
 from regio.format import RgoFile, parse, verify_check
 from regio.format.header import MAX_RATE
+from regio.models.segpic import PRESETS, SegPIC
 from regio.nn.regional import GridRegions
+from regio.weights import store
 
 DECADES = tuple(range(-9, 0))  # of the histogram of drifts: below 1e-9, below 1e-8 ...
 
@@ -138,6 +141,21 @@ def walk(net: Any, file: RgoFile, reader: StreamReader, batch: int = 1) -> None:
     )
     rate = None if net.gain is None else like.new_tensor([file.header.rate / MAX_RATE]).expand(batch)
     net.code(None, reader, GridRegions(file.header.grid), rate, size)
+
+
+def random_weights(preset: str, folder: Path) -> Path:
+    """Untrained weights whose scales, if floating-point, reach over most tables and depend on what they see."""
+    torch.manual_seed(0)
+    net = SegPIC(PRESETS[preset]).eval().requires_grad_(False)
+    if net.config.exact_scales is None:
+        ends = [net.h_scale[-1]] if net.context is None else [scales[-1] for scales in net.context.scales]
+        for last in ends:
+            assert isinstance(last, nn.Conv2d)
+            last.weight.mul_(5)
+            last.bias.copy_(SCALE_MIN * torch.exp(torch.rand(len(last.bias)) * math.log(40)))
+    path = folder / f"random-{preset}.safetensors"
+    store.save(net, path)
+    return path
 
 
 def tweaked(net: Any, tweak: str) -> Any:

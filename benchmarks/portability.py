@@ -31,21 +31,19 @@ from typing import Any
 
 import numpy as np
 import torch
-from environments import DECADES, ENVIRONMENTS, Finding, Recorder, Sample, walk
-from torch import Tensor, nn
+from environments import DECADES, ENVIRONMENTS, Finding, Recorder, Sample, random_weights, walk
+from torch import Tensor
 
 import regio
 from regio.codec import Codec
 from regio.entropy import StreamWriter
-from regio.entropy.tables import SCALE_MIN
 from regio.evaluation.columns import columns, figure
 from regio.evaluation.sweep import find_pictures
 from regio.format import parse, verify_check
 from regio.images import read_picture
 from regio.models.catalog import DEFAULT
-from regio.models.segpic import PRESETS, SegPIC
+from regio.models.segpic import PRESETS
 from regio.nn.regional import GridRegions
-from regio.weights import store
 
 MARGIN, COST = 10.0, 0.003  # guard width over the worst drift, at least; bytes of guard lists over all, at most
 
@@ -56,21 +54,6 @@ class Unguarded(StreamWriter):
     def gaussian(self, stream: str, values: Tensor | None, mean: Tensor, level: Tensor, guard: float) -> Tensor:
         """See Coder."""
         return super().gaussian(stream, values, mean, level, 0.0)
-
-
-def random_weights(preset: str, folder: Path) -> Path:
-    """Untrained weights whose scales, if floating-point, reach over most tables and depend on what they see."""
-    torch.manual_seed(0)
-    net = SegPIC(PRESETS[preset]).eval().requires_grad_(False)
-    if net.config.exact_scales is None:
-        ends = [net.h_scale[-1]] if net.context is None else [scales[-1] for scales in net.context.scales]
-        for last in ends:
-            assert isinstance(last, nn.Conv2d)
-            last.weight.mul_(5)
-            last.bias.copy_(SCALE_MIN * torch.exp(torch.rand(len(last.bias)) * math.log(40)))
-    path = folder / f"random-{preset}.safetensors"
-    store.save(net, path)
-    return path
 
 
 def write(codec: Codec, weights: str, picture: Any, quality: float, name: str, folder: Path) -> Sample:
