@@ -76,6 +76,34 @@ def test_plain_data_and_back(tmp_path: Path) -> None:
     assert Recipe.from_dict(recipe.as_dict()) == recipe
 
 
+def test_a_recipe_may_change_another(tmp_path: Path) -> None:
+    recipe_of(tmp_path, run="overrides = {sal = false, transform = {deep_inner = 64}}", phase="[[phase]]\nsteps = 7")
+    changes = """
+        base = "recipe.toml"
+        name = "changed"
+        overrides = {rat = false, transform = {units = [1, 1, 1, 1]}}
+        [data]
+        held_back = 3
+        [[phase]]
+        [[phase]]
+        crop = 64
+        [[phase]]
+        steps = 2
+    """
+    path = tmp_path / "changed.toml"
+    path.write_text(changes, encoding="utf-8")
+    recipe = read_recipe(path)
+    assert (recipe.name, recipe.model, recipe.data.folders, recipe.data.held_back) == ("changed", "toy", ("a",), 3)
+    assert recipe.overrides == {"sal": False, "rat": False, "transform": {"deep_inner": 64, "units": (1, 1, 1, 1)}}
+    assert [(phase.steps, phase.crop) for phase in recipe.phase] == [(5, 128), (7, 64), (2, 128)]
+    path.write_text('base = "changed.toml"', encoding="utf-8")
+    with pytest.raises(UsageError, match="base is the name of another recipe"):
+        read_recipe(path)
+    path.write_text('base = "none.toml"', encoding="utf-8")
+    with pytest.raises(UsageError, match="No such file"):
+        read_recipe(path)
+
+
 def test_phases_follow_each_other(tmp_path: Path) -> None:
     recipe = recipe_of(tmp_path, phase="[[phase]]\nsteps = 3")
     assert recipe.steps == 8

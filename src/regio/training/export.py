@@ -33,9 +33,12 @@ def export(run: Path, output: Path, *, half: bool = False, name: str | None = No
 
 def _config(recipe: Recipe, state: dict[str, Any]) -> SegPICConfig:
     """Of the weights themselves; runs before they carried it are rebuilt from their recipe."""
-    if "config" in state:
-        return SegPICConfig.from_dict(state["config"])
-    return configure(recipe.model, recipe.overrides)
+    try:
+        if "config" in state:
+            return SegPICConfig.from_dict(state["config"])
+        return configure(recipe.model, recipe.overrides)
+    except (KeyError, TypeError, ValueError) as error:
+        raise RegioError(f"the run's configuration is not one of this release: {error}") from error
 
 
 def card(run: Path, weights: Path) -> str:

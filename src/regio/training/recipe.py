@@ -1,7 +1,9 @@
 """A recipe: one TOML file, one reproducible training run."""
 
 import tomllib
+from collections.abc import Iterator
 from dataclasses import MISSING, asdict, dataclass, field, fields
+from itertools import zip_longest
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
@@ -145,13 +147,40 @@ class Recipe:
 
 
 def read_recipe(path: Path) -> Recipe:
-    """Parse a recipe; UsageError names the file and the first thing that is wrong with it."""
+    """Parse a recipe; UsageError names the file and the first thing that is wrong with it.
+
+    base = "other.toml", beside it, says that this file only changes that one: tables field by field, phases by place.
+    """
+    values = _raw(path, ())
     try:
-        return Recipe.from_dict(tomllib.loads(path.read_text(encoding="utf-8")))
+        return Recipe.from_dict(values)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error}") from error
+
+
+def _raw(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
+    """What the file says, and its base where it says nothing. above: files whose base this is."""
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, UsageError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: {error}") from error
+    base = values.pop("base", None)
+    if base is None:
+        return values
+    _check(isinstance(base, str) and path not in above, f"{path}: base is the name of another recipe")
+    merged: dict[str, Any] = _merged(_raw(path.parent / base, (*above, path)), values)
+    return merged
+
+
+def _merged(base: Any, change: Any) -> Any:
+    if isinstance(base, dict) and isinstance(change, dict):
+        return base | {key: _merged(base.get(key), value) for key, value in change.items()}
+    if isinstance(base, list) and isinstance(change, list) and all(isinstance(item, dict) for item in base + change):
+        pairs: Iterator[tuple[Any, Any]] = zip_longest(base, change, fillvalue={})
+        return [_merged(one, other) for one, other in pairs]
+    return change
 
 
 def _check(holds: bool, message: str) -> None:

@@ -161,7 +161,9 @@ def fresh_net(recipe: Recipe) -> SegPIC:
     torch.manual_seed(recipe.seed)
     try:
         net = SegPIC(configure(recipe.model, recipe.overrides))
-    except (ValueError, TypeError, RuntimeError) as error:  # widths meet, and are checked, deep inside
+        with torch.no_grad():  # whether widths fit together shows when they meet
+            net(torch.zeros(1, 3, net.multiple, net.multiple))
+    except (ValueError, TypeError, RuntimeError) as error:
         raise UsageError(f"model {recipe.model}: {error}") from error
     for number, phase in enumerate(recipe.phase, 1):
         if net.gain is None and phase.lambdas[0] != phase.lambdas[1]:
