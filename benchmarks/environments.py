@@ -21,8 +21,7 @@ from torch import Tensor, nn
 
 import regio
 from regio.codec import Codec
-from regio.entropy import StreamReader
-from regio.entropy.coders import TableSet
+from regio.entropy import StreamReader, TableSet
 from regio.entropy.tables import SCALE_MIN
 from regio.errors import CorruptFile
 from regio.format import RgoFile, parse, verify_check
@@ -79,9 +78,8 @@ class Sample:
     quality: float
     name: str
     guard: float
-    bytes: int = 0
-    unguarded: int = 0
-    positions: int = 0
+    bytes: int
+    unguarded: int  # bytes, had it no guard lists
 
 
 @dataclass

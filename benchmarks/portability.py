@@ -36,53 +36,50 @@ from torch import Tensor
 
 import regio
 from regio.codec import Codec
-from regio.entropy import StreamWriter
+from regio.entropy import FactorizedPrior, StreamWriter, TableSet
 from regio.evaluation.columns import columns, figure
 from regio.evaluation.sweep import find_pictures
 from regio.format import parse, verify_check
 from regio.images import read_picture
 from regio.models.catalog import DEFAULT
 from regio.models.segpic import PRESETS
-from regio.nn.regional import GridRegions
 
 MARGIN, COST = 10.0, 0.003  # guard width over the worst drift, at least; bytes of guard lists over all, at most
 
 
-class Unguarded(StreamWriter):
-    """A writer that leaves guard lists out, to see what they cost."""
+class Unguarded(Recorder):
+    """A reader that writes what it reads again, without guard lists, to see what they cost."""
+
+    def __init__(self, tables: TableSet, payload: bytes) -> None:
+        super().__init__(tables, [payload])
+        self.writer = StreamWriter(tables)
+
+    def factorized(
+        self, stream: str, values: Tensor | None, prior: FactorizedPrior, size: tuple[int, int], present: Any = None
+    ) -> Tensor:
+        """See Coder."""
+        decoded = super().factorized(stream, values, prior, size, present)
+        return self.writer.factorized(stream, decoded, prior, size)
 
     def gaussian(self, stream: str, values: Tensor | None, mean: Tensor, level: Tensor, guard: float) -> Tensor:
         """See Coder."""
-        return super().gaussian(stream, values, mean, level, 0.0)
+        decoded = super().gaussian(stream, values, mean, level, guard)
+        return self.writer.gaussian(stream, decoded, mean, level, 0.0)
 
 
 def write(codec: Codec, weights: str, picture: Any, quality: float, name: str, folder: Path) -> Sample:
     """Encode one picture here, keep the file and what other processes are compared with."""
     data = codec.encode(picture, quality=None if codec.net.gain is None else quality)
-    recorder = Recorder(codec.tables, [parse(data).payload])
-    walk(codec.net, parse(data), recorder)
-    if not verify_check(data, recorder.finish()[0]):
+    file, reader = parse(data), Unguarded(codec.tables, parse(data).payload)
+    walk(codec.net, file, reader)
+    if not verify_check(data, reader.finish()[0]):
         raise SystemExit(f"{name}: the writing process cannot read its own file")
     (folder / f"{name}.rgo").write_bytes(data)
-    np.savez(
-        folder / f"{name}.npz", levels=torch.cat(recorder.levels).numpy(), symbols=torch.cat(recorder.symbols).numpy()
-    )
-    exact = codec.net.config.exact_scales is not None
-    sample = Sample(codec.name, weights, quality, name, 0.0 if exact else codec.net.config.guard, len(data))
-    sample.positions = sum(part.numel() for part in recorder.levels)
-    sample.unguarded = (
-        len(data) if exact else len(data) - len(parse(data).payload) + unguarded_size(codec, picture, data)
-    )
-    return sample
-
-
-@torch.inference_mode()
-def unguarded_size(codec: Codec, picture: Any, data: bytes) -> int:
-    """Bytes of the payload had it no guard lists."""
-    job = codec._prepare(read_picture(picture), parse(data).header.grid, strip=True)
-    writer = Unguarded(codec.tables)
-    codec.net.code(job.latents, writer, GridRegions(job.grid), job.rate(parse(data).header.rate), job.size)
-    return len(writer.finish()[0].payload)
+    levels, symbols = (torch.cat(parts).numpy() for parts in (reader.levels, reader.symbols))
+    np.savez(folder / f"{name}.npz", levels=levels, symbols=symbols)
+    guard = 0.0 if codec.net.config.exact_scales else codec.net.config.guard
+    unguarded = len(data) - len(file.payload) + len(reader.writer.finish()[0].payload)
+    return Sample(codec.name, weights, quality, name, guard, len(data), unguarded)
 
 
 def to_run(options: argparse.Namespace) -> list[str]:

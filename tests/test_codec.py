@@ -3,6 +3,7 @@
 import io
 import threading
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ from PIL import Image, ImageCms
 from toy_codec import codec_of, paper, picture, toy, toy_net
 
 import regio
-from regio import codec as codec_module
 from regio.codec import Codec
 from regio.errors import BadImage, CorruptFile, LimitExceeded, MissingWeights, UnsupportedFile, UsageError
 from regio.format import Kind, parse
@@ -22,6 +22,7 @@ from regio.images import read_picture
 from regio.models import catalog
 from regio.weights import store
 
+codec_module = import_module(Codec.__module__)  # whose names are replaced below
 CODECS: dict[str, Callable[[], Codec]] = {"toy": toy, "paper": paper}
 SIZES = [(1, 1), (300, 1), (1, 300), (63, 65), (64, 64), (133, 200)]  # height, width
 

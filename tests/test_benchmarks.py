@@ -1,0 +1,51 @@
+"""The commands that measure portability and robustness run, on toys, and fail when they should."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from toy_codec import picture
+
+COMMANDS = Path(__file__).parents[1] / "benchmarks"
+pytestmark = pytest.mark.slow  # a process or more each, with a torch of its own
+
+
+def run(command: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    whole = [sys.executable, str(COMMANDS / command), *map(str, arguments)]
+    return subprocess.run(whole, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    for seed in range(2):
+        Image.fromarray(picture(70, 90, seed)).save(tmp_path / f"{seed}.png")
+    return tmp_path
+
+
+def test_levels_by_whole_numbers_do_not_drift(pictures: Path) -> None:
+    done = run("portability.py", pictures, "--random", "toy", "--qualities", 50, "--environments", "plain loops")
+    assert done.returncode == 0, done.stderr
+    assert "everything holds" in done.stdout
+    rows = [line.split() for line in done.stdout.splitlines() if line.startswith("random-toy")]
+    assert rows[0][-6:] == ["2", "0", "0", "0", "0", "–"]
+
+
+def test_levels_in_floating_point_stay_within_the_guard_and_far_outside_are_noticed(pictures: Path) -> None:
+    names = "noise of 0.9 widths,noise of 100 widths"
+    done = run("portability.py", pictures, "--random", "segpic-s", "--limit", 1, "--crop", 64, "--environments", names)
+    within, outside = (line.split() for line in done.stdout.splitlines()[1:3])
+    assert within[-6:-3] == ["1", "0", "0"], done.stderr  # files, differ, noticed
+    assert outside[-6:-3] == ["1", "1", "1"]
+
+
+def test_damaged_files_are_counted_by_what_came_of_them(pictures: Path) -> None:
+    done = run("robustness.py", pictures, "--random", "toy", "-n", 60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "everything holds" in done.stdout
+    assert [line.split()[-10] for line in done.stdout.splitlines()[1:11]] == ["6"] * 10
+
+
+def test_the_environments_are_listed() -> None:
+    assert len(run("portability.py", "--list").stdout.splitlines()) >= 10
