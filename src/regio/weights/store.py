@@ -48,6 +48,7 @@ def save(net: Any, path: Path, *, name: str | None = None, half: bool = False) -
     config = json.dumps(net.config.as_dict(), sort_keys=True)
     metadata = {"layout": LAYOUT, "family": family, "config": config, "name": name or path.stem}
     save_file(tensors, path, metadata)
+    path.chmod(0o644)  # safetensors leaves files to their owner alone; these are made to be passed on
     return fingerprint(config, tensors)
 
 
