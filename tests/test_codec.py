@@ -3,7 +3,6 @@
 import io
 import threading
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +14,13 @@ from PIL import Image, ImageCms
 from toy_codec import codec_of, paper, picture, toy, toy_net
 
 import regio
-from regio.codec import Codec
+from regio.codec import Codec, api, decoding
 from regio.errors import BadImage, CorruptFile, LimitExceeded, MissingWeights, UnsupportedFile, UsageError
-from regio.format import Kind, parse
+from regio.format import Kind, Limits, parse
 from regio.images import read_picture
 from regio.models import catalog
 from regio.weights import store
 
-codec_module = import_module(Codec.__module__)  # whose names are replaced below
 CODECS: dict[str, Callable[[], Codec]] = {"toy": toy, "paper": paper}
 SIZES = [(1, 1), (300, 1), (1, 300), (63, 65), (64, 64), (133, 200)]  # height, width
 
@@ -244,12 +242,18 @@ def test_what_is_no_picture_is_refused() -> None:
         toy().encode(np.zeros((4, 4, 3), np.float32))
 
 
-def test_too_many_pixels_for_one_piece_are_refused_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_pixels_for_one_piece_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     data = toy().encode(picture(64, 64))
-    monkeypatch.setattr(codec_module, "MAX_PIXELS", 64 * 64 - 1)
-    for refused in (lambda: toy().encode(picture(64, 64)), lambda: toy().decode(data), lambda: toy().verify(data)):
+    monkeypatch.setattr(decoding, "MAX_PIECE", 64 * 64 - 1)
+    for refused in (lambda: toy().decode(data), lambda: toy().verify(data)):
         with pytest.raises(LimitExceeded, match="64 x 64 pixels"):
             refused()
+
+
+def test_more_pixels_than_a_file_holds_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "DEFAULT_LIMITS", Limits(pixels=64 * 64 - 1))
+    with pytest.raises(LimitExceeded, match="64 x 64 pixels"):
+        toy().encode(picture(64, 64))
 
 
 @pytest.mark.parametrize(
@@ -286,7 +290,7 @@ def bundled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Codec:
     changed = catalog.Entry(entry.id, entry.name, entry.family, fingerprint.hex(), entry.summary)
     monkeypatch.setitem(catalog.CATALOG, entry.id, changed)
     monkeypatch.setattr(store, "bundled", lambda name: path)
-    codec_module._bundled.cache_clear()
+    api._bundled.cache_clear()
     return regio.load(catalog.DEFAULT, device="cpu")
 
 
@@ -300,7 +304,7 @@ def test_a_file_of_bundled_weights_names_its_codec(bundled: Codec, plain: NDArra
         assert regio.decode(given, device="cpu").tobytes() == bundled.decode(data).tobytes()
         regio.verify(given, device="cpu")
     assert regio.encode(plain, device="cpu") == data
-    codec_module._bundled.cache_clear()
+    api._bundled.cache_clear()
 
 
 def test_a_file_of_a_model_unknown_here_is_unsupported(bundled: Codec, plain: NDArray[np.uint8]) -> None:

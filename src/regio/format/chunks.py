@@ -122,6 +122,11 @@ class TileIndex:
         """Bytes of all tiles together."""
         return sum(tile.length for tile in self.tiles)
 
+    @property
+    def symbol_crc(self) -> int:
+        """The CRC-32 of the tiles' checks: what the header's check covers in the place of all symbols."""
+        return zlib.crc32(b"".join(tile.check.to_bytes(CRC_BYTES, "big") for tile in self.tiles))
+
     def spans(self) -> list[slice]:
         """Return the part of the payload that belongs to each tile."""
         done: list[slice] = []

@@ -6,11 +6,13 @@
     x̂ ◄── Up ── Up ── [WAM] ◄── y' ◄── Up ── Up ── [WAM] ◄── ŷ
 """
 
+import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor, nn
 
-from regio.models.transforms import Transforms
+from regio.models.transforms import RAT_REACH, Transforms
 from regio.nn.attention import WindowAttentionModule
 from regio.nn.conv import double, halve, subpixel
 from regio.nn.norm import GDN
@@ -18,6 +20,7 @@ from regio.nn.regional import ScaleAffine
 
 SHALLOW_STRIDE = 4
 WINDOWS = (8, 4)  # of the attention at 1/4 and at 1/16
+UNITS = 3  # 3x3 convolutions after each attention
 
 
 class Down(nn.Module):
@@ -73,6 +76,13 @@ class StridedTransform:
     kernel: int = 5
     subpixel: bool = False
     sal_squeeze: int = 1
+    pixel_bytes: ClassVar[int] = 1600
+
+    def halo(self, rat: bool) -> int:
+        """See TransformConfig: four convolutions, each on features of twice the scale, and the attention's windows."""
+        strided = self.kernel // 2 * (1 + 1 / 2 + 1 / 4 + 1 / 8)
+        attention = sum((w - 1 + UNITS) * scale for w, scale in zip(WINDOWS, (1 / 4, 1), strict=True))
+        return math.ceil(strided + self.attention * attention + rat * RAT_REACH / 4)
 
     def build(self, shallow: int, latent: int, sal: bool, rate_points: int) -> Transforms:
         """See TransformConfig. Raises ValueError for rate points: these transforms know one rate."""

@@ -6,13 +6,15 @@
 Ours, in the place of [1]'s strided 5×5 convolutions: the same signal path and the same SAL and RAT at 1/10 of the work.
 """
 
+import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from regio.models.transforms import Transforms
+from regio.models.transforms import RAT_REACH, Transforms
 from regio.nn.gain import RateAffine
 from regio.nn.patch import BottleneckUnit, PatchDown, PatchUp, block_spread, block_transform
 from regio.nn.regional import ScaleAffine
@@ -111,6 +113,13 @@ class PatchTransform:
 
     units: tuple[int, int, int, int] = (2, 2, 2, 4)
     deep_inner: int = 128
+    pixel_bytes: ClassVar[int] = 160
+
+    def halo(self, rat: bool) -> int:
+        """See TransformConfig: a 3x3 convolution in each unit."""
+        analysis = (self.units[0] + rat * RAT_REACH) / 2 + self.units[1]
+        synthesis = self.units[2] + (rat * RAT_REACH + self.units[3]) / 2
+        return math.ceil(max(analysis, synthesis))
 
     def build(self, shallow: int, latent: int, sal: bool, rate_points: int) -> Transforms:
         """See TransformConfig."""

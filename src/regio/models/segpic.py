@@ -148,6 +148,7 @@ class SegPIC(nn.Module):
         self.regional = RegionalParts(config) if config.rat else None
         self.hyper_stride = math.prod(stride for _, stride in config.hyper_down)
         self.multiple = self.stride * self.hyper_stride
+        self.halo, self.pixel_bytes = config.transform.halo(config.rat), config.transform.pixel_bytes
         self.h_a = hyper_stack(latent, config.hyper_down, down=True)
         if config.hyper_magnitudes:
             self.h_a[0] = nn.Conv2d(2 * latent, config.hyper_down[0][0], 1)
@@ -390,9 +391,9 @@ PRESETS = {
 def configure(preset: str, overrides: dict[str, object]) -> SegPICConfig:
     """A preset with some fields replaced; ValueError names a field that does not exist."""
     config = SegPICConfig.preset(preset)
-    nested = {k: v for k, v in overrides.items() if isinstance(v, dict)}
+    plain = _tuples(overrides)
     try:
-        changed = {k: replace(getattr(config, k), **v) for k, v in nested.items()}
-        return replace(config, **{**overrides, **changed})
+        nested = {k: replace(getattr(config, k), **v) for k, v in plain.items() if isinstance(v, dict)}
+        return replace(config, **{**plain, **nested})
     except (TypeError, AttributeError) as error:
         raise ValueError(f"preset {preset}: {error}") from error

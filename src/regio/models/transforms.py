@@ -4,6 +4,8 @@ from typing import NamedTuple, Protocol
 
 from torch import Tensor, nn
 
+RAT_REACH = 2  # positions that a region-adaptive transform looks away from each, in features at its own scale
+
 
 class Transforms(NamedTuple):
     """The four parts of the signal path.
@@ -22,6 +24,18 @@ class Transforms(NamedTuple):
 
 class TransformConfig(Protocol):
     """A skeleton and its own numbers; frozen, so that it can be stored beside weights."""
+
+    @property
+    def pixel_bytes(self) -> int:
+        """Memory for each pixel of a window, at most, in either direction; measured."""
+        ...
+
+    def halo(self, rat: bool) -> int:
+        """How many latents away something can lie that changes a pixel, or a pixel that changes a latent, in latents.
+
+        Global averages aside. rat: whether region-adaptive transforms stand in between.
+        """
+        ...
 
     def build(self, shallow: int, latent: int, sal: bool, rate_points: int) -> Transforms:
         """Make the parts with N = shallow and M = latent channels."""

@@ -35,6 +35,9 @@ class Regions(Protocol):
     def spread(self, prototypes: Tensor, size: tuple[int, int]) -> Tensor:
         """prototypes (B,C,r,s) -> (B,C,h,w), each pixel gets the vector of its region."""
 
+    def inner(self, features: Tensor) -> Tensor:
+        """features (B,C,h,w) -> the part that global averages are taken of: all but what surrounds a window."""
+
     def present(self, size: tuple[int, int], device: torch.device | None = None) -> Tensor:
         """-> bool (B or 1,r,s): regions that a picture really has at feature size (h,w); the rest is batch padding."""
 
@@ -65,6 +68,10 @@ class GridRegions:
                 cell = torch.arange(side, device=prototypes.device) * self.grid // side
                 prototypes = prototypes.index_select(dim, cell)
         return prototypes
+
+    def inner(self, features: Tensor) -> Tensor:
+        """All of the features (B,C,h,w)."""
+        return features
 
     def present(self, size: tuple[int, int], device: torch.device | None = None) -> Tensor:
         """-> all True (1,n,n): every cell of a grid is coded."""
@@ -115,6 +122,10 @@ class LabelRegions:
         """prototypes (B,C,R,1) -> (B,C,h,w)."""
         where = self.at(size).flatten(1)[:, None].expand(-1, prototypes.shape[1], -1)  # (B,C,h*w)
         return prototypes.flatten(2).gather(2, where).reshape(*prototypes.shape[:2], *size)
+
+    def inner(self, features: Tensor) -> Tensor:
+        """All of the features (B,C,h,w)."""
+        return features
 
     def present(self, size: tuple[int, int], device: torch.device | None = None) -> Tensor:
         """-> bool (B,R,1): ids up to the highest one of each picture at this size."""
@@ -271,7 +282,7 @@ class RegionAdaptiveTransform(nn.Module):
         f = self.embed(x)  # (B,inner,H,W)
         steering = regions.spread(self.steer(prototypes), _side(x))  # (B,inner,H,W)
         d = region_filter(f, self.kernels(self.mix(f) + steering))
-        y: Tensor = x + self.project(d * self.gate(d))
+        y: Tensor = x + self.project(d * self.gate(regions.inner(d)))
         return y
 
 

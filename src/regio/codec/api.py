@@ -1,0 +1,249 @@
+"""Codec, and what stands beside it in the public interface: load, decode, verify."""
+
+import math
+import operator
+from functools import lru_cache
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+
+from regio.codec.decoding import Decoding
+from regio.codec.devices import device_of
+from regio.codec.encoding import Job
+from regio.codec.layout import LOG2_SIDES, WHOLE_PIXELS, Box, Layout, Span, layout_of
+from regio.codec.memory import Budget, decoding_cost, encoding_cost, within_memory
+from regio.codec.pixels import pack_alpha
+from regio.codec.search import largest_within, nearest_size, smallest_reaching
+from regio.entropy import RateEstimator, TableSet
+from regio.errors import LimitExceeded, MissingWeights, UsageError
+from regio.format import DEFAULT_LIMITS, Chunk, CustomWeights, Kind, RgoFile, parse, rate_step
+from regio.images import Picture, Source, read_picture, to_pil
+from regio.models.catalog import by_id
+from regio.weights import store
+
+DEFAULT_QUALITY = 60.0
+Region = tuple[int, int, int, int]  # x, y, width, height in pixels
+
+
+class Codec:
+    """A model with its weights and tables on one device, for any number of pictures. Made by `regio.load`."""
+
+    def __init__(self, weights: store.Weights, device: str = "auto") -> None:
+        self.weights = weights
+        self.name, self.fingerprint = weights.name, weights.fingerprint.hex()
+        self.device = device_of(device)
+        self.net = weights.net.to(self.device)
+        self.tables = TableSet(weights.tables)
+
+    def __repr__(self) -> str:
+        return f"<regio codec {self.name}, weights {self.fingerprint[:8]}, on {self.device}>"
+
+    @within_memory()
+    def encode(
+        self,
+        image: Source | Picture,
+        *,
+        quality: float | None = None,
+        target_bpp: float | None = None,
+        max_bytes: int | None = None,
+        target_psnr: float | None = None,
+        grid: int | None = None,
+        roi: Any = None,
+        strip: bool = False,
+        max_memory: int | None = None,
+    ) -> bytes:
+        """One picture to the bytes of a .rgo file; more than 4 megapixels go into tiles, which decode by themselves.
+
+        image: a path, bytes of a picture file, a stream, a PIL image or an (H,W[,C]) uint8 array.
+        quality: 0 to 100, any real number, default 60; or instead of it one of target_bpp (bits per pixel of the whole
+        file, the nearest that is possible), max_bytes (the best quality that fits), target_psnr (dB; the smallest file
+        that reaches it). grid: regions of a picture, or of each tile, are grid x grid, 1 to 16 (default by size).
+        strip: no metadata. max_memory: bytes that this process may occupy, kept by smaller tiles; about, not exactly.
+
+        Raises UsageError for contradictions and for targets out of reach, BadImage, LimitExceeded.
+        """
+        wanted = {"quality": quality, "target_bpp": target_bpp, "max_bytes": max_bytes, "target_psnr": target_psnr}
+        named = [name for name, value in wanted.items() if value is not None]
+        if len(named) > 1:
+            raise UsageError(f"{' and '.join(named)} contradict each other; give one of them")
+        if roi is not None:
+            raise UsageError("regions of interest are not in this release yet")
+        if self.net.gain is None and named:
+            raise UsageError(f"{self.name} has one rate only; {named[0]} cannot be chosen")
+        if quality is not None and not 0 <= quality <= 100:
+            raise UsageError(f"quality={quality}: 0 to 100 is possible")
+        searches = bool(named) and quality is None
+        job = self._prepare(read_picture(image), grid, strip, max_memory, searches, target_psnr is not None)
+        if target_bpp is not None:
+            return nearest_size(job, target_bpp * job.pixels / 8)
+        if max_bytes is not None:
+            return largest_within(job, max_bytes)
+        if target_psnr is not None:
+            return smallest_reaching(job, target_psnr)
+        return job.at(0 if self.net.gain is None else rate_step(DEFAULT_QUALITY if quality is None else quality))
+
+    @within_memory()
+    def decode(self, data: bytes, *, region: Region | None = None, max_memory: int | None = None) -> Image.Image:
+        """The bytes of a .rgo file to a PIL image.
+
+        region: (x, y, width, height) in pixels, the part that is wanted; the same pixels as in the whole, and of a file
+        with tiles only those are decoded that it needs. max_memory: bytes that this process may occupy, about.
+
+        Raises CorruptFile for damaged data, MissingWeights for a file of other weights, UnsupportedFile, LimitExceeded,
+        UsageError for a region that is not inside the picture.
+        """
+        file = parse(data)
+        self._check_weights(file)
+        box = _box(region, file.header.width, file.header.height)
+        budget = Budget.of(max_memory)
+        decoding = Decoding(self, file, data)
+        budget.check(decoding_cost(self.net, decoding.layout, box))
+        return to_pil(decoding.picture(box))
+
+    @within_memory()
+    def verify(self, data: bytes) -> None:
+        """Decode every symbol of a .rgo file and compare the checksum; raises as `decode` does."""
+        file = parse(data)
+        self._check_weights(file)
+        Decoding(self, file, data).verify()
+
+    @torch.inference_mode()
+    def estimate_bits(
+        self, image: Source | Picture, quality: float = DEFAULT_QUALITY, grid: int | None = None
+    ) -> float:
+        """Bits that the model expects the latents to take, without header; real files are to come within 0.5 %."""
+        job = self._prepare(read_picture(image), grid, strip=True)
+        total = 0.0
+        for k in range(job.layout.count):
+            coder = RateEstimator(noisy=False)
+            job.walk(k, rate_step(quality), coder)
+            total += float(torch.stack(list(coder.bits.values())).double().sum())
+        return total
+
+    def _prepare(
+        self,
+        picture: Picture,
+        grid: int | None,
+        strip: bool,
+        max_memory: int | None = None,
+        searches: bool = False,
+        synthesises: bool = False,
+    ) -> Job:
+        """Everything but the rate. searches: files at several rates will be tried; synthesises: and decoded."""
+        if picture.width * picture.height > DEFAULT_LIMITS.pixels:
+            raise LimitExceeded(
+                f"{picture.width} x {picture.height} pixels; files hold up to {DEFAULT_LIMITS.pixels} pixels"
+            )
+        cells = _default_grid(picture) if grid is None else grid
+        if not 1 <= cells <= 16:
+            raise UsageError(f"grid={cells}: 1 to 16 is possible")
+        layout, keep = self._layout(picture, Budget.of(max_memory), searches, synthesises)
+        return Job(self, picture, layout, cells, self._chunks(picture, strip), keep)
+
+    def _layout(self, picture: Picture, budget: Budget, searches: bool, synthesises: bool) -> tuple[Layout, bool]:
+        """The largest tiles that fit the memory, and whether the latents of all of them fit as well."""
+        sides: list[int | None] = [None] if picture.width * picture.height <= WHOLE_PIXELS else []
+        sides += LOG2_SIDES
+        least = math.inf
+        for keep in (True, False) if searches else (False,):
+            for side in sides:
+                layout = layout_of(self.net, picture.width, picture.height, side)
+                cost = encoding_cost(self.net, layout, keep, synthesises)
+                if cost <= budget.free:
+                    return layout, keep
+                least = min(least, cost)
+        raise budget.refuse(int(least))
+
+    def _chunks(self, picture: Picture, strip: bool) -> tuple[Chunk, ...]:
+        bodies: list[tuple[Kind, bytes | None]] = []
+        if not strip:
+            bodies += [(Kind.ICC, picture.icc), (Kind.EXIF, picture.exif), (Kind.XMP, picture.xmp)]
+        if picture.alpha is not None:
+            bodies.append((Kind.ALPHA, pack_alpha(picture.alpha)))
+        chunks = [Chunk(kind, body) for kind, body in bodies if body is not None]
+        if self.weights.number == 0:
+            chunks.append(CustomWeights(self.weights.fingerprint, self.name).chunk())
+        return tuple(chunks)
+
+    def _check_weights(self, file: RgoFile) -> None:
+        header = file.header
+        if header.model != self.weights.number:
+            wanted = f"custom weights {file.weights.name!r}" if file.weights else f"model {by_id(header.model).name}"
+            raise MissingWeights(f"the file needs {wanted}, not {self.name}")
+        theirs = file.weights.fingerprint if file.weights else header.fingerprint
+        if not self.weights.fingerprint.startswith(theirs):
+            raise MissingWeights(
+                f"the file was made with other weights of {self.name} ({theirs.hex()}); another release has them"
+            )
+
+
+def load(name_or_path: str | PathLike[str] = "segpic-xs", device: str = "auto") -> Codec:
+    """A codec by bundled name, path of a .safetensors file, or hub id. device: auto, cpu, cuda, cuda:1 ..."""
+    return Codec(store.load(Path(name_or_path) if isinstance(name_or_path, PathLike) else name_or_path), device)
+
+
+@lru_cache(maxsize=4)
+def _bundled(name: str, device: str) -> Codec:
+    return load(name, device)
+
+
+def decode(
+    data: bytes | str | PathLike[str],
+    *,
+    region: Region | None = None,
+    codec: Codec | str | None = None,
+    device: str = "auto",
+    max_memory: int | None = None,
+) -> Image.Image:
+    """The bytes or path of a .rgo file to a PIL image; the file names its codec, unless its weights are not bundled.
+
+    region: (x, y, width, height) in pixels, the part that is wanted; max_memory: bytes that this process may occupy.
+    """
+    whole = _whole(data)
+    return _codec_for(whole, codec, device).decode(whole, region=region, max_memory=max_memory)
+
+
+def verify(data: bytes | str | PathLike[str], *, codec: Codec | str | None = None, device: str = "auto") -> None:
+    """Raise unless every symbol of the file decodes to what was encoded."""
+    whole = _whole(data)
+    _codec_for(whole, codec, device).verify(whole)
+
+
+def _whole(data: bytes | str | PathLike[str]) -> bytes:
+    return Path(data).read_bytes() if isinstance(data, str | PathLike) else bytes(data)
+
+
+def _codec_for(data: bytes, codec: Codec | str | None, device: str) -> Codec:
+    if isinstance(codec, Codec):
+        return codec
+    if codec is not None:
+        return load(codec, device)
+    file = parse(data)
+    if file.weights is not None:
+        raise MissingWeights(
+            f"the file was made with custom weights, {file.weights.name!r}; name them with codec= or --codec"
+        )
+    return _bundled(by_id(file.header.model).name, device)
+
+
+def _default_grid(picture: Picture) -> int:
+    """4 x 4 as in the paper, fewer where a region would be smaller than 64 pixels: prototypes cost bits too."""
+    return max(1, min(4, min(picture.height, picture.width) // 64))
+
+
+def _box(region: Region | None, width: int, height: int) -> Box:
+    """A region as the user gave it -> rows and columns; UsageError unless it lies in the picture."""
+    if region is None:
+        return Box(Span(0, height), Span(0, width))
+    try:
+        x, y, across, down = (operator.index(number) for number in region)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"region={region!r}: four whole numbers x, y, width, height are wanted") from error
+    if x < 0 or y < 0 or across < 1 or down < 1 or x + across > width or y + down > height:
+        raise UsageError(
+            f"the region {x},{y},{across},{down} (x, y, width, height) is not inside the picture of {width} x {height}"
+        )
+    return Box(Span(y, y + down), Span(x, x + across))

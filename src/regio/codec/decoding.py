@@ -1,0 +1,125 @@
+"""A file that is being decoded: its tiles one by one, its picture or a region of it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from regio.codec.devices import exact_arithmetic
+from regio.codec.layout import Box, Layout, layout_of
+from regio.codec.pixels import to_pixels, unpack_alpha
+from regio.codec.windows import synthesise
+from regio.entropy import StreamReader
+from regio.errors import CorruptFile, LimitExceeded, UnsupportedFile
+from regio.format import Kind, RgoFile, verify_check
+from regio.format.header import MAX_RATE
+from regio.images import Picture
+from regio.models.segpic import Decoded
+from regio.nn.regional import GridRegions
+
+if TYPE_CHECKING:
+    from regio.codec.api import Codec
+
+MAX_PIECE = 2**26  # pixels of a tile, or of a picture without tiles: features take about 100 bytes a pixel
+
+
+class Decoding:
+    """The tiles of a file, by the codec that it needs. A file without an index is one tile."""
+
+    def __init__(self, codec: Codec, file: RgoFile, data: bytes) -> None:
+        self.codec, self.file, self.data = codec, file, data
+        self.index = file.tiles
+        self.spans = [slice(None)] if self.index is None else self.index.spans()
+        side = None if self.index is None else self.index.log2_side
+        try:
+            self.layout: Layout = layout_of(codec.net, file.header.width, file.header.height, side)
+        except ValueError as error:
+            raise UnsupportedFile(f"{codec.name} cannot decode the file: {error}") from error
+        height, width = self.layout.tile(0).times(self.layout.stride).within(self.layout.picture).size
+        if height * width > MAX_PIECE:
+            raise LimitExceeded(
+                f"{width} x {height} pixels in one piece; this release codes up to {MAX_PIECE}, and more in tiles"
+            )
+
+    @torch.inference_mode()
+    def picture(self, region: Box) -> Picture:
+        """The part of the picture in `region` (pixels), with the metadata of the whole. Raises as `Codec.decode`."""
+        header, file, (rows, columns) = self.file.header, self.file, region
+        self.check(region)
+        net = self.codec.net
+        pixels = np.empty((*region.size, 3), np.uint8)
+        with exact_arithmetic():
+            for box, part in synthesise(net, self.layout, region, self.read, header.grid, self._rate(net)):
+                pixels[box.seen_from(region)] = to_pixels(part, header.grey)
+        alpha = file.body(Kind.ALPHA)
+        opacity = None if alpha is None else unpack_alpha(alpha, header.height, header.width)
+        return Picture(
+            pixels,
+            grey=header.grey,
+            alpha=None if opacity is None else opacity[rows.start : rows.stop, columns.start : columns.stop],
+            icc=file.body(Kind.ICC),
+            exif=file.body(Kind.EXIF),
+            xmp=file.body(Kind.XMP),
+        )
+
+    @torch.inference_mode()
+    def verify(self) -> None:
+        """Decode every tile; CorruptFile unless all symbols are those that were written."""
+        self.check(self.layout.picture)
+        for k in range(self.layout.count):
+            self.read(k)
+
+    def check(self, region: Box) -> None:
+        """Compare a tiled file with its check, which needs no symbols; CorruptFile names a damaged tile."""
+        if self.index is None or verify_check(self.data, self.index.symbol_crc):
+            return
+        for k in sorted(self.layout.tiles_in(self.layout.latents(region))):
+            self.read(k)
+        raise CorruptFile("the file fails its check: its header, its tile index or a tile elsewhere is damaged")
+
+    @torch.inference_mode()
+    def read(self, k: int) -> Decoded:
+        """The latents of tile k, checked.
+
+        Where scales are floating-point, a mismatch gets a second chance on the CPU in float64 before it is an error.
+        """
+        where = f"{self.layout.name(k)}: " if self.layout.tiled else ""
+        fault: CorruptFile | None = None
+        for net in self._attempts():
+            reader = StreamReader(self.codec.tables, [self.file.payload[self.spans[k]]])
+            try:
+                with exact_arithmetic():
+                    decoded = net.code(
+                        None, reader, GridRegions(self.file.header.grid), self._rate(net), self.layout.tile(k).size
+                    )
+            except CorruptFile as error:  # a wrong table leads here too, so it does not end the attempts
+                fault = CorruptFile(f"{where}{error}")
+                continue
+            if self._matches(k, reader.finish()[0]):
+                like = next(self.codec.net.parameters())
+                return Decoded(decoded.y_hat.to(like), None if decoded.shallow is None else decoded.shallow.to(like))
+        thing = "tile" if where else "file"
+        raise fault or CorruptFile(f"{where}the decoded symbols fail the {thing}'s checksum: the {thing} is damaged")
+
+    def _attempts(self) -> Iterator[Any]:
+        yield self.codec.net
+        if self.codec.net.config.exact_scales is None:
+            yield self._precise
+
+    @cached_property
+    def _precise(self) -> Any:
+        return copy.deepcopy(self.codec.net).cpu().double()
+
+    def _matches(self, k: int, symbol_crc: int) -> bool:
+        if self.index is None:
+            return verify_check(self.data, symbol_crc)
+        return self.index.tiles[k].check == symbol_crc
+
+    def _rate(self, net: Any) -> Tensor | None:
+        return None if net.gain is None else next(net.parameters()).new_tensor([self.file.header.rate / MAX_RATE])

@@ -1,0 +1,87 @@
+"""The rate step for a wanted size or PSNR: files at several steps are tried, none is kept but the last."""
+
+import math
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Protocol
+
+from regio.errors import UsageError
+from regio.format.header import MAX_RATE
+
+
+class Rated(Protocol):
+    """A picture that can be written at any rate step, 0 to 4000."""
+
+    @property
+    def pixels(self) -> int:
+        """Width times height."""
+
+    def at(self, step: int) -> bytes:
+        """The file."""
+
+    def bytes_at(self, step: int) -> int:
+        """Its size."""
+
+    def psnr(self, step: int) -> float:
+        """PSNR in dB of what it decodes to."""
+
+
+def nearest_size(job: Rated, wanted: float) -> bytes:
+    """The file whose size is nearest to `wanted` bytes; UsageError where that is out of reach."""
+    low, high = job.bytes_at(0), job.bytes_at(MAX_RATE)
+    if not 0.98 * low <= wanted <= 1.02 * high:
+        bounds = f"{low * 8 / job.pixels:.4g} to {high * 8 / job.pixels:.4g} bpp is possible for this picture"
+        raise UsageError(f"{wanted * 8 / job.pixels:.4g} bpp is out of reach: {bounds}")
+    above = first_step(_logarithm(job.bytes_at), math.log(wanted))
+    return job.at(min((max(above - 1, 0), above), key=lambda step: abs(job.bytes_at(step) - wanted)))
+
+
+def largest_within(job: Rated, limit: int) -> bytes:
+    """The file of the highest rate step that takes at most `limit` bytes; UsageError where none does."""
+    if job.bytes_at(0) > limit:
+        raise UsageError(
+            f"{limit} bytes are too few: the smallest file of this picture takes {job.bytes_at(0)} (try strip)"
+        )
+    if job.bytes_at(MAX_RATE) <= limit:
+        return job.at(MAX_RATE)
+    return job.at(first_step(_logarithm(job.bytes_at), math.log(limit + 0.5)) - 1)
+
+
+def smallest_reaching(job: Rated, wanted: float) -> bytes:
+    """The file of the lowest rate step whose picture has at least the wanted PSNR; UsageError where none has."""
+    if not job.psnr(MAX_RATE) >= wanted:  # so that NaN is out of reach, too
+        raise UsageError(f"{wanted:g} dB is out of reach: the best is {job.psnr(MAX_RATE):.2f} dB for this picture")
+    return job.at(first_step(job.psnr, wanted))
+
+
+def _logarithm(size: Callable[[int], int]) -> Callable[[int], float]:
+    """Sizes grow by nearly the same factor from each step to the next, so their logarithms lie on a line."""
+    return lambda step: math.log(size(step))
+
+
+def first_step(value: Callable[[int], float], wanted: float) -> int:
+    """The first rate step whose value, growing with the step, is at least `wanted`; MAX_RATE when none before is.
+
+    Interpolates between the ends of a bracket, a little towards its far end, so that the next try closes it from the
+    other side; halves it where that does not help. Each value costs a whole file, so every one saved counts.
+    """
+    at = lru_cache(maxsize=None)(value)
+    low, high = 0, MAX_RATE
+    if at(low) >= wanted:
+        return low
+    widths = [math.inf, math.inf]
+    while high - low > 1:
+        width = high - low
+        below, above = wanted - at(low), at(high) - wanted
+        if 2 * width > widths[-2] or above <= 0:
+            step = (low + high) // 2
+        else:
+            guess = low + width * below / (below + above)
+            step = round(guess + width / 64 if guess < low + width / 2 else guess - width / 64)
+        step = min(max(step, low + 1), high - 1)
+        widths.append(width)
+        if at(step) >= wanted:
+            high = step
+        else:
+            low = step
+    return high
