@@ -128,6 +128,11 @@ def test_every_recipe_of_ours_can_be_followed(path: Path) -> None:
     fresh_net(recipe)
 
 
+def test_every_proxy_has_its_question_in_the_guide() -> None:
+    text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    assert [path.stem for path in RECIPES if path.parent.name == "proxy" and f"`{path.stem}`" not in text] == []
+
+
 def test_every_setting_is_documented_with_its_default() -> None:
     text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
     for kind in (Recipe, DataSection, Phase):

@@ -1,5 +1,6 @@
 """regio train: one recipe, one run."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -38,7 +39,8 @@ def train(
         from regio.cli.training_display import watching
         from regio.training.loop import train as run
 
-        with watching(live=sys.stderr.isatty()) as report:
+        first = os.environ.get("RANK", "0") == "0"  # of the processes that torchrun started, one speaks
+        with watching(live=first and sys.stderr.isatty()) as report:
             folder = run(
                 recipe,
                 out=output,
@@ -49,4 +51,5 @@ def train(
                 data=data or None,
                 report=report,
             )
-    print_result(shown(folder))
+    if first:
+        print_result(shown(folder))

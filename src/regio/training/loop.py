@@ -63,9 +63,10 @@ def train(
     fabric.barrier()
     last = recipe.steps if steps is None else min(recipe.steps, run.step + steps)
     deadline = math.inf if max_minutes is None else began + 60 * max_minutes
-    fast = torch.backends.cudnn.flags(enabled=True, benchmark=True) if fabric.device.type == "cuda" else None
-    with stop_on_signal() as stop, fast or contextlib.nullcontext():
-        Drive(run, trained.to(fabric.device), held, last, deadline, stop, report).go()
+    told = report if fabric.is_global_zero else None
+    # crops are all of a size, so kernels are worth choosing; what sets probabilities never runs in TF32
+    with stop_on_signal() as stop, torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False):
+        Drive(run, trained.to(fabric.device), held, last, deadline, stop, told).go()
     if stop.wanted:
         raise KeyboardInterrupt
     return folder.path
@@ -108,7 +109,7 @@ class Drive:
     last: int
     deadline: float
     stop: Stop
-    report: Report | None
+    report: Report | None  # in the first process
 
     def go(self) -> None:
         """Run to the end; everything is saved then."""
@@ -155,5 +156,5 @@ class Drive:
     def _tell(self, line: StepRecord | HeldBackRecord) -> None:
         if self.run.fabric.is_global_zero:
             self.run.folder.log(line)
-            if self.report:
-                self.report(line)
+        if self.report:
+            self.report(line)
