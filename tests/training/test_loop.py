@@ -48,6 +48,18 @@ def test_a_run_that_lost_its_optimisers_goes_on(toy: Toy, tmp_path: Path) -> Non
     assert [line["step"] for line in curve(run)] == list(range(1, 9))
 
 
+def test_a_run_that_kept_its_optimisers_with_its_weights_goes_on(toy: Toy, tmp_path: Path) -> None:
+    recipe, run, whole = toy(), tmp_path / "run", tmp_path / "whole"
+    train(recipe, out=whole, device="cpu")
+    train(recipe, out=run, device="cpu", steps=4)
+    state, apart = (torch.load(run / name, weights_only=True) for name in ("last.pt", "optimizers.pt"))
+    del state["restored"]
+    torch.save(state | {"optimizers": apart["optimizers"]}, run / "last.pt")
+    (run / "optimizers.pt").unlink()
+    train(recipe, out=run, device="cpu", resume=True)
+    assert curve(run) == curve(whole)
+
+
 def test_a_log_is_cut_where_a_crashed_run_goes_on(toy: Toy, tmp_path: Path) -> None:
     recipe, run = toy(), tmp_path / "run"
     train(recipe, out=run, device="cpu", steps=4)
