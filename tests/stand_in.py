@@ -85,7 +85,7 @@ def _pixels(data: bytes | str | Path) -> tuple[RgoFile, bytes]:
     return file, raw
 
 
-def decode(data: bytes | str | Path, *, codec: Any = None, device: str = "auto") -> Any:
+def decode(data: bytes | str | Path, *, region: Any = None, codec: Any = None, **options: Any) -> Any:
     import numpy as np
     from PIL import Image
 
@@ -96,7 +96,11 @@ def decode(data: bytes | str | Path, *, codec: Any = None, device: str = "auto")
     stored = file.body(Kind.ALPHA)
     alpha = None if stored is None else np.array(Image.open(io.BytesIO(stored)))
     bodies = {"icc": file.body(Kind.ICC), "exif": file.body(Kind.EXIF), "xmp": file.body(Kind.XMP)}
-    return to_pil(Picture(pixels, file.header.grey, alpha, **bodies))
+    image = to_pil(Picture(pixels, file.header.grey, alpha, **bodies))
+    if region is None:
+        return image
+    x, y, width, height = region
+    return image.crop((x, y, x + width, y + height))
 
 
 def verify(data: bytes | str | Path, *, codec: Any = None, device: str = "auto") -> None:

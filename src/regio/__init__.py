@@ -58,6 +58,7 @@ def encode(
     roi: Any = None,
     strip: bool = False,
     device: str = "auto",
+    max_memory: int | None = None,
 ) -> bytes:
     """One picture to the bytes of a .rgo file, with the default codec or the named one.
 
@@ -76,6 +77,7 @@ def encode(
         grid=grid,
         roi=roi,
         strip=strip,
+        max_memory=max_memory,
     )
 
 

@@ -8,7 +8,7 @@ import typer
 
 from regio.cli.batch import Result, run_batch
 from regio.cli.files import read_whole, write_whole
-from regio.cli.options import Device, Force, Json, Output, Parallel, RgoFiles
+from regio.cli.options import Device, Force, Json, Memory, Output, Parallel, RgoFiles, memory_of, region_of
 from regio.cli.paths import RGO, Job, plan
 from regio.cli.progress import shown, talking
 
@@ -23,7 +23,12 @@ def decode(
     codec: Annotated[
         str | None, typer.Option("--codec", help="weights for files made with custom ones; others name theirs")
     ] = None,
+    region: Annotated[
+        str | None,
+        typer.Option("--region", help="this part only, in pixels: 0,0,640,480", metavar="X,Y,W,H"),
+    ] = None,
     strip: Annotated[bool, typer.Option("--strip", help="leave EXIF, XMP and colour profile out")] = False,
+    memory: Memory = None,
     device: Device = "auto",
     parallel: Parallel = 1,
     force: Force = False,
@@ -36,7 +41,10 @@ def decode(
       regio decode photo.rgo -o photo.webp
       regio decode small/ -o pictures/ --format jpg
       regio decode - -o - < a.rgo > a.png
+      regio decode huge.rgo --region 4000,2000,512,512 -o part.png
     """
+    part = None if region is None else region_of(region)
+    allowed = memory_of(memory)
     extension = "." + kind.lstrip(".").lower() if kind else ".png"
     jobs = plan(files, output, suffixes=RGO, extension=extension, force=force)
 
@@ -53,7 +61,7 @@ def decode(
     def work(job: Job) -> Result:
         data = read_whole(job.source)
         start = perf_counter()
-        image = decode_bytes(data, codec=loaded, device=device)
+        image = decode_bytes(data, region=part, codec=loaded, device=device, max_memory=allowed)
         seconds = perf_counter() - start
         write_whole(job, to_file(image, extensions[job], strip=strip), force=force)
         target = shown(job.target or "-")

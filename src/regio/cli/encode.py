@@ -7,7 +7,7 @@ import typer
 
 from regio.cli.batch import Result, run_batch
 from regio.cli.files import read_whole, write_whole
-from regio.cli.options import Device, Force, Json, Output, Parallel, Pictures, at_most_one, size_of
+from regio.cli.options import Device, Force, Json, Memory, Output, Parallel, Pictures, at_most_one, memory_of, size_of
 from regio.cli.paths import PICTURES, Job, plan
 from regio.cli.progress import shown, talking
 
@@ -39,6 +39,7 @@ def encode(
         typer.Option("--grid", min=1, max=16, help="SegPIC: regions are a grid of N by N; default: the codec's"),
     ] = None,
     strip: Annotated[bool, typer.Option("--strip", help="leave EXIF, XMP and colour profile out")] = False,
+    memory: Memory = None,
     device: Device = "auto",
     parallel: Parallel = 1,
     force: Force = False,
@@ -56,6 +57,7 @@ def encode(
     """
     at_most_one(quality=quality, target_bpp=target_bpp, max_bytes=max_bytes, target_psnr=target_psnr)
     limit = None if max_bytes is None else size_of(max_bytes)
+    allowed = memory_of(memory)
     jobs = plan(pictures, output, suffixes=PICTURES, extension=".rgo", force=force)
 
     with talking("loading the codec"):
@@ -77,6 +79,7 @@ def encode(
             target_psnr=target_psnr,
             grid=grid,
             strip=strip,
+            max_memory=allowed,
         )
         seconds = perf_counter() - start
         write_whole(job, data, force=force)

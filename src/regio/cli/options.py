@@ -23,6 +23,10 @@ Parallel = Annotated[int, typer.Option("--jobs", "-j", min=1, help="files at onc
 Force = Annotated[bool, typer.Option("--force", help="overwrite outputs that exist")]
 Json = Annotated[bool, typer.Option("--json", help="results as JSON, one object a line")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 ...; auto takes a GPU that is there")]
+Memory = Annotated[
+    str | None,
+    typer.Option("--max-memory", help="about what the process may occupy: 1500M, 2G; big pictures", metavar="SIZE"),
+]
 
 _UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "ki": 1024, "mi": 1024**2, "gi": 1024**3}
 
@@ -33,6 +37,20 @@ def size_of(text: str) -> int:
     if not match or not (size := int(float(match[1]) * _UNITS[(match[2] or "").lower()])):
         raise UsageError(f"{text!r} is not a number of bytes; try 4000, 40k or 1M")
     return size
+
+
+def memory_of(text: str | None) -> int | None:
+    """The value of --max-memory in bytes."""
+    return None if text is None else size_of(text)
+
+
+def region_of(text: str) -> tuple[int, int, int, int]:
+    """The value of --region in pixels: "0,16,640,480" -> x 0, y 16, width 640, height 480."""
+    match = re.fullmatch(r"\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*", text)
+    if not match:
+        raise UsageError(f"{text!r} is not a region; x,y,width,height in pixels are wanted, such as 0,16,640,480")
+    x, y, width, height = (int(number) for number in match.groups())
+    return x, y, width, height
 
 
 def at_most_one(**given: object) -> None:

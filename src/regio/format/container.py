@@ -160,7 +160,9 @@ def parse(data: Buffer, limits: Limits = DEFAULT_LIMITS) -> RgoFile:
     file = RgoFile(head, found, cursor.take(cursor.left))
     if (tiles := file.tiles) is not None and tiles.payload_size != len(file.payload):
         found_bytes = len(file.payload)
-        raise cursor.fault(f"{found_bytes} bytes, the tile index says {tiles.payload_size} (truncated file?)", start)
+        cut = next((k for k, span in enumerate(tiles.spans()) if span.stop > found_bytes), None)
+        why = "bytes after the last tile" if cut is None else f"tile {cut} is cut: truncated file?"
+        raise cursor.fault(f"{found_bytes} bytes, the tile index says {tiles.payload_size} ({why})", start)
     return file
 
 
