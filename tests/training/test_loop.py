@@ -28,7 +28,7 @@ def curve(run: Path) -> list[dict[str, float]]:
 
 @pytest.mark.parametrize("optimizer", ["adam", "soap", "muon", "muon-conv"])
 def test_a_run_in_two_parts_is_the_run_in_one(toy: Toy, tmp_path: Path, optimizer: str) -> None:
-    phases = ({"optimizer": optimizer, "precondition_every": 2, "prototype_ramp": 5}, {"steps": 3})
+    phases = ({"optimizer": optimizer, "precondition_every": 2, "side_ramp": 5}, {"steps": 3})
     recipe, whole, parts = toy(*phases), tmp_path / "whole", tmp_path / "parts"
     train(recipe, out=whole, device="cpu")
     train(recipe, out=parts, device="cpu", steps=5)  # inside the first phase

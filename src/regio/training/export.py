@@ -56,7 +56,7 @@ def card(run: Path, weights: Path) -> str:
         "trained": f"{steps[-1]['step'] if steps else 0} of {recipe.steps} steps, {_hours(steps):.2f} h",
         "device": ", ".join(str(where[key]) for key in ("cuda", "cpu", "device") if where.get(key)),
         "made with": ", ".join(f"{key} {where[key]}" for key in ("regio", "torch", "python") if where.get(key)),
-        "pictures": ", ".join(recipe.data.folders),
+        "pictures": ", ".join(Path(folder).name for folder in recipe.data.folders),
         "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
     }
     lines = [f"# {known.name}", "", *(f"- {key}: {value}" for key, value in facts.items())]

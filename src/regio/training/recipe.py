@@ -61,8 +61,8 @@ class Phase:
     clip: float = setting("gradients of a larger norm are scaled down to it", 1.0)
     ema: float = setting("decay of the averaged weights, which are the ones exported", 0.999)
     precondition_every: int = setting("SOAP: steps between updates of its preconditioner", 25)
-    prototype_ramp: int = setting(
-        "steps over which the rate of prototypes comes in; charged at once, they die before they are of use", 0
+    side_ramp: int = setting(
+        "steps over which the rate of all but y comes in; charged at once, it dies before it is of use", 0
     )
     labelled: float | None = setting("instead of the data section's", None)
     grids: tuple[int, ...] = setting("sides of the grids of batches without label maps, drawn at random", (4,))
@@ -77,7 +77,7 @@ class Phase:
         _check(self.learning_rate > 0 and self.clip > 0, "learning_rate and clip are above 0")
         _check(0 < self.lambdas[0] <= self.lambdas[1], "lambdas rise and are above 0")
         _check(0 <= self.final <= 1 and 0 <= self.ema < 1, "final and ema are shares, ema below 1")
-        _check(min(self.warmup, self.prototype_ramp) >= 0, "warmup and prototype_ramp are numbers of steps")
+        _check(min(self.warmup, self.side_ramp) >= 0, "warmup and side_ramp are numbers of steps")
         _check(self.precondition_every >= 1, "precondition_every is at least 1")
         _check(self.labelled is None or 0 <= self.labelled <= 1, "labelled is a share, 0 to 1")
         _check(len(self.grids) > 0 and min(self.grids) >= 1 and max(self.grids) <= 16, "grids have sides of 1 to 16")

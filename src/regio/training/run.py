@@ -19,6 +19,7 @@ from regio.weights import store
 
 log = logging.getLogger(__name__)
 GIVE_UP = 50  # steps in a row without a finite gradient, after which the last good state is restored
+RAMP_START = 0.05  # of a ramp: what is free is worth nothing, and is not kept small either
 _SEEDS_A_STEP = 64  # processes; each draws for itself
 
 
@@ -87,7 +88,7 @@ class Run:
         batch = pack.crops(phase.batch, phase.crop, generator, self.recipe.data.downscale, labelled)
         rate = spread_rates(phase.batch, generator)
         grid = phase.grids[int(torch.randint(len(phase.grids), (1,), generator=generator))]
-        share = min(1.0, at / phase.prototype_ramp) if phase.prototype_ramp else 1.0
+        share = min(1.0, RAMP_START + at / phase.side_ramp) if phase.side_ramp else 1.0
         device = self.fabric.device
         x = batch.x.to(device, memory_format=torch.channels_last)
         regions = None if batch.regions is None else batch.regions.to(device)
