@@ -21,28 +21,25 @@ from torch import Tensor
 from regio.entropy.guard import Indices, read_guard, table_indices, write_guard
 from regio.entropy.priors import LIKELIHOOD_FLOOR, FactorizedPrior
 from regio.entropy.range_coder import SYMBOL_LIMIT, RangeReader, RangeWriter, Symbols, table_model
+from regio.entropy.rounding import thrifty
 from regio.entropy.tables import Counts, FactorizedTables, gaussian_tables, level_to_scale
+
+Maybe = Tensor | None  # None where a reader is at work, or where there is nothing to say
+Size = tuple[int, int]  # (h, w)
 
 
 class Coder(Protocol):
     """How a model hands over its latents, whoever codes them."""
 
-    def factorized(
-        self,
-        stream: str,
-        values: Tensor | None,
-        prior: FactorizedPrior,
-        size: tuple[int, int],
-        present: Tensor | None = None,
-    ) -> Tensor:
+    def factorized(self, stream: str, values: Maybe, prior: FactorizedPrior, size: Size, mask: Maybe = None) -> Tensor:
         """Code values (B,C,h,w) by a factorised prior -> decoded values (B,C,h,w).
 
-        `size` is (h, w), which a reader cannot know from the values; positions where `present` (B,h,w) is False cost
+        `size` is (h, w), which a reader cannot know from the values; positions where `mask` (B,h,w) is False cost
         nothing.
         """
         ...
 
-    def gaussian(self, stream: str, values: Tensor | None, mean: Tensor, level: Tensor, guard: float) -> Tensor:
+    def gaussian(self, stream: str, values: Maybe, mean: Tensor, level: Tensor, guard: float) -> Tensor:
         """Code values (B,C,h,w) as N(mean, scale(level)) -> decoded values (B,C,h,w), round(values - mean) + mean.
 
         `level` (B,C,h,w) is the position on the scale table (`scale_to_level`). `guard` is the largest difference of a
@@ -76,22 +73,15 @@ class RateEstimator:
         self.generator = generator
         self.bits: dict[str, Tensor] = {}
 
-    def factorized(
-        self,
-        stream: str,
-        values: Tensor | None,
-        prior: FactorizedPrior,
-        size: tuple[int, int],
-        present: Tensor | None = None,
-    ) -> Tensor:
+    def factorized(self, stream: str, values: Maybe, prior: FactorizedPrior, size: Size, mask: Maybe = None) -> Tensor:
         """See Coder."""
         assert values is not None
         rounded = prior.round(values) + prior.medians()
         bits = prior.bits(self._noise(values) if self.noisy else rounded)
-        self._count(stream, bits if present is None else bits * present.unsqueeze(1))
+        self._count(stream, bits if mask is None else bits * mask.unsqueeze(1))
         return straight_through(rounded, values)
 
-    def gaussian(self, stream: str, values: Tensor | None, mean: Tensor, level: Tensor, guard: float) -> Tensor:
+    def gaussian(self, stream: str, values: Maybe, mean: Tensor, level: Tensor, guard: float) -> Tensor:
         """See Coder."""
         assert values is not None
         residual = (values - mean).float()
@@ -138,23 +128,19 @@ def _entry(lowest: int, counts: Counts) -> _Entry:
 
 
 class StreamWriter:
-    """Writes the latents of each picture of a batch into a byte string of its own."""
+    """Writes the latents of each picture of a batch into a byte string of its own.
 
-    def __init__(self, tables: TableSet, batch: int = 1) -> None:
-        self.tables = tables
+    distortion: what `thrifty` weighs bits against; None rounds to the nearest.
+    """
+
+    def __init__(self, tables: TableSet, batch: int = 1, distortion: float | None = None) -> None:
+        self.tables, self.distortion = tables, distortion
         self.writers = [RangeWriter() for _ in range(batch)]
 
-    def factorized(
-        self,
-        stream: str,
-        values: Tensor | None,
-        prior: FactorizedPrior,
-        size: tuple[int, int],
-        present: Tensor | None = None,
-    ) -> Tensor:
+    def factorized(self, stream: str, values: Maybe, prior: FactorizedPrior, size: Size, mask: Maybe = None) -> Tensor:
         """See Coder. Symbols go channel by channel, each channel in raster order."""
         assert values is not None
-        assert present is None, "files carry grid regions only, which are all present"
+        assert mask is None, "files carry grid regions only, which are all present"
         symbols = _to_symbols(prior.round(values))
         for writer, picture in zip(self.writers, symbols, strict=True):
             for channel, (lowest, model, entries) in zip(picture, self.tables.factorized[stream], strict=True):
@@ -162,12 +148,15 @@ class StreamWriter:
             writer.log(picture)
         return torch.from_numpy(symbols).to(values) + prior.medians()
 
-    def gaussian(self, stream: str, values: Tensor | None, mean: Tensor, level: Tensor, guard: float) -> Tensor:
+    def gaussian(self, stream: str, values: Maybe, mean: Tensor, level: Tensor, guard: float) -> Tensor:
         """See Coder. First the guard list, then symbols by ascending table, those of one table in raster order."""
         assert values is not None
-        symbols = _to_symbols(torch.round((values - mean).float()))
-        for writer, picture, levels in zip(self.writers, symbols, _to_levels(level), strict=True):
+        residual = (values - mean).float()
+        symbols = _to_symbols(torch.round(residual))
+        for b, (writer, picture, levels) in enumerate(zip(self.writers, symbols, _to_levels(level), strict=True)):
             indices = write_guard(writer, levels, guard) if guard else table_indices(levels)
+            if self.distortion is not None:
+                picture.flat = thrifty(residual[b].cpu().numpy().reshape(-1), indices, self.distortion)
             flat = picture.reshape(-1)
             for index, positions in _by_table(indices):
                 writer.table(flat[positions], *self.tables.gaussian[index])
@@ -186,14 +175,7 @@ class StreamReader:
         self.tables = tables
         self.readers = [RangeReader(payload) for payload in payloads]
 
-    def factorized(
-        self,
-        stream: str,
-        values: Tensor | None,
-        prior: FactorizedPrior,
-        size: tuple[int, int],
-        present: Tensor | None = None,
-    ) -> Tensor:
+    def factorized(self, stream: str, values: Maybe, prior: FactorizedPrior, size: Size, mask: Maybe = None) -> Tensor:
         """See Coder; ignores `values`."""
         tables = self.tables.factorized[stream]
         symbols = np.empty((len(self.readers), len(tables), *size), np.int32)
@@ -204,7 +186,7 @@ class StreamReader:
         medians = prior.medians()
         return torch.from_numpy(symbols).to(medians) + medians
 
-    def gaussian(self, stream: str, values: Tensor | None, mean: Tensor, level: Tensor, guard: float) -> Tensor:
+    def gaussian(self, stream: str, values: Maybe, mean: Tensor, level: Tensor, guard: float) -> Tensor:
         """See Coder; ignores `values`."""
         symbols = np.empty(tuple(mean.shape), np.int32)
         for reader, picture, levels in zip(self.readers, symbols, _to_levels(level), strict=True):

@@ -86,15 +86,13 @@ class RangeWriter:
         words = self._encoder.get_compressed()
         if not len(words):
             return b""
-        at, (lower, width) = (
-            self._encoder.pos()
-        )  # the string may continue `at` words by any of lower ... lower + width - 1
+        # the string may continue its first `at` words by any of lower ... lower + width - 1
+        at, (lower, width) = self._encoder.pos()
         head: bytes = words[:at].astype(">u4").tobytes()
         if lower + width <= 1 << 64:
             return (head + _roundest(lower, lower + width).to_bytes(8, "big")).rstrip(b"\0")
-        if (
-            int(words[at]) >= lower >> 32
-        ):  # 2**64 is among them and ends in the most zeros; constriction chose one below it
+        # 2**64 is among them and ends in the most zeros; where constriction chose one below it, the carry is still to do
+        if int(words[at]) >= lower >> 32:
             head = (int.from_bytes(head, "big") + 1).to_bytes(len(head), "big")
         return head.rstrip(b"\0")
 

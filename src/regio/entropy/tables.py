@@ -23,9 +23,8 @@ LEVELS = 64
 SCALE_MIN = 0.11
 SCALE_MAX = 256.0
 LEVEL_STEP = math.log(SCALE_MAX / SCALE_MIN) / (LEVELS - 1)
-_SCALE_RATIO = float.fromhex(
-    "0x1.2185b3f1454aap+0"
-)  # exp(LEVEL_STEP); written out because exp may differ in its last bit
+# exp(LEVEL_STEP), written out because exp may differ in its last bit
+_SCALE_RATIO = float.fromhex("0x1.2185b3f1454aap+0")
 _ESCAPE_SHARE = 2.0**-16  # a floor for escapes: costs 2.2e-5 bits a symbol, and outliers cost 16 bits, not 24
 _TAIL_SIGMAS = 4.3  # symbols further out than this (2e-5 of a Gaussian) are escapes
 
