@@ -91,7 +91,7 @@ class RangeWriter:
         head: bytes = words[:at].astype(">u4").tobytes()
         if lower + width <= 1 << 64:
             return (head + _roundest(lower, lower + width).to_bytes(8, "big")).rstrip(b"\0")
-        # 2**64 is among them and ends in the most zeros; where constriction chose one below it, the carry is still to do
+        # 2**64 is among them and ends in the most zeros; where constriction stayed below it, the carry is to do
         if int(words[at]) >= lower >> 32:
             head = (int.from_bytes(head, "big") + 1).to_bytes(len(head), "big")
         return head.rstrip(b"\0")
