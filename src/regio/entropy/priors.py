@@ -51,7 +51,8 @@ class FactorizedPrior(nn.Module):
         """Values (B,C,h,w), rounded or noisy -> bits (B,C,h,w), each likelihood at least 1e-9."""
         b, c, h, w = values.shape
         flat = values.float().transpose(0, 1).reshape(c, 1, -1)
-        lower, upper = self._logits(flat - 0.5), self._logits(flat + 0.5)
+        with torch.autocast(values.device.type, enabled=False):  # probabilities are never computed in half precision
+            lower, upper = self._logits(flat - 0.5), self._logits(flat + 0.5)
         sign = -torch.sign(lower + upper).detach()  # the side where the sigmoids do not saturate
         likelihood = torch.abs(torch.sigmoid(sign * upper) - torch.sigmoid(sign * lower))
         likelihood = likelihood + (likelihood.clamp_min(LIKELIHOOD_FLOOR) - likelihood).detach()
