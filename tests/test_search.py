@@ -1,0 +1,52 @@
+"""Which rate step a target leads to, and how many files it takes to find it."""
+
+import math
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from regio.codec.search import first_step
+from regio.format.header import MAX_RATE
+
+CURVES: dict[str, Callable[[int], float]] = {
+    "a line": lambda step: step,
+    "flat, then steep": lambda step: max(0.0, step - 3900) ** 2,
+    "steep, then flat": lambda step: math.sqrt(step),
+    "stairs": lambda step: step // 700,
+    "the size of a file, in logarithms": lambda step: math.log(300 + 20 * math.exp(step / 900) + step % 3),
+}
+
+
+@pytest.mark.parametrize("name", CURVES)
+@given(share=st.floats(0, 1))
+def test_it_is_where_the_value_is_first_reached(name: str, share: float) -> None:
+    value = CURVES[name]
+    wanted = value(0) + share * (value(MAX_RATE) - value(0))
+    step = first_step(value, wanted)
+    assert value(step) >= wanted or step == MAX_RATE
+    assert step == 0 or value(step - 1) < wanted
+
+
+@pytest.mark.parametrize("name", CURVES)
+def test_it_never_takes_many_more_tries_than_halving_and_few_on_smooth_curves(name: str) -> None:
+    tries = []
+    value = CURVES[name]
+    for k in range(1, 40):
+        seen = []
+
+        def counted(step: int, seen: list[int] = seen) -> float:
+            seen.append(step)
+            return value(step)
+
+        first_step(counted, value(0) + k / 40 * (value(MAX_RATE) - value(0)))
+        tries.append(len(seen))
+    assert max(tries) <= 26  # 12 halvings, as many steps between them, and the ends
+    if name.startswith(("a line", "the size")):
+        assert sum(tries) / len(tries) <= 10
+
+
+def test_beyond_the_highest_value_it_is_the_highest_step() -> None:
+    assert first_step(lambda step: step, MAX_RATE + 1) == MAX_RATE
+    assert first_step(lambda step: step, -1) == 0
