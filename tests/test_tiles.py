@@ -20,7 +20,7 @@ import regio
 from regio.codec import Codec, api, layout
 from regio.codec.decoding import Decoding
 from regio.codec.layout import Axis, Box, Layout, Span, layout_of
-from regio.codec.memory import resident
+from regio.codec.memory import encoding_cost, resident
 from regio.codec.windows import analysis_regions, synthesise
 from regio.errors import CorruptFile, LimitExceeded, UsageError
 from regio.format import Kind, Tile, TileIndex, pack, parse
@@ -349,19 +349,19 @@ def test_tiles_are_coded_by_themselves() -> None:
 
 
 def test_memory_decides_the_side_of_tiles_and_in_the_end_refuses() -> None:
-    codec = toy()
+    net = toy().net
     blank = regio.images.Picture(np.zeros((5000, 5000, 3), np.uint8))
 
-    def side(free: float) -> int | None:
-        budget = api.Budget(0, free)
-        return codec._layout(blank, budget, searches=True, synthesises=True)[0].log2_side
+    def chosen(free: float) -> tuple[int | None, bool]:
+        cut, keep = toy()._layout(blank, api.Budget(1 << 30, free), searches=True, synthesises=True)
+        return cut.log2_side, keep
 
-    found = [side(free) for free in (1e10, 2e8, 1.2e8)]
-    assert found[0] == 10
-    assert found == sorted(found, key=lambda log2: -(log2 or 0))
-    assert found[-1] in (8, 9)
-    with pytest.raises(LimitExceeded, match="MiB are needed"):
-        side(1e6)
+    costs = {side: encoding_cost(net, layout_of(net, 5000, 5000, side), True, True) for side in (10, 8)}
+    assert chosen(1e10) == chosen(costs[10]) == (10, True)
+    assert costs[8] < costs[10] - 1
+    assert chosen(costs[10] - 1)[0] in (9, 8)
+    with pytest.raises(LimitExceeded, match="does not fit 1024 MiB of memory; about .* MiB are needed"):
+        chosen(1e6)
 
 
 def test_a_memory_limit_is_kept_or_said_to_be_too_low() -> None:
@@ -378,7 +378,7 @@ def test_a_memory_limit_is_kept_or_said_to_be_too_low() -> None:
 
 def test_less_memory_than_the_picture_in_one_piece_needs_brings_tiles() -> None:
     blank = regio.images.Picture(np.zeros((2048, 2048, 3), np.uint8))
-    budget = api.Budget(0, 4e8)
+    budget = api.Budget(1 << 30, 4e8)
     assert toy()._layout(blank, budget, searches=False, synthesises=False)[0].log2_side is not None
 
 

@@ -14,6 +14,7 @@ from regio.codec.layout import Box, Layout
 from regio.errors import LimitExceeded, UsageError
 
 _AT_REST = 400 << 20  # bytes of a process with torch and a small model, where the system does not tell
+_FIRST_RUN = 80 << 20  # what libraries set aside when a model first runs
 
 
 @contextmanager
@@ -85,7 +86,7 @@ def decoding_cost(net: Any, layout: Layout, region: Box) -> int:
 def _window(net: Any, layout: Layout) -> int:
     """The work on the largest window."""
     sides = (max(span.length for span in (axis.window(0), axis.window(axis.blocks // 2))) for axis in layout.axes)
-    return int(math.prod(sides) * layout.stride**2 * net.pixel_bytes)
+    return int(math.prod(sides) * layout.stride**2 * net.pixel_bytes) + _FIRST_RUN
 
 
 def _rows_of_tiles(net: Any, layout: Layout) -> int:

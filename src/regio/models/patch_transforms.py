@@ -113,7 +113,7 @@ class PatchTransform:
 
     units: tuple[int, int, int, int] = (2, 2, 2, 4)
     deep_inner: int = 128
-    pixel_bytes: ClassVar[int] = 160
+    pixel_bytes: ClassVar[int] = 220
 
     def halo(self, rat: bool) -> int:
         """See TransformConfig: a 3x3 convolution in each unit."""
