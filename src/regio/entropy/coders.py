@@ -21,7 +21,6 @@ from torch import Tensor
 from regio.entropy.guard import Indices, read_guard, table_indices, write_guard
 from regio.entropy.priors import LIKELIHOOD_FLOOR, FactorizedPrior
 from regio.entropy.range_coder import SYMBOL_LIMIT, RangeReader, RangeWriter, Symbols, table_model
-from regio.entropy.rounding import thrifty
 from regio.entropy.tables import Counts, FactorizedTables, gaussian_tables, level_to_scale
 
 Maybe = Tensor | None  # None where a reader is at work, or where there is nothing to say
@@ -128,13 +127,10 @@ def _entry(lowest: int, counts: Counts) -> _Entry:
 
 
 class StreamWriter:
-    """Writes the latents of each picture of a batch into a byte string of its own.
+    """Writes the latents of each picture of a batch into a byte string of its own."""
 
-    distortion: what `thrifty` weighs bits against; None rounds to the nearest.
-    """
-
-    def __init__(self, tables: TableSet, batch: int = 1, distortion: float | None = None) -> None:
-        self.tables, self.distortion = tables, distortion
+    def __init__(self, tables: TableSet, batch: int = 1) -> None:
+        self.tables = tables
         self.writers = [RangeWriter() for _ in range(batch)]
 
     def factorized(self, stream: str, values: Maybe, prior: FactorizedPrior, size: Size, mask: Maybe = None) -> Tensor:
@@ -151,12 +147,9 @@ class StreamWriter:
     def gaussian(self, stream: str, values: Maybe, mean: Tensor, level: Tensor, guard: float) -> Tensor:
         """See Coder. First the guard list, then symbols by ascending table, those of one table in raster order."""
         assert values is not None
-        residual = (values - mean).float()
-        symbols = _to_symbols(torch.round(residual))
-        for b, (writer, picture, levels) in enumerate(zip(self.writers, symbols, _to_levels(level), strict=True)):
+        symbols = _to_symbols(torch.round((values - mean).float()))
+        for writer, picture, levels in zip(self.writers, symbols, _to_levels(level), strict=True):
             indices = write_guard(writer, levels, guard) if guard else table_indices(levels)
-            if self.distortion is not None:
-                picture.flat = thrifty(residual[b].cpu().numpy().reshape(-1), indices, self.distortion)
             flat = picture.reshape(-1)
             for index, positions in _by_table(indices):
                 writer.table(flat[positions], *self.tables.gaussian[index])
