@@ -21,6 +21,7 @@ import csv
 import itertools
 import json
 import math
+import statistics
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -91,8 +92,10 @@ def main() -> int:
     write(options.output, mean, against, estimates, outcome)
     drawn = [curve for curve in anchors if curve.name in DRAWN]
     plot([mean.curve("psnr")], options.output / "rd_psnr", references=drawn, title=f"{mean.pictures} pictures")
-    print(means_table([mean]), end="\n\n")
-    print(against_table(mean, against), end="\n\n")
+    tables = f"{means_table([mean])}\n\n{against_table(mean, against)}"
+    print(tables, end="\n\n")
+    if options.page:
+        options.page.write_text(page(mean, tables, outcome, estimates), encoding="utf-8")
     return verdict(outcome, estimates, against, files=len(pictures) * len(options.qualities))
 
 
@@ -232,6 +235,24 @@ def write(
     (folder / "kodak.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
 
 
+def page(mean: MeanCurve, tables: str, outcome: Outcome, estimates: Sequence[Estimate]) -> str:
+    """The tables as a page of the documentation, with what they were measured on."""
+    over = sum(one.bytes for one in estimates) / sum(one.estimated_bytes for one in estimates) - 1
+    encode, decode = (
+        statistics.median(seconds)
+        for seconds in ([r.encode_seconds for r in outcome.rows], [r.decode_seconds for r in outcome.rows])
+    )
+    facts = [
+        f"- Codec {mean.name}, weights {mean.weights}, commit {', '.join(mean.commits)}.",
+        f"- {mean.pictures} pictures, {len(outcome.rows)} real files; bits per pixel count every byte of a file.",
+        "- PSNR on 8-bit RGB, mean of the pictures' values; MS-SSIM likewise.",
+        f"- Median seconds, {torch.get_num_threads()} CPU thread(s): encode {encode:.2f}, decode {decode:.2f}.",
+        f"- All files together take {100 * over:+.2f} % of what the model estimates.",
+    ]
+    note = "Written by `python benchmarks/kodak.py PICTURES --anchors CURVES --page docs/results.md`; not edited."
+    return "\n".join(["# Results", "", note, "", *facts, "", "```", tables, "```", ""])
+
+
 def bd_dict(entry: BDRate) -> dict[str, object]:
     """A BD-rate for JSON, which knows no NaN."""
     return {key: number(value) if isinstance(value, float) else value for key, value in entry._asdict().items()}
@@ -261,6 +282,7 @@ def arguments() -> argparse.Namespace:
         help="0 … 100, with commas; default 0,10,…,100",
     )
     parser.add_argument("-o", "--output", type=Path, default=Path("runs/kodak"), help="default: runs/kodak")
+    parser.add_argument("--page", type=Path, help="also write the tables as a Markdown page")
     parser.add_argument("--device", default="cpu", help="default: cpu")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="default: torch's own choice")
     return parser.parse_args()
