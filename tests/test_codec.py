@@ -290,7 +290,7 @@ def bundled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Codec:
     changed = catalog.Entry(entry.id, entry.name, entry.family, fingerprint.hex(), entry.summary)
     monkeypatch.setitem(catalog.CATALOG, entry.id, changed)
     monkeypatch.setattr(store, "bundled", lambda name: path)
-    api._bundled.cache_clear()
+    api.shared.cache_clear()
     return regio.load(catalog.DEFAULT, device="cpu")
 
 
@@ -304,7 +304,7 @@ def test_a_file_of_bundled_weights_names_its_codec(bundled: Codec, plain: NDArra
         assert regio.decode(given, device="cpu").tobytes() == bundled.decode(data).tobytes()
         regio.verify(given, device="cpu")
     assert regio.encode(plain, device="cpu") == data
-    api._bundled.cache_clear()
+    api.shared.cache_clear()
 
 
 def test_a_file_of_a_model_unknown_here_is_unsupported(bundled: Codec, plain: NDArray[np.uint8]) -> None:

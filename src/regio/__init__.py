@@ -65,9 +65,10 @@ def encode(
     For several pictures, `regio.load` once and use `Codec.encode`, which takes the same arguments.
     """
     from regio.codec import load
+    from regio.codec.api import shared
     from regio.models.catalog import DEFAULT
 
-    loaded = load(DEFAULT if codec is None else codec, device=device)
+    loaded = shared(DEFAULT, device) if codec is None else load(codec, device=device)
     return loaded.encode(
         image,
         quality=quality,

@@ -21,7 +21,7 @@ from regio.entropy import RateEstimator, TableSet
 from regio.errors import LimitExceeded, MissingWeights, UsageError
 from regio.format import DEFAULT_LIMITS, Chunk, CustomWeights, Kind, RgoFile, parse, rate_step
 from regio.images import Picture, Source, read_picture, to_pil
-from regio.models.catalog import by_id
+from regio.models.catalog import DEFAULT, by_id
 from regio.weights import store
 
 DEFAULT_QUALITY = 60.0
@@ -180,13 +180,14 @@ class Codec:
             )
 
 
-def load(name_or_path: str | PathLike[str] = "segpic-xs", device: str = "auto") -> Codec:
+def load(name_or_path: str | PathLike[str] = DEFAULT, device: str = "auto") -> Codec:
     """A codec by bundled name, path of a .safetensors file, or hub id. device: auto, cpu, cuda, cuda:1 ..."""
     return Codec(store.load(Path(name_or_path) if isinstance(name_or_path, PathLike) else name_or_path), device)
 
 
 @lru_cache(maxsize=4)
-def _bundled(name: str, device: str) -> Codec:
+def shared(name: str, device: str = "auto") -> Codec:
+    """The codec of bundled weights, loaded once and used by all calls that only name it."""
     return load(name, device)
 
 
@@ -226,7 +227,7 @@ def _codec_for(data: bytes, codec: Codec | str | None, device: str) -> Codec:
         raise MissingWeights(
             f"the file was made with custom weights, {file.weights.name!r}; name them with codec= or --codec"
         )
-    return _bundled(by_id(file.header.model).name, device)
+    return shared(by_id(file.header.model).name, device)
 
 
 def _default_grid(picture: Picture) -> int:

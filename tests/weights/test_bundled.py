@@ -1,0 +1,92 @@
+"""The bundled weights, on a real photograph: the public-domain portrait that Matplotlib ships."""
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import regio
+from regio.codec import Codec
+from regio.errors import RegioError
+from regio.models.catalog import CATALOG, Entry
+from regio.weights import store
+
+pytestmark = pytest.mark.weights
+EVERY = pytest.mark.parametrize("entry", CATALOG.values(), ids=lambda entry: entry.name)
+
+
+@pytest.fixture(scope="module")
+def portrait() -> Image.Image:
+    matplotlib = pytest.importorskip("matplotlib")
+    path = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
+    with Image.open(path) as opened:
+        return opened.convert("RGB").crop((120, 20, 376, 276))
+
+
+@pytest.fixture(scope="module")
+def codec() -> Codec:
+    return regio.load("segpic-xs", device="cpu")
+
+
+def psnr(image: Image.Image, decoded: Image.Image) -> float:
+    error = np.asarray(image, np.float64) - np.asarray(decoded, np.float64)
+    return float(10 * np.log10(255**2 / np.square(error).mean()))
+
+
+@EVERY
+def test_weights_are_those_the_catalog_names_and_small(entry: Entry) -> None:
+    assert store.load(entry.name).fingerprint.hex() == entry.fingerprint
+    assert store.bundled(entry.name).stat().st_size < 12.5e6
+    assert store.bundled(entry.name).with_suffix(".md").is_file(), "weights come with a card"
+
+
+def test_a_photograph_comes_back_at_every_quality_and_more_bytes_make_it_better(
+    codec: Codec, portrait: Image.Image
+) -> None:
+    sizes, qualities = [], []
+    for quality in (0, 20, 40, 60, 80, 100):
+        data = codec.encode(portrait, quality=quality)
+        sizes.append(len(data))
+        qualities.append(psnr(portrait, codec.decode(data)))
+        # 0.5 % for the coder's and the tables' rounding, 16 bytes of header and ending
+        assert len(data) <= 1.005 * codec.estimate_bits(portrait, quality) / 8 + 16
+    assert sizes == sorted(set(sizes))
+    assert qualities == sorted(set(qualities))
+    assert qualities[0] > 22
+    assert qualities[-1] > 36
+
+
+@pytest.mark.parametrize("budget", [1200, 4000, 12_000])
+def test_a_budget_is_met_and_nearly_used(codec: Codec, portrait: Image.Image, budget: int) -> None:
+    size = len(codec.encode(portrait, max_bytes=budget))
+    assert 0.97 * budget <= size <= budget
+
+
+def test_a_target_rate_is_met_within_two_percent(codec: Codec, portrait: Image.Image) -> None:
+    for bpp in (0.15, 0.3, 0.6):
+        assert regio.inspect(codec.encode(portrait, target_bpp=bpp)).bpp == pytest.approx(bpp, rel=0.02)
+
+
+def test_the_golden_file_of_the_bundled_weights_verifies() -> None:
+    for golden in sorted((Path(__file__).parent / "golden").glob("*.rgo")):
+        regio.verify(golden)  # symbols are integers: the same on every machine
+        with Image.open(golden.with_suffix(".png")) as expected:
+            # one grey level: the synthesis is floating-point, and machines differ in its last bits
+            decoded = np.asarray(regio.decode(golden), np.int16)
+            assert np.abs(decoded - np.asarray(expected, np.int16)).max() <= 1
+
+
+def test_flipped_bytes_give_an_error_or_the_same_picture(codec: Codec, portrait: Image.Image) -> None:
+    data = codec.encode(portrait.crop((0, 0, 64, 64)), quality=50)
+    expected = np.asarray(codec.decode(data))
+    draw = random.Random(1)
+    for _ in range(60):
+        at = draw.randrange(len(data))
+        flipped = data[:at] + bytes([data[at] ^ draw.randrange(1, 256)]) + data[at + 1 :]
+        try:
+            decoded = np.asarray(codec.decode(flipped))
+        except RegioError:
+            continue
+        assert np.array_equal(decoded, expected)
