@@ -73,6 +73,9 @@ def load(name_or_path: Any = DEFAULT, device: str = "auto") -> Codec:
     return LOADED.setdefault(str(name_or_path), Codec(str(name_or_path)))
 
 
+shared = load
+
+
 def _pixels(data: bytes | str | Path) -> tuple[RgoFile, bytes]:
     data = data if isinstance(data, bytes) else Path(data).read_bytes()
     file = parse(data)

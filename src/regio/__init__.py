@@ -64,8 +64,7 @@ def encode(
 
     For several pictures, `regio.load` once and use `Codec.encode`, which takes the same arguments.
     """
-    from regio.codec import load
-    from regio.codec.api import shared
+    from regio.codec import load, shared
     from regio.models.catalog import DEFAULT
 
     loaded = shared(DEFAULT, device) if codec is None else load(codec, device=device)
