@@ -113,7 +113,7 @@ def verify(data: bytes | str | Path, *, codec: Any = None, device: str = "auto")
 def install(modules: dict[str, Any] | None = None) -> dict[str, types.ModuleType]:
     """Modules under the names of the real ones; put into `modules`, if given."""
     codec = types.ModuleType("regio.codec")
-    for name, value in {"Codec": Codec, "load": load, "decode": decode, "verify": verify}.items():
+    for name, value in {"Codec": Codec, "load": load, "shared": shared, "decode": decode, "verify": verify}.items():
         setattr(codec, name, value)
     catalog = types.ModuleType("regio.models.catalog")
     entry = Entry(1, DEFAULT)
