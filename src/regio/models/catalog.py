@@ -24,7 +24,7 @@ class Entry:
 
 FAMILIES = {"segpic": "regio.models.segpic:SegPIC"}  # what a weights file may name: module:class
 CATALOG: dict[int, Entry] = {
-    1: Entry(1, "segpic-xs", "segpic", "199d97912525443d11b6439def1504c9", "default: photographs at any rate, small and fast"),
+    1: Entry(1, "segpic-xs", "segpic", "199d97912525443d11b6439def1504c9", "photographs at any rate, small and fast"),
 }
 DEFAULT = "segpic-xs"
 
