@@ -21,5 +21,5 @@ def models(as_json: Json = False) -> None:
     for number, entry in sorted(CATALOG.items()):
         row: dict[str, Any] = {"name": entry.name, "id": number, "family": entry.family, "summary": entry.summary}
         row["default"] = entry.name == DEFAULT
-        line = f"{entry.name:14} {entry.summary}"
+        line = f"{entry.name:14} {entry.summary}{' (default)' if row['default'] else ''}"
         print_result(json.dumps(row) if as_json else line)
