@@ -25,7 +25,7 @@ class Entry:
     id: int
     name: str
     family: str = "none"
-    summary: str = "default: keeps every pixel"
+    summary: str = "keeps every pixel"
 
 
 class Codec:

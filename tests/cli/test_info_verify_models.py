@@ -56,6 +56,6 @@ def test_verify_accepts_what_encode_writes_and_no_change_of_it(regio: Regio, pic
 
 
 def test_models_lists_the_catalog_and_marks_the_default(regio: Regio) -> None:
-    assert regio("models").out == "stand-in       default: keeps every pixel\n"
+    assert regio("models").out == "stand-in       keeps every pixel (default)\n"
     (record,) = regio("models", "--json").records
     assert (record["name"], record["id"], record["default"]) == ("stand-in", 1, True)
