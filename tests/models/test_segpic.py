@@ -195,3 +195,25 @@ def test_a_preset_with_some_numbers_changed() -> None:
         configure("toy", {"latents": 24})
     with pytest.raises(ValueError, match="preset toy"):
         configure("toy", {"transform": {"unit": 1}})
+
+
+def test_a_rate_map_of_one_value_is_that_rate() -> None:
+    torch.manual_seed(0)
+    net = SegPIC(SegPICConfig.preset("toy")).eval()
+    x = torch.rand(1, 3, 2 * net.multiple, net.multiple)
+    one, many = net(x, rate=torch.tensor([0.3])), net(x, rate=torch.full((1, 1, 2, 1), 0.3))
+    torch.testing.assert_close(one.x_hat, many.x_hat, rtol=0, atol=1e-6)
+    torch.testing.assert_close(one.bits["y"], many.bits["y"], rtol=1e-5, atol=0)
+
+
+def test_more_rate_in_one_half_brings_that_half_more_bits() -> None:
+    torch.manual_seed(0)
+    net = SegPIC(SegPICConfig.preset("toy")).eval()
+    x = torch.rand(1, 3, 2 * net.multiple, 2 * net.multiple)
+    rates = torch.full((1, 1, 2, 2), 0.2)
+    flat = net(x, rate=rates)
+    rates[..., :1] = 0.9
+    varied = net(x, rate=rates)
+    assert varied.bits["y"] > flat.bits["y"]
+    error = (varied.x_hat - x).square().mean(dim=(0, 1, 2))
+    assert error[: net.multiple].mean() < error[net.multiple :].mean()

@@ -68,3 +68,24 @@ def test_a_fresh_affine_is_the_identity_and_learns() -> None:
     assert torch.equal(out, x)
     out.square().sum().backward()
     assert all(parameter.grad is not None and parameter.grad.any() for parameter in affine.parameters())
+
+
+def test_a_rate_map_steers_each_place_as_a_picture_of_that_rate_is_steered() -> None:
+    torch.manual_seed(1)
+    unit, affine = GainUnit(torch.randn(5, 3)), RateAffine(3, points=5)
+    torch.nn.init.normal_(affine.scale.points)
+    torch.nn.init.normal_(affine.shift.points)
+    y, rates = torch.randn(1, 3, 4, 8), torch.tensor([[0.1, 0.9]])[None, None]
+    for layer in (unit.scale, unit.unscale, affine):
+        whole = layer(y, rates)
+        for half, rate in ((slice(0, 4), 0.1), (slice(4, 8), 0.9)):
+            assert torch.equal(whole[..., half], layer(y[..., half], torch.tensor([rate])))
+
+
+def test_a_map_of_exact_steps_is_exact_everywhere() -> None:
+    table = RateTable(torch.randn(9, 5) * 3)
+    steps = torch.tensor([[0, 17], [2001, 4000]])
+    found = table.exact(steps[None, None], UNIT)
+    for row in range(2):
+        for column in range(2):
+            assert torch.equal(found[0, :, row, column], table.exact(steps[row, column, None], UNIT)[0, :, 0, 0])

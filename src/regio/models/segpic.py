@@ -181,7 +181,8 @@ class SegPIC(nn.Module):
         """Compress and reconstruct without writing bytes.
 
         x (B,3,H,W) in [0,1]; regions (B,H,W) int64 labels, or None for a grid x grid map; rate (B,) in [0,1] for models
-        with gain units (default 0.5). In training mode rates are those of noisy latents.
+        with gain units (default 0.5), or a rate map (B,1,H/multiple,W/multiple). In training mode rates are those of
+        noisy latents.
         """
         where: Regions = GridRegions(grid) if regions is None else LabelRegions(regions)
         rate = self.rate_or_default(rate, x)

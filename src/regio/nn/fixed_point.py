@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from regio.nn.gain import RateTable
+from regio.nn.gain import RateTable, repeat_to
 
 WEIGHT_UNIT = 2.0**-12
 WEIGHT_LIMIT = 8.0
@@ -48,25 +48,29 @@ class FixedPointNet(nn.Module):
             raise ValueError("too many channels for exact sums")
 
     def forward(self, symbols: Tensor, rate: Tensor) -> Tensor:
-        """symbols (B,C,h,w), whole numbers; rate (B,) -> (B,out,h*2**ups,w*2**ups) float32."""
+        """symbols (B,C,h,w), whole numbers; rate (B,) or (B,1,h,w) -> (B,out,h*2**ups,w*2**ups) float32."""
         with torch.autocast(symbols.device.type, enabled=False):
             x = self.first(symbols.float().clamp(-INPUT_LIMIT, INPUT_LIMIT)) + self.rate_first(rate)
             x = F.leaky_relu(x, _SLOPE)
             for conv in self.ups:
                 x = F.leaky_relu(F.pixel_shuffle(conv(x), 2), _SLOPE)
-            levels: Tensor = (self.last(x) + self.rate_last(rate)) * OUTPUT_SCALE
+            levels: Tensor = (self.last(x) + repeat_to(self.rate_last(rate), _size(x))) * OUTPUT_SCALE
         return levels
 
     @torch.no_grad()
     def exact(self, symbols: Tensor, step: Tensor) -> Tensor:
-        """symbols (B,C,h,w), step (B,) int64 rate steps -> (B,out,...) float64 on the CPU, exact."""
+        """symbols (B,C,h,w), step (B,) or (B,1,h,w) int64 rate steps -> (B,out,...) float64 on the CPU, exact."""
         x = symbols.cpu().double().clamp(-INPUT_LIMIT, INPUT_LIMIT)
         step = step.cpu()
         x = _leaky(_exact_conv(self.first, x) + self.rate_first.exact(step, WEIGHT_UNIT))
         for conv in self.ups:
             assert isinstance(conv, nn.Conv2d)
             x = _leaky(F.pixel_shuffle(_exact_conv(conv, x), 2))
-        return (_exact_conv(self.last, x) + self.rate_last.exact(step, WEIGHT_UNIT)) * OUTPUT_SCALE
+        return (_exact_conv(self.last, x) + repeat_to(self.rate_last.exact(step, WEIGHT_UNIT), _size(x))) * OUTPUT_SCALE
+
+
+def _size(x: Tensor) -> tuple[int, int]:
+    return x.shape[2], x.shape[3]
 
 
 def _fixed(x: Tensor, unit: float) -> Tensor:
