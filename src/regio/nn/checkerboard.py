@@ -10,7 +10,7 @@ from torch import Tensor
 
 def split(x: Tensor) -> tuple[Tensor, Tensor]:
     """x (B,C,h,w), w even -> anchors and others, (B,C,h,w/2) each, every row pushed together."""
-    pairs = x.unflatten(3, (-1, 2))  # (B,C,h,w/2,2)
+    pairs = x.reshape(*x.shape[:3], -1, 2)  # (B,C,h,w/2,2)
     even_rows = _even_rows(x)
     first, second = pairs[..., 0], pairs[..., 1]
     return torch.where(even_rows, first, second), torch.where(even_rows, second, first)
