@@ -24,9 +24,10 @@ from regio.data.pictures import PicturePack
 from regio.losses.rate_distortion import multipliers, rate_distortion
 from regio.training.checkpoint import RunFolder
 from regio.training.devices import make_fabric
+from regio.training.families import fresh_net
 from regio.training.loop import load_pack
 from regio.training.recipe import Phase, Recipe, read_recipe
-from regio.training.run import Run, fresh_net, spread_rates
+from regio.training.run import Run, spread_rates
 
 ROUNDS = 5
 WARM_UP = 3  # steps

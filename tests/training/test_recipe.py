@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from regio.errors import UsageError
+from regio.training.families import fresh_net
 from regio.training.optimizers import learning_rate
 from regio.training.recipe import DataSection, Phase, Recipe, read_recipe
-from regio.training.run import fresh_net
 
 ROOT = Path(__file__).parents[2]
 GOOD = '{run}\nname = "n"\nmodel = "toy"\n[data]\nfolders = ["a"]\n{data}\n[[phase]]\nsteps = 5\n{phase}\n'

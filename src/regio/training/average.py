@@ -1,18 +1,17 @@
 """Averaged weights: what is validated and exported."""
 
 from copy import deepcopy
+from typing import Any
 
 import torch
-from torch import Tensor
-
-from regio.models.segpic import SegPIC
+from torch import Tensor, nn
 
 
 class MovingAverage:
     """Exponential moving average of all numbers of a model."""
 
-    def __init__(self, live: SegPIC) -> None:
-        self.net = deepcopy(live).eval().requires_grad_(False)
+    def __init__(self, live: nn.Module) -> None:
+        self.net: Any = deepcopy(live).eval().requires_grad_(False)
         self._pairs = list(zip(_floats(self.net), _floats(live), strict=True))
 
     @torch.no_grad()
@@ -23,5 +22,5 @@ class MovingAverage:
         torch._foreach_lerp_(list(averages), list(live), 1 - kept)  # as torch.optim.swa_utils does
 
 
-def _floats(net: SegPIC) -> list[Tensor]:
+def _floats(net: nn.Module) -> list[Tensor]:
     return [v for v in net.state_dict().values() if v.is_floating_point()]

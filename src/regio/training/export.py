@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from regio.errors import RegioError, UsageError
-from regio.models.segpic import SegPIC, SegPICConfig, configure
+from regio.models.catalog import FAMILIES, model_class
 from regio.training.checkpoint import AVERAGE, RunFolder
+from regio.training.families import configuration
 from regio.training.recipe import Recipe
 from regio.weights import store
 
@@ -23,7 +24,8 @@ def export(run: Path, output: Path, *, half: bool = False, name: str | None = No
     """
     folder = RunFolder(run)
     recipe, state = folder.recipe(), folder.load(AVERAGE)
-    net = SegPIC(_config(recipe, state))
+    family, config = _config(recipe, state)
+    net = model_class(FAMILIES[family])(config)
     try:
         net.load_state_dict(state["model"])
     except RuntimeError as error:
@@ -31,12 +33,11 @@ def export(run: Path, output: Path, *, half: bool = False, name: str | None = No
     return store.save(net.eval(), output, name=name or recipe.name, half=half)
 
 
-def _config(recipe: Recipe, state: dict[str, Any]) -> SegPICConfig:
-    """Of the weights themselves; runs before they carried it are rebuilt from their recipe."""
+def _config(recipe: Recipe, state: dict[str, Any]) -> tuple[str, Any]:
+    """Family and configuration of the weights; runs before they carried it are rebuilt from their recipe."""
+    family, config = configuration(recipe)
     try:
-        if "config" in state:
-            return SegPICConfig.from_dict(state["config"])
-        return configure(recipe.model, recipe.overrides)
+        return family, type(config).from_dict(state["config"]) if "config" in state else config
     except (KeyError, TypeError, ValueError) as error:
         raise RegioError(f"the run's configuration is not one of this release: {error}") from error
 

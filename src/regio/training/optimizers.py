@@ -10,6 +10,7 @@ from torch.nn import Parameter
 from regio.training.recipe import Phase
 
 QUANTILE_RATE = 1e-2
+JUDGE_BETAS = 0.5, 0.9  # of a discriminator: it must follow a model that moves
 _Named = list[tuple[str, Parameter]]
 
 
@@ -18,7 +19,7 @@ def make_optimizer(named: Iterable[tuple[str, Parameter]], phase: Phase) -> torc
     pairs = list(named)
     weights = [p for _, p in pairs]
     if phase.optimizer == "adam":
-        return torch.optim.Adam(weights, lr=phase.learning_rate, betas=(0.9, 0.99))
+        return adam(weights, phase.learning_rate, (0.9, 0.99))
     if phase.optimizer == "soap":
         return SOAP(
             weights,
@@ -31,6 +32,12 @@ def make_optimizer(named: Iterable[tuple[str, Parameter]], phase: Phase) -> torc
             normalize_gradient=False,
         )
     return _muon(pairs, phase, kernels_only=phase.optimizer == "muon-conv")
+
+
+def adam(parameters: list[Parameter], rate: float, betas: tuple[float, float] = (0.9, 0.999)) -> torch.optim.Adam:
+    """Adam in one pass over the numbers where there is a kernel for it; on a CPU it takes half the time."""
+    fused = {p.device.type for p in parameters} <= {"cpu", "cuda"}
+    return torch.optim.Adam(parameters, lr=rate, betas=betas, fused=fused)
 
 
 def _muon(pairs: _Named, phase: Phase, kernels_only: bool) -> torch.optim.Optimizer:

@@ -88,7 +88,7 @@ class Recipe:
     """The whole run."""
 
     name: str = setting("of the run, its folder and its weights")
-    model: str = setting("preset of the SegPIC family")
+    model: str = setting("preset, `family:preset` where several families have it")
     overrides: dict[str, Any] = field(
         default_factory=dict, metadata={"doc": "fields of the preset's configuration to replace"}
     )

@@ -14,6 +14,7 @@ class StepRecord(TypedDict):
     cost: float | None  # bits per pixel + weighted distortion, without balance
     bpp: float | None
     psnr: float | None  # dB
+    more: dict[str, float | None]  # what the family's step reports besides
     norm: float | None  # of the gradient before clipping
     lr: float
     steps_per_s: float

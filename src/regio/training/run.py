@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 from regio.data.pictures import PicturePack
 from regio.errors import RegioError, UsageError
-from regio.models.segpic import SegPIC, configure
 from regio.training.average import MovingAverage
 from regio.training.checkpoint import AVERAGE, LAST, OPTIMIZERS, RunFolder
-from regio.training.optimizers import QUANTILE_RATE, learning_rate, make_optimizer
+from regio.training.families import fresh_net, make_step
+from regio.training.optimizers import JUDGE_BETAS, QUANTILE_RATE, adam, learning_rate, make_optimizer
 from regio.training.recipe import Phase, Recipe
-from regio.training.step import TrainingStep
+from regio.training.step import Drawn
 from regio.weights import store
 
 log = logging.getLogger(__name__)
@@ -32,22 +32,27 @@ class Run:
         self.net = fresh_net(recipe)
         if recipe.start and not folder.started:
             start_from(self.net, recipe.start)
-        self.net.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.net.to(fabric.device, memory_format=torch.channels_last)
         self.average = MovingAverage(self.net)
-        self.phase_number, phase, _ = recipe.at(0)
-        self.inner = TrainingStep(self.net, recipe.precision == "bf16", phase)
-        module: nn.Module = torch.compile(self.inner) if recipe.compile else self.inner  # type: ignore[assignment]
-        self.model = fabric.setup_module(module)
-        self._enter(self.phase_number, phase)
+        self.inner = make_step(self.net, recipe).to(fabric.device)
+        number, phase, _ = recipe.at(0)
+        self._enter(number, phase)
 
     def _enter(self, number: int, phase: Phase) -> None:
         """Begin a phase with fresh optimisers; weights and average go on."""
-        self.phase_number, self.inner.phase = number, phase
+        self.phase_number = number
+        self.inner.begin(phase)
+        module: nn.Module = torch.compile(self.inner) if self.recipe.compile else self.inner  # type: ignore[assignment]
+        self.model = self.fabric.setup_module(module)  # anew: what takes part may have changed
         named = [(n, p) for n, p in self.net.named_parameters() if p.requires_grad]
         weights = [(n, p) for n, p in named if not n.endswith("quantiles")]
         self.quantiles = [p for n, p in named if n.endswith("quantiles")]
         self.weights = [p for _, p in weights]
-        made = (make_optimizer(weights, phase), torch.optim.Adam(self.quantiles, lr=QUANTILE_RATE))
+        judge = self.inner.judge
+        self.judging = [] if judge is None else [p for p in judge.parameters() if p.requires_grad]
+        made = [make_optimizer(weights, phase), adam(self.quantiles, QUANTILE_RATE)]
+        if self.judging:
+            made.append(adam(self.judging, phase.learning_rate, JUDGE_BETAS))
         self.optimizers: list[Any] = [self.fabric.setup_optimizers(o) for o in made]
 
     def one_step(self, pack: PicturePack) -> dict[str, Tensor]:
@@ -59,16 +64,19 @@ class Run:
         number, phase, at = self.recipe.at(self.step)
         if number != self.phase_number:
             self._enter(number, phase)
-        values: dict[str, Tensor] = self.model(*self._draw(pack, phase, at))
+        values: dict[str, Tensor] = self.model(self._draw(pack, phase, at))
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
         self.fabric.backward(values["loss"])
         values["norm"] = nn.utils.clip_grad_norm_(self.weights, phase.clip)
         beside = nn.utils.get_total_norm([p.grad for p in self.quantiles if p.grad is not None])
+        if self.judging:
+            beside = beside + nn.utils.clip_grad_norm_(self.judging, phase.clip)
         self.step += 1
         if bool(torch.isfinite(values["norm"] + beside)):
-            for group in self.optimizers[0].param_groups:
-                group["lr"] = learning_rate(phase, at)
+            for optimizer in (self.optimizers[0], *self.optimizers[2:]):
+                for group in optimizer.param_groups:
+                    group["lr"] = learning_rate(phase, at)
             for optimizer in self.optimizers:
                 optimizer.step()
             self.average.update(phase.ema, self.step)
@@ -78,8 +86,8 @@ class Run:
             self.skipped_in_a_row += 1
         return {name: value.detach() for name, value in values.items()}
 
-    def _draw(self, pack: PicturePack, phase: Phase, at: int) -> tuple[Tensor, Tensor | None, int, Tensor, Tensor]:
-        """The arguments of a TrainingStep, for the step that comes."""
+    def _draw(self, pack: PicturePack, phase: Phase, at: int) -> Drawn:
+        """What a TrainingStep gets, for the step that comes."""
         start = (self.recipe.seed + 1_000 * self.restored) * 1_000_003 + self.step
         seed = (start * _SEEDS_A_STEP + self.fabric.global_rank) % 2**63
         torch.manual_seed(seed)  # of the noise, which is drawn on the device
@@ -92,11 +100,11 @@ class Run:
         device = self.fabric.device
         x = batch.x.to(device, memory_format=torch.channels_last)
         regions = None if batch.regions is None else batch.regions.to(device)
-        return x, regions, grid, rate.to(device), torch.tensor(share, device=device)
+        return Drawn(x, regions, grid, rate.to(device), torch.tensor(share, device=device))
 
     def save(self) -> None:
         """Write everything needed to go on; weights, average and optimisers apart. Only finite weights are kept."""
-        sound = all(bool(torch.isfinite(p).all()) for p in self.weights)
+        sound = all(bool(torch.isfinite(p).all()) for p in (*self.weights, *self.judging))
         if self.fabric.is_global_zero and sound:
             step, made = {"step": self.step}, [o.state_dict() for o in self.optimizers]
             guards = {"phase": self.phase_number, "skipped": self.skipped, "restored": self.restored}
@@ -105,6 +113,8 @@ class Run:
                 AVERAGE: step | {"config": self.net.config.as_dict(), "model": self.average.net.state_dict()},
                 LAST: step | guards | {"model": self.net.state_dict()},
             }
+            if self.inner.judge is not None:
+                states[LAST]["judge"] = self.inner.judge.state_dict()
             self.folder.save(states)
         elif not sound:
             log.warning("step %d is not saved: some weights are not finite", self.step)
@@ -121,7 +131,9 @@ class Run:
         try:
             self.net.load_state_dict(state["model"])
             self.average.net.load_state_dict(average["model"])
-        except RuntimeError as error:
+            if self.inner.judge is not None:
+                self.inner.judge.load_state_dict(state["judge"])
+        except (RuntimeError, KeyError) as error:
             raise UsageError(f"{self.folder.path} holds a run of another model than the recipe's") from error
         self.step, self.skipped = state["step"], state["skipped"]
         self.restored, self.skipped_in_a_row = state.get("restored", 0), 0
@@ -157,22 +169,7 @@ class Run:
         self.restored, self.skipped = self.restored + 1, skipped
 
 
-def fresh_net(recipe: Recipe) -> SegPIC:
-    """The model a recipe asks for, untrained; UsageError when there is none such, or the recipe does not suit it."""
-    torch.manual_seed(recipe.seed)
-    try:
-        net = SegPIC(configure(recipe.model, recipe.overrides))
-        with torch.no_grad():  # whether widths fit together shows when they meet
-            net(torch.zeros(1, 3, net.multiple, net.multiple))
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise UsageError(f"model {recipe.model}: {error}") from error
-    for number, phase in enumerate(recipe.phase, 1):
-        if net.gain is None and phase.lambdas[0] != phase.lambdas[1]:
-            raise UsageError(f"phase {number}: {recipe.model} knows one rate; give lambdas = [λ, λ]")
-    return net
-
-
-def start_from(net: SegPIC, weights: str) -> None:
+def start_from(net: nn.Module, weights: str) -> None:
     """Take over the numbers of other weights wherever name and shape agree; the rest stays fresh, with a warning."""
     known, fresh = store.load(weights).net.state_dict(), net.state_dict()
     taken = {k: v for k, v in known.items() if k in fresh and v.shape == fresh[k].shape}

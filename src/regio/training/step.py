@@ -1,41 +1,78 @@
 """One step's forward pass: model and loss."""
 
 import math
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from regio.losses.rate_distortion import multipliers, rate_distortion
-from regio.models.segpic import SegPIC
-from regio.training.recipe import Phase
+from regio.training.recipe import Phase, Recipe
+
+
+class Drawn(NamedTuple):
+    """What chance drew for one step."""
+
+    x: Tensor  # (B,3,S,S) in [0,1]
+    regions: Tensor | None  # (B,S,S) int64, or None for a grid x grid map
+    grid: int
+    rate: Tensor  # (B,) in [0,1]
+    side: Tensor  # scalar: what counts of the rate of all but y
 
 
 class TrainingStep(nn.Module):
-    """Model and loss in one forward pass, so that data-parallel wrappers see every parameter used."""
+    """Model and loss in one forward pass, so that data-parallel wrappers see every parameter used.
 
-    def __init__(self, net: SegPIC, bf16: bool, phase: Phase) -> None:
+    The step of a model whose pictures are all that it needs; other families inherit and replace what differs. One
+    backward pass trains everything: a `judge`, where there is one, is trained against the model by its own term of the
+    same loss, which must not reach the model, as the model's terms must not reach it.
+    """
+
+    judge: nn.Module | None = None  # has an optimiser of its own
+    phase: Phase
+
+    def __init__(self, net: Any, recipe: Recipe) -> None:
+        """net: any model of the catalogue. UsageError when its family cannot follow a phase of the recipe."""
         super().__init__()
-        self.net, self.bf16, self.phase = net, bf16, phase
+        self.net, self.bf16 = net, recipe.precision == "bf16"
+        self.begin(recipe.phase[0])
 
-    def forward(
-        self, x: Tensor, regions: Tensor | None, grid: int, rate: Tensor, side: Tensor
-    ) -> dict[str, Tensor]:
-        """x (B,3,S,S) in [0,1] at rates (B,) -> scalars: loss, and what is logged.
+    def begin(self, phase: Phase) -> None:
+        """From here on the losses of this phase."""
+        self.phase = phase
 
-        regions (B,S,S) int64, or None for a grid x grid map; side: scalar, what counts of the rate of all but y.
+    def forward(self, drawn: Drawn) -> dict[str, Tensor]:
+        """-> scalars: loss, cost, bpp, psnr, and what else the family wants in the log.
+
         Autocast is ours and not the engine's, which would round the pictures themselves to bfloat16.
         """
-        phase = self.phase
+        phase, x, rate = self.phase, drawn.x, drawn.rate
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
-            out = self.net(x, regions, grid, rate)
+            out = self.net(x, drawn.regions, drawn.grid, rate)
         weight = multipliers(rate, *phase.lambdas)
-        bits = {name: b if name == "y" else b * side for name, b in out.bits.items()}
-        cost = rate_distortion(x, out.x_hat.float(), bits, weight, phase.measure)
-        voice = (weight / math.sqrt(phase.lambdas[0] * phase.lambdas[1])) ** -phase.balance
-        quantiles = torch.stack([prior.quantile_loss() for prior in self.net.priors().values()]).sum()
+        cost = rate_distortion(x, out.x_hat.float(), charged(out.bits, drawn.side), weight, phase.measure)
         return {
-            "loss": (cost.total * voice).mean() + quantiles,
+            "loss": (cost.total * voice(weight, phase)).mean() + self.quantile_loss(),
             "cost": cost.total.mean().detach(),
             "bpp": cost.bpp.mean().detach(),
-            "psnr": -10 * torch.log10(cost.mse.detach().clamp_min(1e-10)).mean(),
+            "psnr": decibels(cost.mse),
         }
+
+    def quantile_loss(self) -> Tensor:
+        """Scalar; it trains the quantiles of the priors and nothing else."""
+        return torch.stack([prior.quantile_loss() for prior in self.net.priors().values()]).sum()
+
+
+def charged(bits: dict[str, Tensor], side: Tensor) -> dict[str, Tensor]:
+    """Bits of each stream (B,), those of all but y times `side`."""
+    return {name: b if name == "y" else b * side for name, b in bits.items()}
+
+
+def voice(weight: Tensor, phase: Phase) -> Tensor:
+    """λ (B,) -> what each sample counts in the mean over the batch."""
+    return (weight / math.sqrt(phase.lambdas[0] * phase.lambdas[1])) ** -phase.balance
+
+
+def decibels(mse: Tensor) -> Tensor:
+    """Mean squared errors (B,) on [0,1] -> their mean PSNR, for the log."""
+    return -10 * torch.log10(mse.detach().clamp_min(1e-10)).mean()

@@ -11,6 +11,7 @@ from regio.training.records import StepRecord
 from regio.training.run import Run
 
 log = logging.getLogger(__name__)
+ALWAYS = "loss", "cost", "bpp", "psnr", "norm"
 COLLAPSE = 0.004  # bits per pixel, averaged over a log interval, at which the rate counts as collapsed
 
 
@@ -42,7 +43,8 @@ class Window:
         self.shown = time.monotonic()
         run = self.run
         number, phase, at = run.recipe.at(run.step - 1)
-        means = {name: self._mean(name) for name in ("loss", "cost", "bpp", "psnr", "norm")}
+        means = {name: self._mean(name) for name in ALWAYS}
+        more = {name: self._mean(name) for name in self.values[-1] if name not in ALWAYS}
         collapsed = means["bpp"] is not None and means["bpp"] < COLLAPSE
         return StepRecord(
             step=run.step,
@@ -52,6 +54,7 @@ class Window:
             cost=means["cost"],
             bpp=means["bpp"],
             psnr=means["psnr"],
+            more=more,
             norm=means["norm"],
             lr=round(learning_rate(phase, at), 7),
             steps_per_s=round(len(self.values) / max(self.shown - self.since, 1e-6), 3),
@@ -70,6 +73,6 @@ class Window:
 
     def _mean(self, name: str) -> float | None:
         """Over steps where it is finite."""
-        values = torch.stack([v[name].float() for v in self.values])
+        values = torch.stack([v[name].float() for v in self.values if name in v])
         values = values[torch.isfinite(values)]
         return round(float(values.mean()), 4) if len(values) else None

@@ -1,0 +1,67 @@
+"""Which model a recipe means, and which step trains its family."""
+
+from dataclasses import replace
+from typing import Any
+
+import torch
+
+from regio.errors import UsageError
+from regio.models.catalog import FAMILIES, model_class
+from regio.training.recipe import Recipe
+from regio.training.step import TrainingStep
+
+# a family of models.catalog.FAMILIES -> module:class of the step that trains it
+STEPS = {"segpic": "regio.training.step:TrainingStep"}
+
+
+def configuration(recipe: Recipe) -> tuple[str, Any]:
+    """The family and the configuration that a recipe asks for; UsageError names what does not exist.
+
+    A preset that several families have is the first one's, in the order of the catalogue, unless the recipe says
+    `family:preset`.
+    """
+    family, _, preset = recipe.model.rpartition(":")
+    if family and family not in FAMILIES:
+        raise UsageError(f"model {recipe.model}: there is no family {family!r}, but {', '.join(FAMILIES)}")
+    found, answers = None, []
+    for key in [family] if family else FAMILIES:
+        try:
+            found = key, model_class(FAMILIES[key]).config_class.preset(preset)
+            break
+        except ValueError as error:
+            answers.append(str(error))
+    if found is None:
+        raise UsageError(f"model {recipe.model}: {'; '.join(answers)}")
+    try:
+        return found[0], _changed(found[1], recipe.overrides)
+    except (TypeError, AttributeError, ValueError) as error:
+        raise UsageError(f"model {recipe.model}: {error}") from error
+
+
+def _changed(config: Any, overrides: dict[str, Any]) -> Any:
+    """A configuration with some fields replaced; tables go into the configurations within it."""
+    fields = {k: _changed(getattr(config, k), v) if isinstance(v, dict) else v for k, v in overrides.items()}
+    return replace(config, **fields)
+
+
+def fresh_net(recipe: Recipe) -> Any:
+    """The model a recipe asks for, untrained; UsageError when there is none such, or the recipe does not suit it."""
+    family, config = configuration(recipe)
+    torch.manual_seed(recipe.seed)
+    try:
+        net = model_class(FAMILIES[family])(config)
+        with torch.no_grad():  # whether widths fit together shows when they meet
+            net(torch.zeros(1, 3, net.multiple, net.multiple))
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise UsageError(f"model {recipe.model}: {error}") from error
+    for number, phase in enumerate(recipe.phase, 1):
+        if net.gain is None and phase.lambdas[0] != phase.lambdas[1]:
+            raise UsageError(f"phase {number}: {recipe.model} knows one rate; give lambdas = [λ, λ]")
+    return net
+
+
+def make_step(net: Any, recipe: Recipe) -> TrainingStep:
+    """The step of the recipe's family; UsageError for phases that it cannot follow."""
+    family, _ = configuration(recipe)
+    step: TrainingStep = model_class(STEPS[family])(net, recipe)
+    return step
