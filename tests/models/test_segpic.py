@@ -179,7 +179,11 @@ def test_an_unknown_preset_names_those_there_are() -> None:
 
 def test_contradictory_numbers_are_refused() -> None:
     with pytest.raises(ValueError, match="does not split"):
+        replace(PRESETS["charm"], latent=13)
+    with pytest.raises(ValueError, match="do not make up"):
         replace(PRESETS["toy"], latent=13)
+    with pytest.raises(ValueError, match="in the place of slices"):
+        replace(PRESETS["toy"], slices=3)
     with pytest.raises(ValueError, match="need rate_points"):
         replace(PRESETS["segpic"], exact_scales=ExactScales(widths=(4, 4, 4)))
     with pytest.raises(ValueError, match="one rate"):
@@ -189,8 +193,8 @@ def test_contradictory_numbers_are_refused() -> None:
 
 
 def test_a_preset_with_some_numbers_changed() -> None:
-    config = configure("toy", {"latent": 24, "transform": {"units": [1, 0, 0, 0]}})
-    assert config.latent == 24
+    config = configure("toy", {"rat_inner": 6, "transform": {"units": [1, 0, 0, 0]}, "two_pass": {"hidden": 5}})
+    assert (config.rat_inner, config.two_pass.hidden) == (6, 5)
     with pytest.raises(ValueError, match="preset toy"):
         configure("toy", {"latents": 24})
     with pytest.raises(ValueError, match="preset toy"):
@@ -208,9 +212,11 @@ def test_a_rate_map_of_one_value_is_that_rate() -> None:
 
 def test_more_rate_in_one_half_brings_that_half_more_bits() -> None:
     torch.manual_seed(0)
-    net = SegPIC(SegPICConfig.preset("toy")).eval()
-    x = torch.rand(1, 3, 2 * net.multiple, 2 * net.multiple)
-    rates = torch.full((1, 1, 2, 2), 0.2)
+    net = SegPIC(SegPICConfig.preset("toy")).eval().requires_grad_(False)
+    side = 2 * net.multiple
+    rows, columns = torch.meshgrid(torch.arange(side), torch.arange(side), indexing="ij")
+    x = (0.5 + 0.3 * torch.sin(rows / 5.0 + columns / 7.0)).expand(1, 3, side, side)
+    rates = torch.full((1, 1, 2, 2), 0.1)
     flat = net(x, rate=rates)
     rates[..., :1] = 0.9
     varied = net(x, rate=rates)

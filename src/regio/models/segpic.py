@@ -23,6 +23,7 @@ from regio.entropy.tables import LEVELS
 from regio.models.context import ChannelContext, to_level
 from regio.models.paper_transforms import StridedTransform
 from regio.models.patch_transforms import PatchTransform
+from regio.models.two_pass import TwoPass, TwoPassContext
 from regio.nn.conv import subpixel
 from regio.nn.fixed_point import FixedPointNet
 from regio.nn.gain import GainUnit, rate_step
@@ -61,6 +62,7 @@ class SegPICConfig:
     support: int = 5
     context: tuple[int, ...] = (224, 176, 128, 64)
     context_kernel: int = 3
+    two_pass: TwoPass | None = None  # in the place of channel slices; wants exact scales
     guard: float = 1e-4
     prior_start: float = 10.0
     rate_points: int = 0
@@ -71,6 +73,10 @@ class SegPICConfig:
             raise ValueError(f"latent={self.latent} does not split into {self.slices} equal slices")
         if self.exact_scales and not self.rate_points:
             raise ValueError("exact scales are conditioned on the rate and need rate_points")
+        if self.two_pass and (self.slices or not self.exact_scales):
+            raise ValueError("two_pass stands in the place of slices (slices=0) and needs exact_scales")
+        if self.two_pass and sum(self.two_pass.slices) != self.latent:
+            raise ValueError(f"slices {self.two_pass.slices} do not make up latent={self.latent}")
 
     @classmethod
     def preset(cls, name: str) -> "SegPICConfig":
@@ -89,8 +95,9 @@ class SegPICConfig:
         plain = {k: _tuples(v) for k, v in values.items()}
         transform = dict(plain["transform"])
         kind = TRANSFORMS[transform.pop("kind")]
-        exact = plain["exact_scales"]
-        return cls(**plain | {"transform": kind(**transform), "exact_scales": exact and ExactScales(**exact)})
+        exact, two_pass = plain["exact_scales"], plain.get("two_pass")  # weights of 0.1 do not know the latter
+        parts = {"exact_scales": exact and ExactScales(**exact), "two_pass": two_pass and TwoPass(**two_pass)}
+        return cls(**plain | {"transform": kind(**transform)} | parts)
 
 
 TRANSFORMS: dict[str, type[StridedTransform] | type[PatchTransform]] = {
@@ -158,22 +165,7 @@ class SegPIC(nn.Module):
             self.h_scale = hyper_stack(hyper, config.hyper_up, down=False)
         else:
             self.levels = FixedPointNet(hyper, config.exact_scales.widths, _first_levels(config, parts.spread))
-        side = config.hyper_up[-1][0]
-        context_scales = config.exact_scales is None
-        self.context = (
-            ChannelContext(
-                latent,
-                side,
-                slices=config.slices,
-                support=config.support,
-                widths=config.context,
-                first_kernel=config.context_kernel,
-                context_scales=context_scales,
-                zero_init=config.rate_points > 0,
-            )
-            if config.slices
-            else None
-        )
+        self.context = _context(config)
 
     def forward(
         self, x: Tensor, regions: Tensor | None = None, grid: int = 4, rate: Tensor | None = None
@@ -236,7 +228,9 @@ class SegPIC(nn.Module):
         if self.regional is not None and deep is not None:
             mean, scale = self.regional.adapt(mean, scale, deep, where)
         guard = 0.0 if self.config.exact_scales else self.config.guard
-        if self.context is not None:
+        if isinstance(self.context, TwoPassContext):
+            y_hat = self.context(y, mean, scale, coder)
+        elif self.context is not None:
             y_hat = self.context(y, mean, scale, coder, guard)
         else:
             y_hat = coder.gaussian("y", y, mean, scale if self.config.exact_scales else to_level(scale), guard)
@@ -268,7 +262,8 @@ class SegPIC(nn.Module):
         symbols = straight_through(self.z_prior.round(z_hat), z_hat - self.z_prior.medians())
         assert rate is not None
         if isinstance(coder, RateEstimator):
-            return lower_bound(self.levels(symbols, rate), 0.0)
+            levels: Tensor = self.levels(symbols, rate)
+            return levels if self.config.two_pass else lower_bound(levels, 0.0)
         return self.levels.exact(symbols, rate_step(rate))
 
 
@@ -308,6 +303,24 @@ class RegionalParts(nn.Module):
         codes = None if y is None else self.deep_coder.encode(where.pool(y))
         hat = coder.factorized("prototypes_deep", codes, self.deep_prior, where.size, _present(where, size))
         return self.deep_coder.decode(hat)
+
+
+def _context(config: SegPICConfig) -> ChannelContext | TwoPassContext | None:
+    side = config.hyper_up[-1][0]
+    if config.two_pass:
+        return TwoPassContext(side, config.two_pass)
+    if not config.slices:
+        return None
+    return ChannelContext(
+        config.latent,
+        side,
+        slices=config.slices,
+        support=config.support,
+        widths=config.context,
+        first_kernel=config.context_kernel,
+        context_scales=config.exact_scales is None,
+        zero_init=config.rate_points > 0,
+    )
 
 
 def _present(where: Regions, size: tuple[int, int]) -> Tensor | None:
@@ -350,10 +363,8 @@ XS = SegPICConfig(
     hyper_up=((128, 2), (160, 1)),
     hyper_magnitudes=True,
     exact_scales=ExactScales(widths=(96, 96)),
-    slices=4,
-    support=3,
-    context=(128,),
-    context_kernel=1,
+    slices=0,
+    two_pass=TwoPass(slices=(8, 24, 48, 80, 160)),
     prior_start=2.0,
     rate_points=9,
     log_gains=(-2.2, 2.1),
@@ -368,8 +379,7 @@ TOY = replace(
     hyper_down=((12, 1), (8, 2)),
     hyper_up=((8, 2), (12, 1)),
     exact_scales=ExactScales(widths=(8, 8)),
-    slices=3,
-    context=(8,),
+    two_pass=TwoPass(slices=(2, 4, 6), hidden=8, level_hidden=4),
 )
 SEGPIC = SegPICConfig()
 ZOU = replace(SEGPIC, transform=StridedTransform(tail=0), sal=False, rat=False)

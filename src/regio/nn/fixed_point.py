@@ -69,6 +69,44 @@ class FixedPointNet(nn.Module):
         return (_exact_conv(self.last, x) + repeat_to(self.rate_last.exact(step, WEIGHT_UNIT), _size(x))) * OUTPUT_SCALE
 
 
+class FixedPointContext(nn.Module):
+    """What symbols that are already decoded say about the spread of those to come: 3x3 ─ leaky ─ 1x1.
+
+    Works on `magnitudes`, gives what is to be added to the levels, and starts as zero. `forward` and `exact` as in
+    `FixedPointNet`.
+    """
+
+    def __init__(self, channels: int, inner: int, out: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(channels, inner, 3, padding=1)
+        self.last = nn.Conv2d(inner, out, 1)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)  # type: ignore[arg-type]
+        if 9 * channels > FAN_IN_LIMIT:
+            raise ValueError("too many channels for exact sums")
+
+    def forward(self, seen: Tensor) -> Tensor:
+        """Magnitudes (B,C,h,w) -> (B,out,h,w) float32."""
+        with torch.autocast(seen.device.type, enabled=False):
+            more: Tensor = self.last(F.leaky_relu(self.first(seen.float()), _SLOPE)) * OUTPUT_SCALE
+        return more
+
+    @torch.no_grad()
+    def exact(self, seen: Tensor) -> Tensor:
+        """Magnitudes (B,C,h,w) float64 on the CPU -> (B,out,h,w) float64, exact."""
+        return _exact_conv(self.last, _leaky(_exact_conv(self.first, seen))) * OUTPUT_SCALE
+
+
+def magnitudes(symbols: Tensor) -> Tensor:
+    """Whole numbers -> about log2(1 + |symbol|) in eighths, the same on every machine: a table and no logarithm."""
+    table = symbols.new_tensor(_MAGNITUDES) / 8
+    return table[symbols.abs().clamp_max(len(_MAGNITUDES) - 1).long()]
+
+
+# 8 log2(1 + k) to the nearest whole number
+_MAGNITUDES = (0, 8, 13, 16, 19, 21, 22, 24, 25, 27, 28, 29, 30, 30, 31, 32)
+
+
 def _size(x: Tensor) -> tuple[int, int]:
     return x.shape[2], x.shape[3]
 

@@ -1,0 +1,122 @@
+"""Context in two passes a slice: half the latents of a slice on a checkerboard, then the rest between them.
+
+Ours, in the place of the channel-wise context of [1] (`regio.models.context`), for models whose scales are exact.
+Slices of growing width, as in ELIC (He et al. 2022): the few channels that hold most of the bits at low rates come first
+and all later ones see them.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from regio.entropy import Coder
+from regio.models.context import context_net
+from regio.nn.checkerboard import join, split
+from regio.nn.fixed_point import FixedPointContext, magnitudes
+from regio.nn.norm import lower_bound
+
+
+@dataclass(frozen=True, kw_only=True)
+class TwoPass:
+    """Numbers of this context: channels of each slice, width of the networks for means and of those for levels."""
+
+    slices: tuple[int, ...]
+    hidden: int = 96
+    level_hidden: int = 32
+
+
+class SlicePass(nn.Module):
+    """What codes one slice of `width` channels, given the `before` channels of the slices before it.
+
+        side, slices before ─► mean ───► anchors ─► r = symbols of anchors, 0 elsewhere
+        mean, r, side ───────► mean + change ─► others
+        side, slices before, this one ─► 0.5 tanh ─► added to what is decoded (latent residual prediction)
+
+    Levels: those of the hyper-latent, plus what the magnitudes of decoded symbols say, exactly.
+    """
+
+    def __init__(self, side: int, before: int, width: int, numbers: TwoPass) -> None:
+        super().__init__()
+        hidden = numbers.hidden
+        self.mean = context_net(side + before, (hidden,), width, first_kernel=1)
+        self.near = nn.Conv2d(2 * width, hidden, 3, padding=1)
+        self.wide = nn.Conv2d(side, hidden, 1)
+        self.change = nn.Sequential(nn.GELU(), nn.Conv2d(hidden, width, 1))
+        self.residual = context_net(side + before + width, (hidden,), width, first_kernel=1)
+        for net in (self.mean, self.change, self.residual):
+            nn.init.zeros_(net[-1].weight)  # type: ignore[arg-type]
+            nn.init.zeros_(net[-1].bias)  # type: ignore[arg-type]
+        self.level_anchors = FixedPointContext(before, numbers.level_hidden, width) if before else None
+        self.level_others = FixedPointContext(before + width, numbers.level_hidden, width)
+
+    def forward(
+        self, y: Tensor | None, side: Tensor, level: Tensor, done: list[Tensor], known: list[Tensor], coder: Coder
+    ) -> tuple[Tensor, Tensor]:
+        """Code a slice y (B,width,h,w), None when reading -> decoded (B,width,h,w), magnitudes of its symbols.
+
+        side (B,side,h,w); level (B,width,h,w), float64 on the CPU where it is exact; done and known: decoded values
+        and magnitudes of the slices before.
+        """
+        exact = level.dtype == torch.float64
+        seen = torch.cat([side, *done], dim=1)
+        mean = self.mean(seen).float()
+        first = level
+        if self.level_anchors is not None:
+            first = level + _run(self.level_anchors, torch.cat(known, dim=1), exact)
+        early, late = (None, None) if y is None else split(y)
+        mean_early, _ = split(mean)
+        anchors = coder.gaussian("y", early, mean_early, _bounded(split(first)[0], exact), 0.0)
+        symbols = _symbols(anchors, mean_early)
+        nothing = torch.zeros_like(symbols)
+        hidden = self.near(torch.cat([mean, join(symbols, nothing).to(mean)], dim=1)) + self.wide(side)
+        _, mean_late = split((mean + self.change(hidden)).float())
+        near = [*known, magnitudes(_placed(join(symbols, nothing), exact))]
+        second = level + _run(self.level_others, torch.cat(near, dim=1), exact)
+        others = coder.gaussian("y", late, mean_late, _bounded(split(second)[1], exact), 0.0)
+        decoded = join(anchors, others)
+        found = magnitudes(_placed(join(symbols, _symbols(others, mean_late)), exact))
+        residual: Tensor = 0.5 * torch.tanh(self.residual(torch.cat([seen, decoded], dim=1)))
+        return decoded + residual, found
+
+
+class TwoPassContext(nn.Module):
+    """All slices of a latent; see the module."""
+
+    def __init__(self, side: int, numbers: TwoPass) -> None:
+        super().__init__()
+        before = [sum(numbers.slices[:k]) for k in range(len(numbers.slices))]
+        pairs = zip(before, numbers.slices, strict=True)
+        self.slices = nn.ModuleList(SlicePass(side, b, width, numbers) for b, width in pairs)
+        self.widths = list(numbers.slices)
+
+    def forward(self, y: Tensor | None, side: Tensor, level: Tensor, coder: Coder) -> Tensor:
+        """y (B,M,h,w), or None when reading -> y_hat (B,M,h,w). side (B,side,h,w) features, level (B,M,h,w), w even."""
+        done: list[Tensor] = []
+        known: list[Tensor] = []
+        parts = [None] * len(self.widths) if y is None else torch.split(y, self.widths, dim=1)
+        for code, part, levels in zip(self.slices, parts, torch.split(level, self.widths, dim=1), strict=True):
+            decoded, found = code(part, side, levels, done, known, coder)
+            done.append(decoded)
+            known.append(found)
+        return torch.cat(done, dim=1)
+
+
+def _run(net: FixedPointContext, seen: Tensor, exact: bool) -> Tensor:
+    more: Tensor = net.exact(seen) if exact else net(seen)
+    return more
+
+
+def _symbols(decoded: Tensor, mean: Tensor) -> Tensor:
+    """The whole numbers that were coded, free of gradients; a mean that drifted by a hair does not change them."""
+    return torch.round((decoded - mean).detach())
+
+
+def _placed(symbols: Tensor, exact: bool) -> Tensor:
+    """Symbols where levels are computed: in float64 on the CPU if exactly."""
+    return symbols.to("cpu", torch.float64) if exact else symbols
+
+
+def _bounded(level: Tensor, exact: bool) -> Tensor:
+    """Levels below the table's first count as the first; in training they still feel the pull upwards."""
+    return level.clamp_min(0) if exact else lower_bound(level, 0.0)
