@@ -23,6 +23,19 @@ def test_mse_counts_in_eight_bit_levels_and_rate_in_bits_per_pixel() -> None:
     torch.testing.assert_close(cost.total, torch.tensor([3.5, 6.0]))
 
 
+def test_a_map_of_multipliers_weighs_each_part_of_the_picture_by_its_own() -> None:
+    x, x_hat = torch.zeros(1, 3, 4, 8), torch.zeros(1, 3, 4, 8)
+    x_hat[..., :4] += 2 / 255
+    x_hat[..., 4:] += 4 / 255
+    bits = {"y": torch.zeros(1)}
+    cost = rate_distortion(x, x_hat, bits, torch.tensor([[[[0.5, 0.25]]]]))
+    torch.testing.assert_close(cost.distortion, torch.tensor([3.0]))  # half the picture 0.5 * 2², half 0.25 * 4²
+    flat = torch.full((1, 1, 2, 2), 0.5)
+    torch.testing.assert_close(
+        rate_distortion(x, x_hat, bits, flat).total, rate_distortion(x, x_hat, bits, flat[:, 0, 0, 0]).total
+    )
+
+
 def test_ms_ssim_costs_nothing_for_equal_pictures_and_has_a_gradient_elsewhere() -> None:
     dice = torch.Generator().manual_seed(1)
     x = torch.rand(1, 3, 192, 192, generator=dice)

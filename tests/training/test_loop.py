@@ -14,6 +14,7 @@ from regio.errors import UsageError
 from regio.models.segpic import SegPIC, SegPICConfig
 from regio.training.loop import train
 from regio.training.records import Record
+from regio.training.run import vary_rates
 from regio.weights import store
 
 Toy = Callable[..., Path]
@@ -74,7 +75,7 @@ def test_an_existing_run_is_not_overwritten(toy: Toy, tmp_path: Path) -> None:
     train(recipe, out=run, device="cpu", steps=1)
     with pytest.raises(UsageError, match="--resume"):
         train(recipe, out=run, device="cpu")
-    other = toy(run={"overrides": {"latent": 24, "deep_codes": [24, 8, 4]}})
+    other = toy(run={"overrides": {"rat_inner": 4}})
     with pytest.raises(UsageError, match="another model"):
         train(other, out=run, device="cpu", resume=True)
     soap = toy({"optimizer": "soap"})
@@ -147,7 +148,7 @@ def test_weights_of_another_width_are_taken_where_they_fit(
 ) -> None:
     weights = tmp_path / "known.safetensors"
     store.save(SegPIC(SegPICConfig.preset("toy")), weights)
-    changed = {"context": [16]}
+    changed = {"rat_inner": 16}
     recipe = toy({"steps": 1}, run={"start": str(weights), "overrides": changed})
     train(recipe, out=tmp_path / "run", device="cpu")
     assert "the others start fresh" in caplog.text
@@ -175,6 +176,38 @@ def test_ms_ssim_is_a_phase_like_any_other(toy: Toy, tmp_path: Path) -> None:
     phase = {"steps": 2, "crop": 192, "batch": 1, "measure": "ms-ssim", "lambdas": [2.4, 60.5]}
     train(toy(phase, data={"folders": [str(big)]}), out=tmp_path / "run", device="cpu")
     assert all(line["loss"] > 0 and line["norm"] > 0 for line in curve(tmp_path / "run"))
+
+
+def test_rates_may_vary_over_the_picture(toy: Toy, tmp_path: Path) -> None:
+    train(
+        toy({"steps": 4, "crop": 128, "rate_maps": 1.0}, data={"folders": [str(wide(tmp_path))]}), out=tmp_path / "run"
+    )
+    assert all(line["norm"] > 0 for line in curve(tmp_path / "run"))
+    fixed = toy({"lambdas": [0.01, 0.01], "rate_maps": 0.5}, run={"model": "baseline-s"})
+    with pytest.raises(UsageError, match="which cannot vary"):
+        train(fixed, out=tmp_path / "other", device="cpu")
+
+
+def test_a_rectangle_of_a_rate_map_has_another_rate() -> None:
+    generator = torch.Generator().manual_seed(3)
+    rate = torch.tensor([0.1, 0.6])
+    maps = torch.stack([vary_rates(rate, 4, generator) for _ in range(200)])  # (200,2,1,4,4)
+    assert maps.min() >= 0
+    assert maps.max() <= 1
+    own = (maps == rate.view(2, 1, 1, 1)).float()
+    assert own.mean(dim=(0, 2, 3, 4)) == pytest.approx([0.6, 0.6], abs=0.12)  # a rectangle covers a ninth, and edges
+    assert 0 < own[:, :, :, 0, 0].mean() < 1 == own.amax()
+    assert (own.mean(dim=(2, 3, 4)) < 1).float().mean() > 0.9
+
+
+def wide(folder: Path) -> Path:
+    """A folder of two pictures of 130 x 140."""
+    big = folder / "wide"
+    big.mkdir()
+    for seed in range(2):
+        noise = torch.randint(0, 255, (24, 25, 3), generator=torch.Generator().manual_seed(seed), dtype=torch.uint8)
+        Image.fromarray(noise.numpy()).resize((140, 130), Image.Resampling.BICUBIC).save(big / f"{seed}.png")
+    return big
 
 
 def test_a_fixed_rate_model_wants_one_lambda(toy: Toy, tmp_path: Path) -> None:

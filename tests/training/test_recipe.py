@@ -1,5 +1,6 @@
 """Recipes: every mistake is one line that names the place."""
 
+import dataclasses
 import re
 from dataclasses import MISSING, fields
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from regio.errors import UsageError
-from regio.training.families import fresh_net
+from regio.training.families import configuration, fresh_net
 from regio.training.optimizers import learning_rate
 from regio.training.recipe import DataSection, Phase, Recipe, read_recipe
 
@@ -44,6 +45,12 @@ def recipe_of(folder: Path, run: str = "", data: str = "", phase: str = "") -> R
         ("phase", "measure = 'ms-ssim'", "phase 1: crop=128 is too small for ms-ssim: its five scales need 192"),
         ("phase", "learning_rate = 0", "phase 1: learning_rate and clip are above 0"),
         ("phase", "ema = 1", "phase 1: final and ema are shares, ema below 1"),
+        ("phase", "rate_maps = 2", "phase 1: rate_maps is a share, 0 to 1"),
+        (
+            "phase",
+            "crop = 192\nmeasure = 'ms-ssim'\nrate_maps = 0.5",
+            "phase 1: rate maps go with mse, not with ms-ssim",
+        ),
         ("phase", "grids = [4, 17]", "phase 1: grids have sides of 1 to 16"),
         ("phase", "grids = 4", "phase 1: grids = 4 is not a list of whole numbers"),
     ],
@@ -102,6 +109,21 @@ def test_a_recipe_may_change_another(tmp_path: Path) -> None:
     path.write_text('base = "none.toml"', encoding="utf-8")
     with pytest.raises(UsageError, match="No such file"):
         read_recipe(path)
+
+
+def test_a_preset_is_found_in_its_family(tmp_path: Path) -> None:
+    recipe = recipe_of(tmp_path)
+    family, config = configuration(dataclasses.replace(recipe, model="segpic:toy", overrides={"rat_inner": 2}))
+    assert (family, config.rat_inner) == ("segpic", 2)
+    for model, message in (
+        ("segpic:none", "no SegPIC preset 'none'"),
+        ("mpeg:toy", "there is no family 'mpeg', but segpic"),
+        ("none", "no SegPIC preset 'none'"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            configuration(dataclasses.replace(recipe, model=model))
+    with pytest.raises(UsageError, match="unexpected keyword argument 'slice'"):
+        configuration(dataclasses.replace(recipe, overrides={"slice": 2}))
 
 
 def test_phases_follow_each_other(tmp_path: Path) -> None:

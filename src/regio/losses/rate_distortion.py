@@ -5,6 +5,7 @@ from typing import NamedTuple
 import torch
 from pytorch_msssim import ms_ssim
 from torch import Tensor
+from torch.nn import functional as F
 
 
 class Cost(NamedTuple):
@@ -17,19 +18,24 @@ class Cost(NamedTuple):
 
 
 def multipliers(rate: Tensor, low: float, high: float) -> Tensor:
-    """Rates (B,) in [0,1] -> lambda (B,), on a logarithmic scale from low to high."""
+    """Rates in [0,1], (B,) or maps, -> lambda of the same shape, on a logarithmic scale from low to high."""
     return low * (high / low) ** rate
 
 
 def rate_distortion(x: Tensor, x_hat: Tensor, bits: dict[str, Tensor], weight: Tensor, measure: str = "mse") -> Cost:
     """lambda * 255**2 * MSE + bpp, or lambda * (1 - MS-SSIM) + bpp ([1], training), per sample.
 
-    x, x_hat (B,3,H,W) in [0,1], x_hat not clamped; bits: stream -> (B,); weight (B,): lambda.
+    x, x_hat (B,3,H,W) in [0,1], x_hat not clamped; bits: stream -> (B,); weight (B,): lambda, or, for the MSE, a map of
+    it (B,1,h,w) with each value for H/h x W/w pixels.
     """
     bpp = torch.stack(list(bits.values())).sum(0) / (x.shape[2] * x.shape[3])
-    mse = (x - x_hat).square().mean(dim=(1, 2, 3))
-    if measure == "mse":
+    error = (x - x_hat).square()
+    mse = error.mean(dim=(1, 2, 3))
+    if measure == "mse" and weight.dim() == 1:
         distortion = weight * 255**2 * mse
+    elif measure == "mse":
+        local = F.adaptive_avg_pool2d(error, (weight.shape[2], weight.shape[3]))
+        distortion = 255**2 * (weight * local).mean(dim=(1, 2, 3))
     else:
         distortion = weight * (1 - ms_ssim(x, x_hat, data_range=1.0, size_average=False))
     return Cost(bpp, mse, distortion, distortion + bpp)

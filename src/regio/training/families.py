@@ -57,6 +57,8 @@ def fresh_net(recipe: Recipe) -> Any:
     for number, phase in enumerate(recipe.phase, 1):
         if net.gain is None and phase.lambdas[0] != phase.lambdas[1]:
             raise UsageError(f"phase {number}: {recipe.model} knows one rate; give lambdas = [λ, λ]")
+        if net.gain is None and phase.rate_maps:
+            raise UsageError(f"phase {number}: {recipe.model} knows one rate, which cannot vary; leave out rate_maps")
     return net
 
 

@@ -65,6 +65,7 @@ class Phase:
         "steps over which the rate of all but y comes in; charged at once, it dies before it is of use", 0
     )
     labelled: float | None = setting("instead of the data section's", None)
+    rate_maps: float = setting("share of batches whose rate, and λ with it, varies over the picture; `mse` only", 0.0)
     grids: tuple[int, ...] = setting("sides of the grids of batches without label maps, drawn at random", (4,))
 
     def __post_init__(self) -> None:
@@ -80,6 +81,8 @@ class Phase:
         _check(min(self.warmup, self.side_ramp) >= 0, "warmup and side_ramp are numbers of steps")
         _check(self.precondition_every >= 1, "precondition_every is at least 1")
         _check(self.labelled is None or 0 <= self.labelled <= 1, "labelled is a share, 0 to 1")
+        _check(0 <= self.rate_maps <= 1, "rate_maps is a share, 0 to 1")
+        _check(self.rate_maps == 0 or self.measure == "mse", f"rate maps go with mse, not with {self.measure}")
         _check(len(self.grids) > 0 and min(self.grids) >= 1 and max(self.grids) <= 16, "grids have sides of 1 to 16")
 
 

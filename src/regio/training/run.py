@@ -96,6 +96,8 @@ class Run:
         batch = pack.crops(phase.batch, phase.crop, generator, self.recipe.data.downscale, labelled)
         rate = spread_rates(phase.batch, generator)
         grid = phase.grids[int(torch.randint(len(phase.grids), (1,), generator=generator))]
+        if phase.rate_maps and bool(torch.rand(1, generator=generator) < phase.rate_maps):
+            rate = vary_rates(rate, phase.crop // self.net.multiple, generator)
         share = min(1.0, RAMP_START + at / phase.side_ramp) if phase.side_ramp else 1.0
         device = self.fabric.device
         x = batch.x.to(device, memory_format=torch.channels_last)
@@ -183,3 +185,18 @@ def start_from(net: nn.Module, weights: str) -> None:
 def spread_rates(count: int, generator: torch.Generator) -> Tensor:
     """Rates (B,) in [0,1], one in each of B equal spans, so that every batch covers the whole range."""
     return (torch.arange(count) + torch.rand(count, generator=generator)) / count
+
+
+def vary_rates(rate: Tensor, cells: int, generator: torch.Generator) -> Tensor:
+    """Rates (B,) -> maps (B,1,cells,cells): a rectangle anywhere has another rate, drawn evenly from 0 to 1.
+
+    A cell that the rectangle covers in part has a rate in between, as the soft edges of a region of interest do.
+    """
+    corners = torch.rand(2, len(rate), 2, generator=generator).sort(dim=2).values * cells
+    start = torch.arange(cells)
+    # (2,B,cells): how much of each row, and of each column, is covered
+    ends = torch.minimum(start + 1, corners[..., 1:]) - torch.maximum(start, corners[..., :1])
+    down, across = ends.clamp(0, 1)
+    inside = down[:, None, :, None] * across[:, None, None, :]
+    other = torch.rand(len(rate), generator=generator)
+    return torch.lerp(rate[:, None, None, None], other[:, None, None, None], inside)

@@ -16,7 +16,7 @@ class Drawn(NamedTuple):
     x: Tensor  # (B,3,S,S) in [0,1]
     regions: Tensor | None  # (B,S,S) int64, or None for a grid x grid map
     grid: int
-    rate: Tensor  # (B,) in [0,1]
+    rate: Tensor  # (B,) or (B,1,h,w) in [0,1]
     side: Tensor  # scalar: what counts of the rate of all but y
 
 
@@ -69,7 +69,9 @@ def charged(bits: dict[str, Tensor], side: Tensor) -> dict[str, Tensor]:
 
 
 def voice(weight: Tensor, phase: Phase) -> Tensor:
-    """λ (B,) -> what each sample counts in the mean over the batch."""
+    """λ (B,) or (B,1,h,w) -> what each sample (B,) counts in the mean over the batch."""
+    if weight.dim() > 1:
+        weight = weight.log().mean(dim=(1, 2, 3)).exp()
     return (weight / math.sqrt(phase.lambdas[0] * phase.lambdas[1])) ** -phase.balance
 
 
