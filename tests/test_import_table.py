@@ -33,7 +33,7 @@ TABLE = {
     "version": Row(set(), set()),
     "format": Row({"errors"}, set()),
     "info": Row({"errors", "format"}, set(), frozenset({"models.catalog"})),
-    "regions": Row({"errors"}, {"numpy"}, frozenset({"cv2", "onnxruntime", "PIL"})),
+    "regions": Row({"errors"}, {"numpy"}, frozenset({"cv2", "onnxruntime", "safetensors", "PIL"})),
     "images": Row({"errors"}, {"numpy", "PIL"}, frozenset({"torch"})),
     "entropy": Row({"errors"}, {"torch", "numpy", "constriction"}),
     "nn": Row({"errors"}, {"torch", "numpy"}),
@@ -54,7 +54,8 @@ TABLE = {
         {"", "errors", "codec", "data", "regions", "images", "info", "models", "weights", "version"}
         | {"losses.perceptual"},
         {"torch", "numpy", "PIL"},
-        frozenset({"bjontegaard", "scipy", "matplotlib", "pytorch_msssim", "pillow_heif", "pillow_jxl"}),
+        frozenset({"bjontegaard", "scipy", "matplotlib", "pytorch_msssim", "pillow_heif", "pillow_jxl"})
+        | {"torch_fidelity", "onnxruntime"},
     ),
     "bulk": Row({"errors", "codec"}, set(), frozenset({"ray", "numpy"})),
     "app": Row({"errors", "codec"}, set(), frozenset({"gradio", "numpy", "PIL", "images", "regions", "info"})),

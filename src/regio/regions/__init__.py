@@ -1,0 +1,12 @@
+"""What a person points at, as importance maps: boxes, polygons, masks, labels, and detectors. No learning, no torch.
+
+`importance` takes everything a region of interest can be; `pool` brings its map to the grid of a latent. Detectors for
+faces and text need OpenCV (`pip install 'regio[regions]'`), those of other people ONNX Runtime ('regio[detectors]').
+"""
+
+from regio.regions.maps import Importance, Labels, Polygon
+from regio.regions.onnx import OnnxDetector
+from regio.regions.smoothing import BOX, pool, smooth
+from regio.regions.sources import DETECTORS, importance
+
+__all__ = ["BOX", "DETECTORS", "Importance", "Labels", "OnnxDetector", "Polygon", "importance", "pool", "smooth"]

@@ -1,0 +1,169 @@
+"""Importance maps: how much each pixel of a picture matters, 0 (not at all) to 255, from what a person points at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from regio.errors import UsageError
+
+Values = NDArray[np.uint8]  # (H,W)
+Box = tuple[int, int, int, int]  # x, y, width, height in pixels
+SAME_SHAPE = 0.02  # a mask of another size must have the picture's ratio of sides to within this share
+
+
+@dataclass(frozen=True, eq=False)
+class Importance:
+    """An importance map of a picture's size, and what to tell people about it."""
+
+    values: Values
+    """(H,W), 255 the most important."""
+    what: str
+    """Where it comes from: "faces: 2 found"."""
+
+    @property
+    def found(self) -> bool:
+        """Whether anything matters more than the rest."""
+        return bool(self.values.min() < self.values.max())
+
+
+@dataclass(frozen=True)
+class Polygon:
+    """A closed polygon, by its corners (x, y) in pixels."""
+
+    corners: tuple[tuple[float, float], ...]
+
+    def __post_init__(self) -> None:
+        if len(self.corners) < 3 or not all(np.isfinite(corner).all() for corner in self.corners):
+            raise UsageError(f"a polygon needs three corners or more, each two finite numbers; not {self.corners!r}")
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """A label map and the labels that matter: names of them, or how much each matters, 0 to 1."""
+
+    labels: NDArray[np.integer[Any]]
+    """(H,W)."""
+    matter: Iterable[int] | Mapping[int, float]
+
+
+def of_boxes(boxes: Sequence[Box], size: tuple[int, int]) -> Values:
+    """Boxes -> a map of size (H,W). A box may reach beyond the picture, where it is cut; UsageError for one outside."""
+    values = np.zeros(size, np.uint8)
+    for x, y, width, height in boxes:
+        rows, columns = slice(max(y, 0), max(y + height, 0)), slice(max(x, 0), max(x + width, 0))
+        if width < 1 or height < 1 or not values[rows, columns].size:
+            raise UsageError(
+                f"the box {x},{y},{width},{height} (x, y, width, height) lies outside the picture "
+                f"of {size[1]} x {size[0]}"
+            )
+        values[rows, columns] = 255
+    return values
+
+
+def of_polygon(polygon: Polygon, size: tuple[int, int]) -> Values:
+    """A polygon -> a map of size (H,W), cut at its borders; UsageError for one outside of the picture."""
+    from PIL import Image, ImageDraw
+
+    image = Image.new("L", (size[1], size[0]))
+    ImageDraw.Draw(image).polygon([(float(x), float(y)) for x, y in polygon.corners], fill=255)
+    values = np.asarray(image).copy()
+    if not values.any():
+        raise UsageError(f"the polygon {list(polygon.corners)} lies outside the picture of {size[1]} x {size[0]}")
+    return values
+
+
+def of_labels(labels: Labels, size: tuple[int, int]) -> Values:
+    """A label map -> a map of size (H,W); UsageError for labels that do not occur."""
+    given = np.asarray(labels.labels)
+    if given.ndim != 2 or not np.issubdtype(given.dtype, np.integer):
+        raise UsageError(f"a label map is an array (H,W) of whole numbers, not {given.dtype} of shape {given.shape}")
+    matter = labels.matter
+    weights = dict(matter) if isinstance(matter, Mapping) else dict.fromkeys(matter, 1.0)
+    values = np.zeros(given.shape, np.uint8)
+    for label, weight in weights.items():
+        if not 0 <= weight <= 1:
+            raise UsageError(f"label {label} matters by {weight}: 0 to 1 is possible")
+        if not (given == label).any():
+            raise UsageError(f"the label map has no label {label}")
+        values[given == label] = round(255 * weight)
+    return fitted(values, size, nearest=True)
+
+
+def of_array(array: NDArray[Any], size: tuple[int, int]) -> Values:
+    """A mask (H,W), bool, uint8 (0 to 255) or floating point (0 to 1) -> a map of size (H,W).
+
+    UsageError for other arrays, for one of another shape than the picture, and for an empty one.
+    """
+    mask = np.asarray(array)
+    if mask.ndim == 3 and mask.shape[2] == 1:
+        mask = mask[..., 0]
+    if mask.ndim != 2 or not mask.size:
+        raise UsageError(f"a mask is an array (H,W), not one of shape {mask.shape}")
+    if mask.dtype == bool:
+        values = mask.astype(np.uint8) * np.uint8(255)
+    elif mask.dtype == np.uint8:
+        values = mask
+    elif np.issubdtype(mask.dtype, np.floating):
+        if not (np.isfinite(mask).all() and mask.min() >= 0 and mask.max() <= 1):
+            raise UsageError("a mask in floating point holds numbers from 0 to 1")
+        values = np.round(mask * 255).astype(np.uint8)
+    else:
+        raise UsageError(f"a mask holds bool, uint8 or floating-point numbers, not {mask.dtype}")
+    if not values.any():
+        raise UsageError("the mask is empty: nothing in it is marked")
+    return fitted(values, size)
+
+
+def of_picture(source: Any, size: tuple[int, int], name: str) -> Values:
+    """A painted mask, as a path, a stream or a PIL image -> a map of size (H,W).
+
+    White matters; where the picture has opacity, what is painted does. Raises UsageError as `of_array`, and for what is
+    no picture; OSError.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        image = source if isinstance(source, Image.Image) else Image.open(source)
+        image = ImageOps.exif_transpose(image)
+        if image.mode == "P":
+            image = image.convert("RGBA" if "transparency" in image.info else "RGB")
+        if "A" in image.getbands() and image.getchannel("A").getextrema()[0] < 255:  # type: ignore[operator]
+            values = np.asarray(image.getchannel("A"))
+        elif image.mode.startswith("I") or image.mode == "F":
+            deep = np.asarray(image).astype(np.float64)
+            values = np.round(deep * (255 / max(float(deep.max()), 1.0))).astype(np.uint8)
+        else:
+            values = np.asarray(image.convert("L"))
+    except (UnidentifiedImageError, Image.DecompressionBombError, SyntaxError) as error:
+        raise UsageError(f"the mask {name} is not a picture that can be read") from error
+    if not values.any():
+        raise UsageError(f"the mask {name} is empty: nothing in it is marked")
+    try:
+        return fitted(values, size)
+    except UsageError as error:
+        raise UsageError(f"{name}: {error}") from error
+
+
+def fitted(values: Values, size: tuple[int, int], nearest: bool = False) -> Values:
+    """A map of any size -> (H,W), if it has the picture's shape; UsageError otherwise."""
+    height, width = values.shape
+    if (height, width) == size:
+        return values
+    if abs(width * size[0] / (height * size[1]) - 1) > SAME_SHAPE:
+        raise UsageError(
+            f"a mask of {width} x {height} does not fit a picture of {size[1]} x {size[0]}: it is scaled, but not bent"
+        )
+    return resized(values, size, nearest)
+
+
+def resized(values: Values, size: tuple[int, int], nearest: bool = False) -> Values:
+    """A map of any size -> (H,W), bent where its shape is another."""
+    from PIL import Image
+
+    kind = Image.Resampling.NEAREST if nearest else Image.Resampling.BILINEAR
+    return np.asarray(Image.fromarray(values).resize((size[1], size[0]), kind))
