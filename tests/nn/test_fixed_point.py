@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from regio.nn.fixed_point import FixedPointNet
+from regio.nn.fixed_point import FixedPointContext, FixedPointNet, magnitudes, nearest
 from regio.nn.gain import RATE_STEPS
 
 
@@ -86,6 +86,45 @@ def test_sums_in_another_order_give_the_same_bits() -> None:
     order = torch.randperm(40, generator=torch.Generator().manual_seed(0))
     net.first.weight.copy_(net.first.weight[:, order].clone())
     assert torch.equal(net.exact(z[:, order], STEP), expected)
+
+
+def around() -> FixedPointContext:
+    torch.manual_seed(7)
+    net = FixedPointContext(40, 24, 30, points=5).eval().requires_grad_(False)
+    for parameter in net.parameters():
+        parameter.add_(torch.randn_like(parameter) * 0.3)
+    return net
+
+
+@pytest.mark.filterwarnings("ignore:TF32 acceleration")
+def test_what_is_said_of_neighbours_is_exact_too() -> None:
+    net, seen = around(), magnitudes(symbols_of(2, 40, (12, 9), 4)).double()
+    expected = net.exact(seen, STEP)
+    for count in (1, 3):
+        with threads(count):
+            assert torch.equal(net.exact(seen, STEP), expected)
+    with torch.backends.mkldnn.flags(enabled=False, allow_tf32=False):
+        assert torch.equal(net.exact(seen, STEP), expected)
+    assert torch.equal(net.double().exact(seen.to(memory_format=torch.channels_last), STEP), expected)
+
+
+def test_what_is_said_of_neighbours_is_what_was_trained() -> None:
+    net, seen = around(), magnitudes(symbols_of(2, 40, (12, 9), 4))
+    trained, exact = net(seen, STEP / RATE_STEPS), net.exact(seen.double(), STEP)
+    assert trained.std() > 1
+    assert (trained - exact).abs().max() < 0.1
+
+
+def test_magnitudes_grow_as_logarithms_in_eighths() -> None:
+    symbols = torch.arange(-300.0, 301)
+    found = magnitudes(symbols)
+    assert torch.equal(found * 8, torch.round(found * 8))
+    assert torch.equal(found, magnitudes(-symbols))
+    assert (found - torch.log2(1 + symbols.abs().clamp_max(15))).abs().max() <= 1 / 16
+
+
+def test_the_nearest_whole_number_takes_halves_upwards() -> None:
+    assert nearest(torch.tensor([-1.5, -0.5, 0.49, 0.5, 2.5])).tolist() == [-1, 0, 0, 1, 3]
 
 
 # The steps of docs/format.md, "levels by whole numbers", in Python's own integers.

@@ -23,12 +23,13 @@ from regio.entropy.tables import LEVELS
 from regio.models.context import ChannelContext, to_level
 from regio.models.paper_transforms import StridedTransform
 from regio.models.patch_transforms import PatchTransform
-from regio.models.two_pass import TwoPass, TwoPassContext
+from regio.models.regional_parts import RegionalParts
+from regio.models.two_pass import HyperContext, TwoPass, TwoPassContext
 from regio.nn.conv import subpixel
 from regio.nn.fixed_point import FixedPointNet
 from regio.nn.gain import GainUnit, rate_step
 from regio.nn.norm import lower_bound
-from regio.nn.regional import GridRegions, LabelRegions, PrototypeCoder, RegionAdaptiveTransform, Regions
+from regio.nn.regional import GridRegions, LabelRegions, Regions
 
 STREAMS = ("prototypes_shallow", "prototypes_deep", "z", "y")  # in the order in which a file holds them
 
@@ -159,7 +160,7 @@ class SegPIC(nn.Module):
         self.h_a = hyper_stack(latent, config.hyper_down, down=True)
         if config.hyper_magnitudes:
             self.h_a[0] = nn.Conv2d(2 * latent, config.hyper_down[0][0], 1)
-        self.z_prior = FactorizedPrior(hyper, config.prior_start)
+        self.z_prior, self.z_context = _hyper_prior(config)
         self.h_mean = hyper_stack(hyper, config.hyper_up, down=False)
         if config.exact_scales is None:
             self.h_scale = hyper_stack(hyper, config.hyper_up, down=False)
@@ -223,8 +224,13 @@ class SegPIC(nn.Module):
             seen = torch.cat([seen, torch.log1p(seen.abs())], dim=1)
         z = None if seen is None else self.h_a(seen)
         z_size = (size[0] // self.hyper_stride, size[1] // self.hyper_stride)
-        z_hat = coder.factorized("z", z, self.z_prior, z_size)
-        mean, scale = self.h_mean(z_hat), self._scales(z_hat, rate, coder)
+        if self.z_context is not None and rate is not None:
+            symbols = z_hat = self.z_context(z, rate, coder, z_size)
+        else:
+            assert self.z_prior is not None
+            z_hat = coder.factorized("z", z, self.z_prior, z_size)
+            symbols = straight_through(self.z_prior.round(z_hat), z_hat - self.z_prior.medians())
+        mean, scale = self.h_mean(z_hat), self._scales(z_hat, symbols, rate, coder)
         if self.regional is not None and deep is not None:
             mean, scale = self.regional.adapt(mean, scale, deep, where)
         guard = 0.0 if self.config.exact_scales else self.config.guard
@@ -249,60 +255,21 @@ class SegPIC(nn.Module):
     def priors(self) -> dict[str, FactorizedPrior]:
         """The factorised priors by the stream they code."""
         regional = self.regional
-        found = {"z": self.z_prior}
+        found = {} if self.z_prior is None else {"z": self.z_prior}
         if regional is not None:
             found |= {"prototypes_shallow": regional.shallow_prior, "prototypes_deep": regional.deep_prior}
         return found
 
-    def _scales(self, z_hat: Tensor, rate: Tensor | None, coder: Coder) -> Tensor:
-        """ẑ (B,C,h/t,w/t) -> features for the scales, or, where they are exact, levels (B,M,h,w)."""
+    def _scales(self, z_hat: Tensor, symbols: Tensor, rate: Tensor | None, coder: Coder) -> Tensor:
+        """ẑ (B,C,h/t,w/t) and its symbols -> features for the scales, or, where they are exact, levels (B,M,h,w)."""
         if self.config.exact_scales is None:
             features: Tensor = self.h_scale(z_hat)
             return features
-        symbols = straight_through(self.z_prior.round(z_hat), z_hat - self.z_prior.medians())
         assert rate is not None
         if isinstance(coder, RateEstimator):
             levels: Tensor = self.levels(symbols, rate)
             return levels if self.config.two_pass else lower_bound(levels, 0.0)
         return self.levels.exact(symbols, rate_step(rate))
-
-
-class RegionalParts(nn.Module):
-    """All that [1] adds to its baseline for regions: two prototype coders, their priors, and the RATs they steer."""
-
-    def __init__(self, config: SegPICConfig) -> None:
-        super().__init__()
-        side = config.hyper_up[-1][0]
-        fresh = config.rate_points > 0  # our own models start every RAT as the identity
-
-        def rat(channels: int, prototypes: int) -> RegionAdaptiveTransform:
-            return RegionAdaptiveTransform(channels, prototypes, config.rat_inner, zero_init=fresh)
-
-        self.shallow_coder = PrototypeCoder(config.shallow_codes, config.shallow_decode)
-        self.deep_coder = PrototypeCoder(config.deep_codes, config.deep_decode)
-        self.shallow_prior = FactorizedPrior(config.shallow_codes[-1], config.prior_start)
-        self.deep_prior = FactorizedPrior(config.deep_codes[-1], config.prior_start)
-        self.analysis = rat(config.shallow, config.shallow)
-        self.synthesis = rat(config.shallow, config.shallow)
-        self.hyper = rat(config.latent, config.latent)
-        self.means = rat(side, config.latent)
-        self.scales = rat(side, config.latent) if config.exact_scales is None else None
-
-    def adapt(self, mean: Tensor, scale: Tensor, deep: Tensor, where: Regions) -> tuple[Tensor, Tensor]:
-        """Features for means and scales (B,side,h,w), transformed by region; exact scales stay as they are."""
-        return self.means(mean, deep, where), scale if self.scales is None else self.scales(scale, deep, where)
-
-    def code_shallow(self, codes: Tensor | None, coder: Coder, where: Regions, size: tuple[int, int]) -> Tensor:
-        """Codes (B,K,r,s) or None -> decoded shallow prototypes (B,N,r,s); size: (h,w) of y'."""
-        present = _present(where, size)
-        hat = coder.factorized("prototypes_shallow", codes, self.shallow_prior, where.size, present)
-        return self.shallow_coder.decode(hat)
-
-    def code_deep(self, y: Tensor | None, coder: Coder, where: Regions, size: tuple[int, int]) -> Tensor:
-        """Latent y (B,M,h,w) or None -> decoded deep prototypes (B,M,r,s)."""
-        codes = None if y is None else self.deep_coder.encode(where.pool(y))
-        hat = coder.factorized("prototypes_deep", codes, self.deep_prior, where.size, _present(where, size))
-        return self.deep_coder.decode(hat)
 
 
 def _context(config: SegPICConfig) -> ChannelContext | TwoPassContext | None:
@@ -323,9 +290,12 @@ def _context(config: SegPICConfig) -> ChannelContext | TwoPassContext | None:
     )
 
 
-def _present(where: Regions, size: tuple[int, int]) -> Tensor | None:
-    """Which regions exist (B,r,s), or None where all do."""
-    return None if isinstance(where, GridRegions) else where.present(size)
+def _hyper_prior(config: SegPICConfig) -> tuple[FactorizedPrior | None, HyperContext | None]:
+    """What codes the hyper-latent: one of the two."""
+    channels = config.hyper_down[-1][0]
+    if config.two_pass and config.two_pass.hyper:
+        return None, HyperContext(channels, config.two_pass.hyper, config.rate_points)
+    return FactorizedPrior(channels, config.prior_start), None
 
 
 def _first_gains(config: SegPICConfig) -> Tensor:
@@ -364,7 +334,7 @@ XS = SegPICConfig(
     hyper_magnitudes=True,
     exact_scales=ExactScales(widths=(96, 96)),
     slices=0,
-    two_pass=TwoPass(slices=(8, 24, 48, 80, 160)),
+    two_pass=TwoPass(slices=(8, 24, 48, 80, 160), hyper=48),
     prior_start=2.0,
     rate_points=9,
     log_gains=(-2.2, 2.1),
@@ -379,7 +349,7 @@ TOY = replace(
     hyper_down=((12, 1), (8, 2)),
     hyper_up=((8, 2), (12, 1)),
     exact_scales=ExactScales(widths=(8, 8)),
-    two_pass=TwoPass(slices=(2, 4, 6), hidden=8, level_hidden=4),
+    two_pass=TwoPass(slices=(2, 4, 6), hidden=8, level_hidden=4, hyper=8),
 )
 SEGPIC = SegPICConfig()
 ZOU = replace(SEGPIC, transform=StridedTransform(tail=0), sal=False, rat=False)

@@ -1,8 +1,8 @@
 """Context in two passes a slice: half the latents of a slice on a checkerboard, then the rest between them.
 
 Ours, in the place of the channel-wise context of [1] (`regio.models.context`), for models whose scales are exact.
-Slices of growing width, as in ELIC (He et al. 2022): the few channels that hold most of the bits at low rates come first
-and all later ones see them.
+Slices of growing width, as in ELIC (He et al. 2022): the few channels that hold most of the bits at low rates come
+first and all later ones see them.
 """
 
 from dataclasses import dataclass
@@ -10,20 +10,23 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from regio.entropy import Coder
+from regio.entropy import Coder, RateEstimator, scale_to_level
+from regio.entropy.coders import straight_through
 from regio.models.context import context_net
 from regio.nn.checkerboard import join, split
-from regio.nn.fixed_point import FixedPointContext, magnitudes
+from regio.nn.fixed_point import INPUT_LIMIT, OUTPUT_SCALE, WEIGHT_UNIT, FixedPointContext, magnitudes, nearest
+from regio.nn.gain import RateTable, rate_step
 from regio.nn.norm import lower_bound
 
 
 @dataclass(frozen=True, kw_only=True)
 class TwoPass:
-    """Numbers of this context: channels of each slice, width of the networks for means and of those for levels."""
+    """Channels of each slice, width of the networks for means and of those for levels."""
 
     slices: tuple[int, ...]
     hidden: int = 96
     level_hidden: int = 32
+    hyper: int = 0  # width of the context of the hyper-latent; 0: its symbols are taken as independent
 
 
 class SlicePass(nn.Module):
@@ -102,8 +105,65 @@ class TwoPassContext(nn.Module):
         return torch.cat(done, dim=1)
 
 
-def _run(net: FixedPointContext, seen: Tensor, exact: bool) -> Tensor:
-    more: Tensor = net.exact(seen) if exact else net(seen)
+class HyperContext(nn.Module):
+    """Codes the hyper-latent in three passes, each seeing the one before: a quarter, a quarter between, the other half.
+
+        0 2 0 2
+        2 1 2 1
+        0 2 0 2      first pass: mean and level by channel and rate; then by what is known around, too
+
+    Means are whole numbers and levels exact, so the sums of symbols and means are whole numbers that every machine
+    finds alike: what the levels of the latent are computed from. Ours, in the place of the factorised prior.
+    """
+
+    passes = (((0, 0),), ((1, 1),), ((0, 1), (1, 0)))  # (row, column) modulo 2
+
+    def __init__(self, channels: int, inner: int, points: int) -> None:
+        super().__init__()
+        self.channels = channels
+        level = scale_to_level(torch.tensor(2.0)).item() / OUTPUT_SCALE
+        start = torch.cat([torch.zeros(channels), torch.full((channels,), level)])
+        self.first = RateTable(start.repeat(points, 1))
+        self.nets = nn.ModuleList(FixedPointContext(2 * channels, inner, 2 * channels, points) for _ in self.passes[1:])
+
+    def forward(self, z: Tensor | None, rate: Tensor, coder: Coder, size: tuple[int, int]) -> Tensor:
+        """z (B,C,h,w), None when reading, rate (B,) or (B,1,h,w), size (h,w) -> whole numbers (B,C,h,w)."""
+        exact = not isinstance(coder, RateEstimator)
+        device = rate.device
+        rate = rate_step(rate).cpu() if exact else rate
+        table = self.first.exact(rate, WEIGHT_UNIT) if exact else self.first(rate)
+        start = table.expand(-1, -1, *size) * OUTPUT_SCALE
+        done = torch.zeros(len(start), self.channels, *size, device=device)
+        for places, net in zip(self.passes, (None, *self.nets), strict=True):
+            at = _positions(places, size, device)
+            if not len(at):
+                continue
+            guess = start if net is None else start + _run(net, self._seen(done, exact), exact, rate)
+            mean, level = (half.flatten(2)[:, :, None, at.to(guess.device)] for half in guess.chunk(2, dim=1))
+            whole = nearest(mean) if exact else straight_through(nearest(mean), mean)
+            values = None if z is None else z.float().flatten(2)[:, :, None, at]
+            coded = coder.gaussian("z", values, whole.to(device, torch.float32), _bounded(level, exact), 0.0)
+            done = done.flatten(2).index_copy(2, at, coded.flatten(2)).reshape(done.shape)
+        return done
+
+    def _seen(self, done: Tensor, exact: bool) -> Tensor:
+        """Values, reduced and bounded, and their magnitudes (B,2C,h,w)."""
+        values = _placed(done.clamp(-INPUT_LIMIT, INPUT_LIMIT), exact)
+        return torch.cat([values / 8, magnitudes(torch.round(values.detach()))], dim=1)
+
+
+def _positions(places: tuple[tuple[int, int], ...], size: tuple[int, int], device: torch.device) -> Tensor:
+    """Raster positions (n,) of a map (h,w) whose row and column are one of `places` modulo 2."""
+    rows, columns = torch.arange(size[0])[:, None] % 2, torch.arange(size[1])[None] % 2
+    chosen = torch.zeros(size, dtype=torch.bool)
+    for row, column in places:
+        chosen |= (rows == row) & (columns == column)
+    return chosen.flatten().nonzero()[:, 0].to(device)
+
+
+def _run(net: nn.Module, seen: Tensor, exact: bool, rate: Tensor | None = None) -> Tensor:
+    assert isinstance(net, FixedPointContext)
+    more: Tensor = net.exact(seen, rate) if exact else net(seen, rate)
     return more
 
 

@@ -21,7 +21,7 @@ ACTIVATION_LIMIT = 2.0**10
 INPUT_LIMIT = 255.0
 FAN_IN_LIMIT = 2**20  # terms of one sum: 2**20 * 2**3 * 2**10 = 2**33
 OUTPUT_SCALE = 8.0  # the last layer's output times this: levels run to 63, layers like values near one
-_SLOPE = 0.125  # of the leaky rectifier: a power of two, so that it stays exact
+SLOPE = 0.125  # of the leaky rectifier: a power of two, so that it stays exact
 
 
 class FixedPointNet(nn.Module):
@@ -51,9 +51,9 @@ class FixedPointNet(nn.Module):
         """symbols (B,C,h,w), whole numbers; rate (B,) or (B,1,h,w) -> (B,out,h*2**ups,w*2**ups) float32."""
         with torch.autocast(symbols.device.type, enabled=False):
             x = self.first(symbols.float().clamp(-INPUT_LIMIT, INPUT_LIMIT)) + self.rate_first(rate)
-            x = F.leaky_relu(x, _SLOPE)
+            x = F.leaky_relu(x, SLOPE)
             for conv in self.ups:
-                x = F.leaky_relu(F.pixel_shuffle(conv(x), 2), _SLOPE)
+                x = F.leaky_relu(F.pixel_shuffle(conv(x), 2), SLOPE)
             levels: Tensor = (self.last(x) + repeat_to(self.rate_last(rate), _size(x))) * OUTPUT_SCALE
         return levels
 
@@ -62,45 +62,57 @@ class FixedPointNet(nn.Module):
         """symbols (B,C,h,w), step (B,) or (B,1,h,w) int64 rate steps -> (B,out,...) float64 on the CPU, exact."""
         x = symbols.cpu().double().clamp(-INPUT_LIMIT, INPUT_LIMIT)
         step = step.cpu()
-        x = _leaky(_exact_conv(self.first, x) + self.rate_first.exact(step, WEIGHT_UNIT))
+        x = exact_leaky(exact_conv(self.first, x) + self.rate_first.exact(step, WEIGHT_UNIT))
         for conv in self.ups:
             assert isinstance(conv, nn.Conv2d)
-            x = _leaky(F.pixel_shuffle(_exact_conv(conv, x), 2))
-        return (_exact_conv(self.last, x) + repeat_to(self.rate_last.exact(step, WEIGHT_UNIT), _size(x))) * OUTPUT_SCALE
+            x = exact_leaky(F.pixel_shuffle(exact_conv(conv, x), 2))
+        return (exact_conv(self.last, x) + repeat_to(self.rate_last.exact(step, WEIGHT_UNIT), _size(x))) * OUTPUT_SCALE
 
 
 class FixedPointContext(nn.Module):
-    """What symbols that are already decoded say about the spread of those to come: 3x3 ─ leaky ─ 1x1.
+    """What symbols that are already decoded say about those to come: 3x3 ─ [+rate] ─ leaky ─ 1x1; starts as zero.
 
-    Works on `magnitudes`, gives what is to be added to the levels, and starts as zero. `forward` and `exact` as in
-    `FixedPointNet`.
+    Works on multiples of 1/8 such as `magnitudes`. `forward` and `exact` as in `FixedPointNet`.
     """
 
-    def __init__(self, channels: int, inner: int, out: int) -> None:
+    def __init__(self, channels: int, inner: int, out: int, points: int = 0) -> None:
+        """points: of the rate, where it has a say."""
         super().__init__()
         self.first = nn.Conv2d(channels, inner, 3, padding=1)
+        self.rate = RateTable(torch.zeros(points, inner)) if points else None
         self.last = nn.Conv2d(inner, out, 1)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)  # type: ignore[arg-type]
         if 9 * channels > FAN_IN_LIMIT:
             raise ValueError("too many channels for exact sums")
 
-    def forward(self, seen: Tensor) -> Tensor:
-        """Magnitudes (B,C,h,w) -> (B,out,h,w) float32."""
+    def forward(self, seen: Tensor, rate: Tensor | None = None) -> Tensor:
+        """seen (B,C,h,w); rate (B,) or (B,1,h,w) -> (B,out,h,w) float32."""
         with torch.autocast(seen.device.type, enabled=False):
-            more: Tensor = self.last(F.leaky_relu(self.first(seen.float()), _SLOPE)) * OUTPUT_SCALE
+            x = self.first(seen.float())
+            if self.rate is not None and rate is not None:
+                x = x + self.rate(rate)
+            more: Tensor = self.last(F.leaky_relu(x, SLOPE)) * OUTPUT_SCALE
         return more
 
     @torch.no_grad()
-    def exact(self, seen: Tensor) -> Tensor:
-        """Magnitudes (B,C,h,w) float64 on the CPU -> (B,out,h,w) float64, exact."""
-        return _exact_conv(self.last, _leaky(_exact_conv(self.first, seen))) * OUTPUT_SCALE
+    def exact(self, seen: Tensor, step: Tensor | None = None) -> Tensor:
+        """seen (B,C,h,w) float64 on the CPU; step: rate steps as in FixedPointNet -> (B,out,h,w) float64, exact."""
+        x = exact_conv(self.first, seen)
+        if self.rate is not None and step is not None:
+            x = x + self.rate.exact(step.cpu(), WEIGHT_UNIT)
+        return exact_conv(self.last, exact_leaky(x)) * OUTPUT_SCALE
+
+
+def nearest(x: Tensor) -> Tensor:
+    """The nearest whole number, halves up: the same on every machine."""
+    return torch.floor(x + 0.5)
 
 
 def magnitudes(symbols: Tensor) -> Tensor:
     """Whole numbers -> about log2(1 + |symbol|) in eighths, the same on every machine: a table and no logarithm."""
     table = symbols.new_tensor(_MAGNITUDES) / 8
-    return table[symbols.abs().clamp_max(len(_MAGNITUDES) - 1).long()]
+    return table[symbols.abs().nan_to_num().clamp_max(len(_MAGNITUDES) - 1).long()]
 
 
 # 8 log2(1 + k) to the nearest whole number
@@ -111,19 +123,21 @@ def _size(x: Tensor) -> tuple[int, int]:
     return x.shape[2], x.shape[3]
 
 
-def _fixed(x: Tensor, unit: float) -> Tensor:
+def fixed(x: Tensor, unit: float) -> Tensor:
     """Nearest multiple of `unit`, halves up: floor is exact, a rounding mode need not be the same everywhere."""
     return torch.floor(x / unit + 0.5) * unit
 
 
-def _leaky(x: Tensor) -> Tensor:
-    return _fixed(torch.where(x > 0, x, x * _SLOPE), ACTIVATION_UNIT).clamp(-ACTIVATION_LIMIT, ACTIVATION_LIMIT)
+def exact_leaky(x: Tensor) -> Tensor:
+    """The leaky rectifier in fixed point, bounded."""
+    return fixed(torch.where(x > 0, x, x * SLOPE), ACTIVATION_UNIT).clamp(-ACTIVATION_LIMIT, ACTIVATION_LIMIT)
 
 
-def _exact_conv(conv: nn.Conv2d, x: Tensor) -> Tensor:
+def exact_conv(conv: nn.Conv2d, x: Tensor) -> Tensor:
+    """A convolution whose weights are rounded to fixed point; x float64 on the CPU, in fixed point."""
     assert conv.bias is not None
     weight, bias = (
-        _fixed(p.detach().cpu().double().clamp(-WEIGHT_LIMIT, WEIGHT_LIMIT), WEIGHT_UNIT)
+        fixed(p.detach().cpu().double().clamp(-WEIGHT_LIMIT, WEIGHT_LIMIT), WEIGHT_UNIT)
         for p in (conv.weight, conv.bias)
     )
     return F.conv2d(x, weight, bias, padding=conv.padding)
