@@ -195,8 +195,10 @@ def test_contradictory_numbers_are_refused() -> None:
 def test_a_preset_with_some_numbers_changed() -> None:
     config = configure("toy", {"rat_inner": 6, "transform": {"units": [1, 0, 0, 0]}, "two_pass": {"hidden": 5}})
     assert (config.rat_inner, config.two_pass.hidden) == (6, 5)
+    assert configure("toy", {"two_pass": False, "rat": False}).two_pass is None
     with pytest.raises(ValueError, match="preset toy"):
         configure("toy", {"latents": 24})
+    assert configure("toy", {"two_pass": False, "rat": False}).two_pass is None
     with pytest.raises(ValueError, match="preset toy"):
         configure("toy", {"transform": {"unit": 1}})
 
