@@ -36,7 +36,8 @@ from regio.errors import RegioError
 from regio.evaluation.bd_rate import BDRate, Curve, bd_rate, find_curves
 from regio.evaluation.columns import columns, figure
 from regio.evaluation.contestants import OwnCodec
-from regio.evaluation.report import MeanCurve, mean_curves, means_table, plot, write_curves
+from regio.evaluation.means import MeanCurve, mean_curves, means_table, write_curves
+from regio.evaluation.plots import plot
 from regio.evaluation.sweep import Outcome, Row, find_pictures, sweep
 from regio.images import read_picture
 from regio.info import inspect

@@ -12,7 +12,9 @@ from PIL import Image
 
 from regio.errors import UsageError
 from regio.evaluation.bd_rate import Curve, read_curve
-from regio.evaluation.report import bd_table, markdown, mean_curves, means_table, plot, write_curves, write_report
+from regio.evaluation.means import mean_curves, means_table, write_curves
+from regio.evaluation.plots import plot
+from regio.evaluation.report import bd_table, markdown, write_report
 from regio.evaluation.sweep import Outcome, Problem, Row
 
 
@@ -64,7 +66,17 @@ def test_written_curves_read_back_as_result_files(tmp_path: Path) -> None:
     (path,) = write_curves(mean_curves(ROWS), tmp_path)
     assert path.name == "c.json"
     stored = json.loads(path.read_text())
-    assert set(stored) == {"name", "description", "results", "settings", "pictures", "weights", "commits"}
+    assert set(stored) == {
+        "name",
+        "description",
+        "results",
+        "settings",
+        "pictures",
+        "weights",
+        "commits",
+        "devices",
+        "judges",
+    }
     assert set(stored["results"]) == {"bpp", "psnr-rgb", "ms-ssim-rgb", "encoding_time", "decoding_time"}
     assert read_curve(path).qualities == pytest.approx((32, 38))
 
@@ -101,7 +113,7 @@ def test_a_report_holds_curves_rates_plots_and_problems(tmp_path: Path) -> None:
     names = {path.relative_to(tmp_path).as_posix() for path in report.files}
     assert names == {
         "curves/c.json", "curves/better.json", "rd_psnr.png", "rd_psnr.svg", "rd_ms_ssim.png", "rd_ms_ssim.svg",
-        "bd_rates.json", "bd_rates.md", "problems.csv",
+        "bd_rates.json", "bd_rates.md", "problems.csv", "index.html",
     }  # fmt: skip
     assert all(path.stat().st_size for path in report.files)
     assert [(entry.name, entry.anchor, entry.metric) for entry in report.bd_rates] == [

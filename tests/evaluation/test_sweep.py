@@ -37,8 +37,16 @@ class Rounding:
     def decode(self, data: bytes) -> np.ndarray:
         return np.frombuffer(zlib.decompress(data[2:]), np.uint8).reshape(data[0], data[1], 3)
 
+    device = "cpu, 1 thread"
+
     def at_bytes(self, pixels: np.ndarray, budget: int) -> SizedFile:
         raise NotImplementedError
+
+    def aimed_at(self, mask: np.ndarray | None) -> Rounding:
+        return self
+
+    def share_inside(self, pixels: np.ndarray, setting: float, mask: np.ndarray) -> float:
+        return float(mask.mean())
 
 
 @pytest.fixture

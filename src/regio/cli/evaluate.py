@@ -1,24 +1,35 @@
 """regio evaluate: rate-distortion of codecs over a folder of pictures."""
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from regio.cli.options import Device, Json, needs_extra
 
+if TYPE_CHECKING:
+    from regio.cli.progress import Progress
+    from regio.evaluation.contestants import Lineup
+    from regio.evaluation.judging import Judges
+    from regio.evaluation.report import Report
+    from regio.evaluation.sweep import Outcome
+
+CODECS_HELP = (
+    "with commas: Regio models, jpeg, webp, jpeg2000, avif, avif-psnr, avif-slow, jxl, hevc, hevc-default, vvc; "
+    "default: the default model, jpeg, webp, jpeg2000, avif"
+)
+
 
 def evaluate(
-    folder: Annotated[Path, typer.Argument(help="folder of pictures; subfolders included")],
-    codecs: Annotated[
-        str | None,
-        typer.Option(
-            help="with commas: Regio models, jpeg, webp, jpeg2000, avif, avif-psnr, jxl, hevc; "
-            "default: the default model, jpeg, webp, jpeg2000, avif"
-        ),
-    ] = None,
+    folder: Annotated[Path | None, typer.Argument(help="folder of pictures; subfolders included")] = None,
+    codecs: Annotated[str | None, typer.Option(help=CODECS_HELP + "; MODEL+roi favours what --marks marks")] = None,
     qualities: Annotated[
         str | None, typer.Option(help="of the Regio models, 0 … 100, with commas; default: 0,10,…,100")
+    ] = None,
+    settings: Annotated[
+        str | None, typer.Option(help="of other codecs, in their own units: 'jpeg=5,26;avif=20'; default: 8 to 10 each")
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="folder for the report")] = Path("report"),
     anchor: Annotated[str | None, typer.Option(help="a codec of the list that the others are measured against")] = None,
@@ -26,30 +37,56 @@ def evaluate(
         Path | None, typer.Option(help="folder of result files (JSON) to draw and to measure against")
     ] = None,
     fit: Annotated[str, typer.Option(help="of BD-rates: pchip, akima or cubic; pchip is recommended")] = "pchip",
+    lpips: Annotated[str | None, typer.Option(help="also LPIPS, by squeeze (fast), alex or vgg")] = None,
+    lpips_weights: Annotated[
+        Path | None, typer.Option(help="folder with its weights; default: fetched once from their publishers")
+    ] = None,
+    marks: Annotated[
+        Path | None, typer.Option(help="regions of interest: JSON of boxes, or folder of masks; adds their PSNR")
+    ] = None,
+    roi_strength: Annotated[float, typer.Option(min=0, max=1, help="of MODEL+roi, 0 … 1")] = 0.5,
+    segmenter: Annotated[
+        str | None, typer.Option(help="adds the agreement of its labels: file.onnx or module:function")
+    ] = None,
+    fid: Annotated[bool, typer.Option("--fid", help="also FID and KID (needs torch-fidelity); slow")] = False,
+    crops: Annotated[int, typer.Option(min=0, help="pictures to show crops of in the page")] = 3,
+    crop_bpp: Annotated[float, typer.Option(min=0.001, max=24, help="bits per pixel of these crops")] = 0.2,
+    repeats: Annotated[int, typer.Option(min=1, max=99, help="of each measurement; times are medians")] = 1,
+    table: Annotated[
+        str | None, typer.Option(help="a paper's table beside ours: segpic-1, -2, -3, roi-1, mcm-1, mcm-2; or list")
+    ] = None,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """Measure codecs on a folder from real files: CSV, curves, BD-rates, plots. Goes on where it was interrupted.
+    """Measure codecs on a folder from real files: CSV, curves, BD-rates, plots, a page. Goes on where it was stopped.
 
     \b
     Examples:
       regio evaluate kodak --codecs segpic-xs,jpeg,avif --anchor avif
-      regio evaluate photos --qualities 20,40,60,80 -o report/photos
+      regio evaluate photos --qualities 20,40,60,80 --lpips squeeze -o report/photos
+      regio evaluate --table segpic-1 --references curves
     """
-    import json
-
-    from regio.cli.progress import Progress, print_result, say
-    from regio.evaluation.bd_rate import find_curves, fit_named
-    from regio.evaluation.contestants import OwnCodec, line_up, names_in
-    from regio.evaluation.report import AXES, markdown, means_table, write_report
+    from regio.cli.progress import Progress, say
+    from regio.errors import UsageError
+    from regio.evaluation.bd_rate import AXES, find_curves, fit_named
+    from regio.evaluation.contestants import line_up, names_in
+    from regio.evaluation.report import write_report
+    from regio.evaluation.scenes import scenes_of
     from regio.evaluation.sweep import find_pictures, sweep
 
     with needs_extra("eval"):
+        if table is not None:
+            print_table(table, folder, references, output, as_json)
+            return
+        if folder is None:
+            raise UsageError("name a folder of pictures, or a --table")
         method = fit_named(fit)
         own = numbers_in(qualities)
+        others = settings_in(settings)
+        judges = judges_for(lpips, lpips_weights, marks, segmenter, device)
         pictures = find_pictures(folder)
         curves = {metric: find_curves(references, metric) if references else [] for metric in AXES}
-        lineup = line_up(names_in(codecs), device=device)
+        lineup = line_up(names_in(codecs), device=device, strength=roi_strength)
         for name, reason in lineup.skipped.items():
             say(f"{name} skipped: {reason}")
         progress = Progress(1)
@@ -57,8 +94,15 @@ def evaluate(
             pictures,
             lineup.contestants,
             output / "sweep.csv",
-            settings={one.name: own for one in lineup.contestants if own and isinstance(one, OwnCodec)},
+            settings=chosen(lineup, own, others),
+            judges=judges,
+            repeats=repeats,
             progress=progress.show,
+        )
+        if fid:
+            add_fid(lineup, outcome, pictures, output, progress)
+        scenes = scenes_of(
+            outcome, pictures, lineup.contestants, rate=crop_bpp, count=crops, judges=judges, progress=progress.show
         )
         progress.clear()
         for problem in outcome.problems:
@@ -70,25 +114,104 @@ def evaluate(
             references=curves,
             anchor=anchor,
             fit=method,
+            scenes=scenes,
+            skipped=lineup.skipped,
         )
-        if as_json:
-            entries = json.loads((output / "bd_rates.json").read_text(encoding="utf-8"))
-            means = [curve.as_dict() for curve in report.curves]
-            print_result(json.dumps({"curves": means, "bd_rates": entries, "skipped": lineup.skipped}))
-            return
-        print_result(means_table(report.curves))
-        if report.bd_rates:
-            print_result("\n" + markdown(report.bd_rates).rstrip())
+        print_report(report, lineup, output, as_json)
+
+
+def judges_for(
+    lpips: str | None, weights: Path | None, marks: Path | None, segmenter: str | None, device: str
+) -> Judges:
+    """Who is asked besides PSNR and MS-SSIM."""
+    from regio.evaluation.downstream import labeller_named
+    from regio.evaluation.judging import Judges
+    from regio.evaluation.marks import read_marks
+
+    judge = None
+    if lpips is not None or weights is not None:
+        from regio.codec.devices import device_of
+        from regio.losses.perceptual import Lpips
+
+        judge = Lpips(lpips or "squeeze", weights=weights).to(device_of(device))
+    return Judges(judge, read_marks(marks) if marks else None, labeller_named(segmenter) if segmenter else None)
+
+
+def chosen(
+    lineup: Lineup, own: tuple[float, ...], others: dict[str, tuple[float, ...]]
+) -> dict[str, tuple[float, ...]]:
+    """Settings by codec, where the command line names them. UsageError for a codec that does not take part."""
+    from regio.errors import UsageError
+    from regio.evaluation.contestants import OwnCodec
+
+    names = {one.name for one in lineup.contestants} | set(lineup.skipped)
+    if strange := set(others) - names:
+        raise UsageError(f"--settings: {min(strange)} is not among the codecs: {', '.join(sorted(names))}")
+    found = {one.name: own for one in lineup.contestants if own and isinstance(one, OwnCodec)}
+    return found | others
+
+
+def add_fid(lineup: Lineup, outcome: Outcome, pictures: dict[str, Path], output: Path, progress: Progress) -> None:
+    """Print FID and KID, and keep them beside the report."""
+    from regio.cli.progress import print_result
+    from regio.evaluation.columns import columns
+    from regio.evaluation.fidelity import columns_of, fidelity
+
+    entries = fidelity(outcome.rows, pictures, lineup.contestants, output / "fid.csv", progress=progress.show)
+    progress.clear()
+    header, *rows = columns_of(entries)
+    print_result(columns(header, rows) + "\n")
+
+
+def print_report(report: Report, lineup: Lineup, output: Path, as_json: bool) -> None:
+    """The figures on standard output; where the page lies, on standard error."""
+    import json
+
+    from regio.cli.progress import print_result, say
+    from regio.evaluation.means import means_table
+    from regio.evaluation.report import markdown
+
+    if as_json:
+        entries = json.loads((output / "bd_rates.json").read_text(encoding="utf-8"))
+        means = [curve.as_dict() for curve in report.curves]
+        return print_result(json.dumps({"curves": means, "bd_rates": entries, "skipped": lineup.skipped}))
+    print_result(means_table(report.curves))
+    if report.bd_rates:
+        print_result("\n" + markdown(report.bd_rates).rstrip())
+    return say(f"the whole report: {output / 'index.html'}")
+
+
+def print_table(name: str, folder: Path | None, references: Path | None, output: Path, as_json: bool) -> None:
+    """A paper's table, its figures beside ours."""
 
 
 def numbers_in(text: str | None) -> tuple[float, ...]:
     """Qualities from a list with commas; none from None."""
     from regio.errors import UsageError
 
-    try:
-        numbers = tuple(float(part) for part in (text or "").split(",") if part.strip())
-    except ValueError:
-        raise UsageError(f"--qualities: numbers with commas are wanted, not {text!r}") from None
+    numbers = _numbers(text or "", "--qualities")
     if not all(0 <= number <= 100 for number in numbers):
         raise UsageError(f"--qualities: {text} is not within 0 … 100")
     return numbers
+
+
+def settings_in(text: str | None) -> dict[str, tuple[float, ...]]:
+    """Settings by codec from "jpeg=5,26;avif=20"; none from None."""
+    from regio.errors import UsageError
+
+    found: dict[str, tuple[float, ...]] = {}
+    for part in filter(None, (text or "").split(";")):
+        name, equals, numbers = part.partition("=")
+        found[name.strip()] = _numbers(numbers, "--settings")
+        if not equals or not found[name.strip()]:
+            raise UsageError(f"--settings: CODEC=VALUE,VALUE;CODEC=… is wanted, not {part!r}")
+    return found
+
+
+def _numbers(text: str, option: str) -> tuple[float, ...]:
+    from regio.errors import UsageError
+
+    try:
+        return tuple(float(part) for part in text.split(",") if part.strip())
+    except ValueError:
+        raise UsageError(f"{option}: numbers with commas are wanted, not {text!r}") from None

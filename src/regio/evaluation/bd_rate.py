@@ -21,10 +21,38 @@ from regio.errors import UsageError
 from regio.evaluation.metrics import decibels
 
 Fit = Literal["pchip", "akima", "cubic"]
-Metric = Literal["psnr", "ms_ssim"]
+Metric = Literal["psnr", "ms_ssim", "lpips_squeeze", "lpips_alex", "lpips_vgg", "roi_psnr", "background_psnr"]
 
-FIELD_KEYS: dict[Metric, tuple[str, ...]] = {"psnr": ("psnr-rgb", "psnr"), "ms_ssim": ("ms-ssim-rgb", "ms-ssim")}
+FIELD_KEYS: dict[Metric, tuple[str, ...]] = {
+    "psnr": ("psnr-rgb", "psnr"),
+    "ms_ssim": ("ms-ssim-rgb", "ms-ssim"),
+    "lpips_squeeze": ("lpips-squeeze",),
+    "lpips_alex": ("lpips-alex",),
+    "lpips_vgg": ("lpips-vgg",),
+    "roi_psnr": ("roi-psnr-rgb",),
+    "background_psnr": ("background-psnr-rgb",),
+}
 """What the field's result files call a metric; the first is what we write."""
+
+AXES: dict[Metric, str] = {
+    "psnr": "PSNR (RGB), dB",
+    "ms_ssim": "MS-SSIM (RGB), −10 log₁₀(1 − m), dB",
+    "lpips_squeeze": "LPIPS (SqueezeNet), −10 log₁₀ l, dB",
+    "lpips_alex": "LPIPS (AlexNet), −10 log₁₀ l, dB",
+    "lpips_vgg": "LPIPS (VGG-16), −10 log₁₀ l, dB",
+    "roi_psnr": "PSNR inside the region, dB",
+    "background_psnr": "PSNR outside the region, dB",
+}
+
+
+def in_decibels(value: float, metric: Metric) -> float:
+    """A metric's value on the scale in which curves rise and are integrated; MS-SSIM over 1 is dB already."""
+    if metric == "ms_ssim":
+        return value if value > 1 else decibels(value)
+    if metric.startswith("lpips"):
+        return decibels(1 - value)
+    return value
+
 
 FEWEST_POINTS: dict[Fit, int] = {"pchip": 2, "akima": 2, "cubic": 4}
 
@@ -76,6 +104,17 @@ class BDRate(NamedTuple):
     high: float
     points: tuple[int, int]  # that counted: of the curve, of the anchor
     note: str = ""
+
+
+BD_COLUMNS = ("codec", "anchor", "metric", "BD-rate", "fit", "overlap, dB", "points (codec, anchor)")
+
+
+def bd_cells(entry: BDRate) -> tuple[str, ...]:
+    """The cells of `BD_COLUMNS`: the number never without anchor, fit, overlap and points."""
+    number = f"{entry.percent:+.2f} %" if not entry.note else entry.note
+    overlap = "–" if math.isnan(entry.low) else f"{entry.low:.2f}–{entry.high:.2f}"
+    points = f"{entry.points[0]}, {entry.points[1]}"
+    return entry.name, entry.anchor, entry.metric, number, entry.fit, overlap, points
 
 
 def bd_rate(anchor: Curve, curve: Curve, *, metric: Metric = "psnr", fit: Fit = "pchip") -> BDRate:
@@ -139,7 +178,7 @@ def find_curves(folder: Path, metric: Metric = "psnr") -> list[Curve]:
 def read_curve(path: Path, metric: Metric = "psnr", *, name: str | None = None) -> Curve:
     """A curve from a result file in the field's shape: {"name", "results": {"bpp": [...], "psnr-rgb": [...]}}.
 
-    MS-SSIM becomes decibels; values over 1 are taken to be decibels already. `name` defaults to the file's stem.
+    Values become decibels (`in_decibels`). `name` defaults to the file's stem.
     Raises UsageError if the file cannot be read or lacks the metric.
     """
     try:
@@ -151,6 +190,4 @@ def read_curve(path: Path, metric: Metric = "psnr", *, name: str | None = None) 
         raise UsageError(f"{path}: holds no {FIELD_KEYS[metric][0]}") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path}: not a result file ({type(error).__name__}: {error})") from None
-    if metric == "ms_ssim":
-        values = [value if value > 1 else decibels(value) for value in values]
-    return Curve.through(name or path.stem, rates, values)
+    return Curve.through(name or path.stem, rates, [in_decibels(value, metric) for value in values])

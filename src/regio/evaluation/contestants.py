@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
 from regio.errors import UsageError
+from regio.evaluation.marks import Mask
 from regio.evaluation.opponents import OPPONENTS, SizedFile
 from regio.images import Pixels
 
 if TYPE_CHECKING:
+    import torch
+
     from regio.codec import Codec
 
 
@@ -41,31 +45,52 @@ class Contestant(Protocol):
     def decode(self, data: bytes) -> Pixels:
         """The picture in a file."""
 
+    @property
+    def device(self) -> str:
+        """Where it runs, and with how many threads."""
+
     def at_bytes(self, pixels: Pixels, budget: int) -> SizedFile:
         """The best file of at most `budget` bytes."""
 
+    def aimed_at(self, mask: Mask | None) -> Contestant:
+        """The same codec with its attention on a region (H,W) of the picture that comes; itself if it has none."""
 
-@dataclass(frozen=True)
+    def share_inside(self, pixels: Pixels, setting: float, mask: Mask) -> float:
+        """Part of the bits, 0..1, that it spends inside a region (H,W); NaN if it cannot tell."""
+
+
+@dataclass(frozen=True, eq=False)
 class OwnCodec:
-    """One of Regio's codecs as a contestant; its settings are qualities, 0..100."""
+    """One of Regio's codecs as a contestant; its settings are qualities, 0..100.
+
+    strength: None, or how strongly it favours the region marked in a picture ("+roi" in its name). Where no region is
+    marked it codes the picture as ever.
+    """
 
     codec: Codec
     settings: tuple[float, ...] = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
+    strength: float | None = None
+    mask: Mask | None = None
 
     @property
     def name(self) -> str:
-        return self.codec.name
+        return self.codec.name + ("" if self.strength is None else ROI)
 
     @property
     def description(self) -> str:
-        return f"Regio {self.codec.name}"
+        aim = "" if self.strength is None else f", region of interest at strength {self.strength:g}"
+        return f"Regio {self.codec.name}{aim}"
 
     @property
     def weights(self) -> str:
-        return self.codec.fingerprint
+        return self.codec.fingerprint + ("" if self.strength is None else f" strength {self.strength:g}")
+
+    @property
+    def device(self) -> str:
+        return device_name(self.codec.device)
 
     def encode(self, pixels: Pixels, setting: float) -> bytes:
-        return self.codec.encode(pixels, quality=setting, strip=True)
+        return self.codec.encode(pixels, quality=setting, strip=True, **self._aim())
 
     def decode(self, data: bytes) -> Pixels:
         return np.asarray(self.codec.decode(data).convert("RGB"))
@@ -74,10 +99,21 @@ class OwnCodec:
         from regio.info import inspect
 
         try:
-            data = self.codec.encode(pixels, max_bytes=budget, strip=True)
+            data = self.codec.encode(pixels, max_bytes=budget, strip=True, **self._aim())
         except UsageError:  # not even quality 0 fits
-            data = self.codec.encode(pixels, quality=0, strip=True)
+            data = self.codec.encode(pixels, quality=0, strip=True, **self._aim())
         return SizedFile(data, inspect(data).quality, len(data) <= budget)
+
+    def aimed_at(self, mask: Mask | None) -> OwnCodec:
+        return self if self.strength is None or mask is None else replace(self, mask=mask)
+
+    def share_inside(self, pixels: Pixels, setting: float, mask: Mask) -> float:
+        return math.nan
+
+    def _aim(self) -> dict[str, Any]:
+        if self.mask is None:
+            return {}
+        return {"roi": self.mask.astype(np.uint8) * 255, "roi_strength": self.strength}
 
 
 class Lineup(NamedTuple):
@@ -87,6 +123,7 @@ class Lineup(NamedTuple):
     skipped: dict[str, str]  # name -> the reason
 
 
+ROI = "+roi"
 OPPONENTS_BY_DEFAULT = ("jpeg", "webp", "jpeg2000", "avif")
 
 
@@ -99,8 +136,9 @@ def names_in(text: str | None) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def line_up(names: Sequence[str], *, device: str = "auto") -> Lineup:
-    """Contestants by name: an opponent's, a bundled codec's, or the path of weights.
+def line_up(names: Sequence[str], *, device: str = "auto", strength: float = 0.5) -> Lineup:
+    """Contestants by name: an opponent's, a bundled codec's, or the path of weights; of the latter two, with "+roi" as
+    well: then the codec favours marked regions with that strength.
 
     An opponent whose library is not installed is skipped with the reason. A name that is neither an opponent nor
     weights raises what `regio.load` raises; an empty list or a name given twice, UsageError.
@@ -116,9 +154,20 @@ def line_up(names: Sequence[str], *, device: str = "auto") -> Lineup:
         if opponent is None:
             import regio
 
-            contestants.append(OwnCodec(regio.load(name, device=device)))
+            codec = regio.load(name.removesuffix(ROI), device=device)
+            contestants.append(OwnCodec(codec, strength=strength if name.endswith(ROI) else None))
         elif reason := opponent.missing():
             skipped[name] = reason
         else:
             contestants.append(opponent)
     return Lineup(tuple(contestants), skipped)
+
+
+def device_name(device: torch.device) -> str:
+    """A device and what its speed depends on: "cpu, 1 thread", "cuda (NVIDIA H200)"."""
+    import torch
+
+    if device.type == "cuda":
+        return f"cuda ({torch.cuda.get_device_name(device)})"
+    threads = torch.get_num_threads()
+    return f"{device.type}, {threads} thread{'s' * (threads > 1)}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 
 from regio.images import Pixels
 
@@ -34,6 +35,19 @@ def psnr(reference: Pixels, decoded: Pixels) -> float:
     """
     error = mse(reference, decoded)
     return math.inf if error == 0 else 10 * math.log10(PEAK**2 / error)
+
+
+def masked_psnr(reference: Pixels, decoded: Pixels, mask: npt.NDArray[np.bool_]) -> float:
+    """PSNR in dB over the pixels of (H,W) `mask` only; NaN if it holds none.
+
+    Raises ValueError if the pictures are not of one shape and uint8, or the mask is of another size.
+    """
+    _check_pair(reference, decoded)
+    if mask.shape != reference.shape[:2]:
+        raise ValueError(f"the mask is {mask.shape}, the pictures are {reference.shape[:2]}")
+    if not mask.any():
+        return math.nan
+    return psnr(reference[mask][:, None], decoded[mask][:, None])  # (pixels,1,3): a picture one pixel wide
 
 
 def ms_ssim(reference: Pixels, decoded: Pixels) -> float:

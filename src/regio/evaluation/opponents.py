@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -18,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image, features
 
+from regio.evaluation.marks import Mask
 from regio.images import Pixels
 
 
@@ -58,6 +60,19 @@ class Opponent:
         """What stands where a learned codec has its weights' fingerprint: library and version."""
         found = features.version(self.library) if self.plugin is None else version(self.library)
         return f"{self.library} {found}"
+
+    @property
+    def device(self) -> str:
+        """All of them run on one thread."""
+        return "cpu, 1 thread"
+
+    def aimed_at(self, mask: Mask | None) -> Opponent:
+        """None of them can."""
+        return self
+
+    def share_inside(self, pixels: Pixels, setting: float, mask: Mask) -> float:
+        """None of them can tell."""
+        return math.nan
 
     def encode(self, pixels: Pixels, setting: float) -> bytes:
         """(H,W,3) uint8 RGB -> bytes of a whole file."""

@@ -1,7 +1,8 @@
 """Every codec on every picture at every setting, from real files, one CSV row each.
 
 The CSV comes first and is the only state: a row is written as soon as it is measured, and a sweep that was interrupted
-reads what is there and measures the rest. Means, curves, tables and plots are made from it (see `report`).
+reads what is there and measures the rest. Means, curves, tables and plots are made from it (see `report`). Times are
+wall clock of calls that take and return main memory, so that work on an accelerator is over when the clock stops.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 from typing import IO, NamedTuple
 
 from regio.errors import RegioError, UsageError
 from regio.evaluation.contestants import Contestant
-from regio.evaluation.metrics import bpp, ms_ssim, psnr
-from regio.images import Pixels, read_picture
+from regio.evaluation.judging import Judges, Original
+from regio.evaluation.metrics import bpp
+from regio.images import read_picture
 
 SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".pgm", ".avif", ".jp2"))
 FAILURES = (RegioError, OSError, ValueError, RuntimeError, SystemError)
@@ -43,14 +46,27 @@ class Row:
     decode_seconds: float
     weights: str  # fingerprint of the weights, or library and version
     commit: str  # of the source that measured it
+    device: str = ""  # where the codec ran, and with how many threads
+    lpips: float = math.nan  # NaN (an empty field) in this and the following where nobody was asked
+    roi_psnr: float = math.nan  # dB inside the marked region
+    background_psnr: float = math.nan  # dB outside of it
+    agreement: float = math.nan  # mean IoU of a segmenter's labels with those of the original
+    roi_share: float = math.nan  # of the latents' bits inside the marked region, 0..1
+    judges: str = ""  # whose figures these are: LPIPS' backbone and hashes, the region, the segmenter
 
     @property
     def key(self) -> tuple[str, str, str, float]:
         """What need not be measured twice."""
         return self.codec, self.weights, self.picture, self.quality
 
+    def heard(self, judges: Sequence[str]) -> bool:
+        """Whether all these judges have had their say."""
+        return set(judges) <= set(self.judges.split("; "))
 
+
+NOBODY_ELSE = Judges()
 COLUMNS = tuple(column.name for column in dataclasses.fields(Row))
+COLUMNS_OF_OLD = COLUMNS[: COLUMNS.index("commit") + 1]
 _NUMBERS = {column.name: column.type for column in dataclasses.fields(Row) if column.type in ("float", "int")}
 
 
@@ -104,98 +120,108 @@ def sweep(
     table: Path,
     *,
     settings: Mapping[str, Sequence[float]] | None = None,
+    judges: Judges = NOBODY_ELSE,
+    repeats: int = 1,
     progress: Callable[[str], None] = lambda line: None,
 ) -> Outcome:
     """Measure whatever `table` (a CSV, made if absent) does not hold yet.
 
-    settings: codec name -> values instead of the contestant's own. Rows with other weights than the contestant's stay
-    in the CSV and are not used. Pictures that cannot be read, and files that cannot be made, become problems.
+    settings: codec name -> values instead of the contestant's own. judges: besides PSNR and MS-SSIM; a row that one of
+    them has not seen is measured anew. repeats: of encoding and decoding; times are medians. Rows with other weights
+    than the contestant's stay in the CSV and are not used. Pictures that cannot be read, and files that cannot be made,
+    become problems.
     """
     wanted = {one.name: tuple((settings or {}).get(one.name, one.settings)) for one in contestants}
-    done = {row.key: row for row in read_rows(table)} if table.exists() else {}
-    keys = {
-        (one.name, one.weights, name, float(setting))
-        for one in contestants
-        for name in pictures
-        for setting in wanted[one.name]
-    }
+    known = {row.key: row for row in read_rows(table)} if table.exists() else {}
+    found: dict[tuple[str, str, str, float], Row] = {}
     problems: list[Problem] = []
     commit = source_commit()
     warm: set[str] = set()
-    with _appending(table, list(done.values())) as append:
+    with _appending(table, list(known.values())) as append:
         for number, (name, path) in enumerate(pictures.items(), start=1):
-            todo = [
-                (one, float(setting))
+            jobs = {
+                (one.name, one.weights, name, float(at)): (one, float(at))
                 for one in contestants
-                for setting in wanted[one.name]
-                if (one.name, one.weights, name, float(setting)) not in done
-            ]
+                for at in wanted[one.name]
+            }
+            names = judges.names(name)
+            found |= {key: known[key] for key in jobs if key in known and known[key].heard(names)}
+            todo = [job for key, job in jobs.items() if key not in found]
             if not todo:
                 continue
             progress(f"{name} ({number} of {len(pictures)}): {len(todo)} files to make")
             try:
-                pixels = read_picture(path).pixels
+                original = judges.look_at(name, read_picture(path).pixels)
             except FAILURES as error:
                 problems.append(Problem("", name, _one_line(error)))
                 continue
             for one, setting in todo:
                 try:
                     if one.name not in warm:  # the first call pays for loading and is not timed
-                        one.decode(one.encode(pixels, setting))
+                        one.decode(one.encode(original.pixels, setting))
                         warm.add(one.name)
-                    row = measure(one, name, pixels, setting, commit=commit)
+                    row = measure(one, name, original, setting, commit=commit, repeats=repeats)
                 except FAILURES as error:
                     problems.append(Problem(one.name, name, f"at {setting:g}: {_one_line(error)}"))
                     continue
-                done[row.key] = row
+                found[row.key] = row
                 append(row)
-    return Outcome(tuple(row for key, row in done.items() if key in keys), tuple(problems))
+    return Outcome(tuple(found.values()), tuple(problems))
 
 
-def measure(contestant: Contestant, name: str, pixels: Pixels, setting: float, *, commit: str) -> Row:
-    """Encode (H,W,3) uint8 RGB at one setting, decode the bytes, and judge the result."""
-    start = time.perf_counter()
-    data = contestant.encode(pixels, setting)
-    between = time.perf_counter()
-    decoded = contestant.decode(data)
-    end = time.perf_counter()
+def measure(
+    contestant: Contestant, name: str, original: Original, setting: float, *, commit: str, repeats: int = 1
+) -> Row:
+    """Encode a picture at one setting, decode the bytes, and judge the result."""
+    aimed = contestant.aimed_at(original.mask)
+    encoding, decoding = [], []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        data = aimed.encode(original.pixels, setting)
+        between = time.perf_counter()
+        decoded = aimed.decode(data)
+        encoding.append(between - start)
+        decoding.append(time.perf_counter() - between)
     return Row(
         codec=contestant.name,
         picture=name,
         quality=float(setting),
         bytes=len(data),
-        bpp=bpp(len(data), pixels),
-        psnr=psnr(pixels, decoded),
-        ms_ssim=ms_ssim(pixels, decoded),
-        encode_seconds=between - start,
-        decode_seconds=end - between,
+        bpp=bpp(len(data), original.pixels),
+        encode_seconds=median(encoding),
+        decode_seconds=median(decoding),
         weights=contestant.weights,
         commit=commit,
+        device=contestant.device,
+        roi_share=math.nan if original.mask is None else aimed.share_inside(original.pixels, setting, original.mask),
+        judges="; ".join(original.judges.names(name)),
+        **original.scores(decoded)._asdict(),
     )
 
 
 def read_rows(table: Path) -> list[Row]:
-    """Rows of a CSV that `sweep` wrote; a last line cut short by an interruption is left out.
+    """Rows of a CSV that `sweep` wrote, this release's or an older one's with fewer columns.
 
-    Raises UsageError if the file has other columns.
+    A last line cut short by an interruption is left out. Raises UsageError if the file has other columns.
     """
     text = table.read_text(encoding="utf-8")
     whole_lines = text[: text.rfind("\n") + 1]
     reader = csv.DictReader(io.StringIO(whole_lines, newline=""))
-    if reader.fieldnames is not None and tuple(reader.fieldnames) != COLUMNS:
-        raise UsageError(f"{table}: not a table of this command (its columns: {', '.join(reader.fieldnames)})")
+    names = tuple(reader.fieldnames or ())
+    if names != COLUMNS[: len(names)] or 0 < len(names) < len(COLUMNS_OF_OLD):
+        raise UsageError(f"{table}: not a table of this command (its columns: {', '.join(names)})")
     rows: list[Row] = []
     for number, line in enumerate(reader, start=2):
         try:
-            rows.append(_row(line))
+            rows.append(_row(line, names))
         except (ValueError, TypeError):
             raise UsageError(f"{table}: line {number} cannot be read") from None
     return rows
 
 
-def _row(line: Mapping[str, str | None]) -> Row:
+def _row(line: Mapping[str, str | None], names: Sequence[str]) -> Row:
     values: dict[str, object] = {}
-    for column in COLUMNS:
+    for column in names:
         text = line[column]
         kind = _NUMBERS.get(column)
         if text is None:

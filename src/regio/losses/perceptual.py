@@ -162,13 +162,23 @@ class Lpips(nn.Module):
         """The shortest side, in pixels, of a picture that the network can take."""
         return self.about.smallest
 
+    @property
+    def device(self) -> torch.device:
+        """Where it runs."""
+        return self.taps.mean.device
+
+    def features(self, x: Tensor) -> list[Tensor]:
+        """x (B,3,H,W) in [0,1] -> features (B,C_l,h_l,w_l) of unit length: what is kept of an original."""
+        return [unit(f) for f in self.taps(x)]
+
+    def distance(self, x: list[Tensor], y: list[Tensor]) -> Tensor:
+        """Of what `features` gave for two pictures -> (B,)."""
+        pairs = zip(self.heads, x, y, strict=True)
+        return torch.stack([((f - g).square() * head).sum(dim=1).mean(dim=(1, 2)) for head, f, g in pairs]).sum(0)
+
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         """x, y (B,3,H,W) in [0,1] -> distance (B,). Values outside [0,1] are taken as they are."""
-        total = x.new_zeros(x.shape[0], dtype=torch.float32)
-        for head, f, g in zip(self.heads, self.taps(x), self.taps(y), strict=True):
-            difference = (unit(f) - unit(g)).square()  # (B,C,h,w)
-            total = total + (difference * head).sum(dim=1).mean(dim=(1, 2))
-        return total
+        return self.distance(self.features(x), self.features(y))
 
 
 class FeatureDistance(nn.Module):

@@ -1,0 +1,128 @@
+"""Does a machine still see the same? Labels that a segmenter gives the decoded picture against those of the original.
+
+The reference is the segmenter's own output on the original, not a human's labels: what is measured is what compression
+changes. A segmenter is an ONNX file or any Python function; a detector counts as one when its function paints boxes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from regio.errors import MissingWeights, UsageError
+from regio.images import Pixels
+
+Labels = npt.NDArray[np.int64]
+
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # what public segmenters are trained with
+
+
+class Labeller(Protocol):
+    """Gives every pixel a label."""
+
+    @property
+    def name(self) -> str:
+        """Says which one, with a hash where there is one."""
+
+    def labels(self, pixels: Pixels) -> Labels:
+        """(H,W,3) uint8 RGB -> (H,W) int64."""
+
+
+def mean_iou(reference: Labels, labels: Labels) -> float:
+    """Intersection over union of two label maps (H,W), mean over the labels that occur in either.
+
+    Raises ValueError if the two are not of one shape.
+    """
+    if reference.shape != labels.shape:
+        raise ValueError(f"label maps differ in shape: {reference.shape}, {labels.shape}")
+    scores = []
+    for label in np.union1d(reference, labels):
+        one, other = reference == label, labels == label
+        scores.append(np.count_nonzero(one & other) / np.count_nonzero(one | other))
+    return float(np.mean(scores))
+
+
+@dataclass(frozen=True)
+class FunctionLabeller:
+    """A Python function from (H,W,3) uint8 to labels (H,W), or to scores (classes,H,W) whose largest wins."""
+
+    name: str
+    function: Callable[[Pixels], Any] = field(repr=False)
+
+    def labels(self, pixels: Pixels) -> Labels:
+        """See Labeller. Raises UsageError if the function returns another shape."""
+        return as_labels(np.asarray(self.function(pixels)), pixels, self.name)
+
+
+@dataclass(frozen=True, eq=False)
+class OnnxLabeller:
+    """An ONNX network from (1,3,H,W) float, normalised as for ImageNet, to scores (1,classes,h,w) or labels (1,h,w).
+
+    A network with a fixed input size gets the picture resized to it; scores and labels are enlarged to the picture.
+    """
+
+    name: str
+    session: Any = field(repr=False)
+
+    @classmethod
+    def load(cls, path: Path) -> OnnxLabeller:
+        """Read a file; MissingWeights if there is none, onnxruntime is absent, or it is no network."""
+        if not path.is_file():
+            raise MissingWeights(f"{path}: no such file")
+        try:
+            import onnxruntime
+        except ImportError:
+            raise MissingWeights(f"{path}: needs the package onnxruntime (pip install onnxruntime)") from None
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        try:
+            session = onnxruntime.InferenceSession(str(path), options, providers=onnxruntime.get_available_providers())
+        except Exception as error:  # onnxruntime's own exceptions have no common base
+            raise MissingWeights(f"{path}: not an ONNX network ({' '.join(str(error).split())[:120]})") from None
+        return cls(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()[:8]}", session)
+
+    def labels(self, pixels: Pixels) -> Labels:
+        """See Labeller."""
+        from PIL import Image
+
+        (entry, *_) = self.session.get_inputs()
+        height, width = (size if isinstance(size, int) else None for size in entry.shape[2:])
+        image = Image.fromarray(pixels)
+        if height and width:
+            image = image.resize((width, height), Image.Resampling.BILINEAR)
+        scaled = (np.asarray(image, np.float32) / 255 - MEAN) / DEVIATION
+        (found, *_) = self.session.run(None, {entry.name: scaled.transpose(2, 0, 1)[None].astype(np.float32)})
+        return as_labels(np.asarray(found)[0], pixels, self.name)
+
+
+def as_labels(found: npt.NDArray[Any], pixels: Pixels, name: str) -> Labels:
+    """Scores (classes,h,w) or labels (h,w) -> labels (H,W) of the picture's size, by nearest neighbour."""
+    if found.ndim == 3:
+        found = found[0] > 0.5 if found.shape[0] == 1 else found.argmax(0)
+    if found.ndim != 2:
+        raise UsageError(f"{name}: returns an array of shape {found.shape}; labels (H,W) or scores (classes,H,W) fit")
+    rows, columns = (
+        np.minimum((np.arange(size) + 0.5) * have / size, have - 1).astype(int)
+        for size, have in zip(pixels.shape[:2], found.shape, strict=True)
+    )
+    return found[np.ix_(rows, columns)].astype(np.int64)
+
+
+def labeller_named(text: str) -> Labeller:
+    """An ONNX file, or a function as "module:function". Raises UsageError or MissingWeights."""
+    if text.endswith(".onnx"):
+        return OnnxLabeller.load(Path(text))
+    module, colon, function = text.partition(":")
+    if not colon:
+        raise UsageError(f"{text!r}: an .onnx file or module:function is wanted")
+    try:
+        return FunctionLabeller(text, getattr(importlib.import_module(module), function))
+    except (ImportError, AttributeError) as error:
+        raise UsageError(f"{text!r}: {error}") from None

@@ -1,0 +1,135 @@
+"""FID and KID: how far the distribution of decoded patches lies from that of original patches.
+
+Both compare sets, not pictures. As few pictures make few samples, they are cut into patches (as HiFiC does); figures
+depend on the number of patches, which therefore stands beside them. Networks and arithmetic are torch-fidelity's
+(optional: it brings torchvision and fetches the weights of Inception).
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from regio.errors import RegioError, UsageError
+from regio.evaluation.contestants import Contestant
+from regio.evaluation.sweep import FAILURES, Row
+from regio.images import Pixels, read_picture
+
+PATCH = 256  # pixels
+
+
+class Fidelity(NamedTuple):
+    """Of a codec at one of its settings; the fields are the CSV's columns."""
+
+    codec: str
+    weights: str
+    setting: float
+    bpp: float
+    fid: float
+    kid: float  # mean over subsets
+    patches: int
+
+
+def fidelity(
+    rows: Sequence[Row],
+    pictures: Mapping[str, Path],
+    contestants: Sequence[Contestant],
+    table: Path,
+    *,
+    progress: Callable[[str], None] = lambda line: None,
+) -> list[Fidelity]:
+    """FID and KID at every measured setting; what `table` (a CSV) holds already is taken from there.
+
+    Raises RegioError if torch-fidelity is not installed, UsageError if the pictures give fewer than two patches.
+    """
+    try:
+        import torch_fidelity
+    except ImportError:
+        raise RegioError("FID needs the package torch-fidelity (pip install torch-fidelity)") from None
+    known = {(one.codec, one.weights, one.setting): one for one in read(table)} if table.exists() else {}
+    found: list[Fidelity] = []
+    with tempfile.TemporaryDirectory() as place:
+        originals = Path(place) / "originals"
+        for one in contestants:
+            mine = [row for row in rows if (row.codec, row.weights) == (one.name, one.weights)]
+            for setting in sorted({row.quality for row in mine}):
+                key = (one.name, one.weights, setting)
+                if key not in known:
+                    progress(f"{one.name} at {setting:g}: FID")
+                    names = [row.picture for row in mine if row.quality == setting]
+                    rate = float(np.mean([row.bpp for row in mine if row.quality == setting]))
+                    decoded = Path(place) / "decoded"
+                    count = _write(originals, decoded, {name: pictures[name] for name in names}, one, setting)
+                    made = torch_fidelity.calculate_metrics(
+                        input1=str(originals), input2=str(decoded), fid=True, kid=True, cuda=False, verbose=False,
+                        kid_subset_size=min(1000, count),
+                    )  # fmt: skip
+                    fid, kid = made["frechet_inception_distance"], made["kernel_inception_distance_mean"]
+                    known[key] = Fidelity(*key, rate, float(fid), float(kid), count)
+                    write(table, known.values())
+                found.append(known[key])
+    return found
+
+
+def patches(pixels: Pixels) -> Iterator[Pixels]:
+    """Whole patches of an (H,W,3) picture: the grid from its corner, and the same grid half a patch further."""
+    height, width = pixels.shape[:2]
+    for shift in (0, PATCH // 2):
+        for top in range(shift, height - PATCH + 1, PATCH):
+            for left in range(shift, width - PATCH + 1, PATCH):
+                yield pixels[top : top + PATCH, left : left + PATCH]
+
+
+def read(table: Path) -> list[Fidelity]:
+    """What `write` wrote; UsageError if it is another table."""
+    with table.open(newline="", encoding="utf-8") as file:
+        header, *lines = list(csv.reader(file)) or [[]]
+    if tuple(header) != Fidelity._fields:
+        raise UsageError(f"{table}: not a table of this command")
+    return [Fidelity(a, b, float(c), float(d), float(e), float(f), int(g)) for a, b, c, d, e, f, g in lines]
+
+
+def write(table: Path, entries: Iterable[Fidelity]) -> None:
+    """As a CSV, whole or not at all."""
+    part = table.with_name(table.name + ".part")
+    with part.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([Fidelity._fields, *entries])
+    part.replace(table)
+
+
+def _write(originals: Path, decoded: Path, pictures: Mapping[str, Path], one: Contestant, setting: float) -> int:
+    """Patches of both as PNG files -> how many of each."""
+    for folder in (originals, decoded):
+        folder.mkdir(exist_ok=True)
+        for old in folder.iterdir():
+            old.unlink()
+    count = 0
+    for path in pictures.values():
+        try:
+            pixels = read_picture(path).pixels
+            made = one.decode(one.encode(pixels, setting))
+        except FAILURES:
+            continue  # the sweep has listed it
+        for folder, version in ((originals, pixels), (decoded, made)):
+            for number, patch in enumerate(patches(version)):
+                Image.fromarray(patch).save(folder / f"{count + number:06d}.png", compress_level=1)
+        count += sum(1 for _ in patches(pixels))
+    if count < 2:
+        raise UsageError(f"FID needs at least two patches of {PATCH} x {PATCH} pixels; the pictures give {count}")
+    return count
+
+
+def columns_of(entries: Sequence[Fidelity]) -> list[list[str]]:
+    """Cells for a table, the header first."""
+    rows = [["codec", "setting", "bpp", "FID", "KID x 1000", "patches"]]
+    for one in entries:
+        kid = "–" if math.isnan(one.kid) else f"{1000 * one.kid:.3f}"
+        rows.append([one.codec, f"{one.setting:.4g}", f"{one.bpp:.4f}", f"{one.fid:.2f}", kid, str(one.patches)])
+    return rows

@@ -1,0 +1,95 @@
+"""Everything that is said about a decoded picture, with the work on the original done once for all versions of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from regio.evaluation.marks import Marks, Mask
+from regio.evaluation.metrics import masked_psnr, ms_ssim, psnr
+from regio.images import Pixels
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from regio.evaluation.downstream import Labeller
+    from regio.losses.perceptual import Lpips
+
+
+class Scores(NamedTuple):
+    """Of one decoded picture; NaN where a judge was not asked, or could not say."""
+
+    psnr: float  # dB
+    ms_ssim: float
+    lpips: float
+    roi_psnr: float  # dB inside the marked region
+    background_psnr: float  # dB outside of it
+    agreement: float  # mean intersection over union of labels on decoded and original picture
+
+
+@dataclass(frozen=True, eq=False)
+class Judges:
+    """Who judges. PSNR and MS-SSIM always; the others where they are given."""
+
+    lpips: Lpips | None = None
+    marks: Marks | None = None
+    labeller: Labeller | None = None
+
+    def names(self, picture: str) -> tuple[str, ...]:
+        """Whose figures these are: backbone and hash of LPIPS, region, segmenter, for the picture of that name."""
+        names = (
+            self.lpips.description if self.lpips else "",
+            self.marks.identity(picture) if self.marks else "",
+            self.labeller.name if self.labeller else "",
+        )
+        return tuple(name for name in names if name)
+
+    def look_at(self, picture: str, pixels: Pixels) -> Original:
+        """Prepare for versions of an (H,W,3) uint8 picture."""
+        height, width = pixels.shape[:2]
+        return Original(
+            pixels,
+            self,
+            self.marks.mask(picture, height, width) if self.marks else None,
+            self._features(pixels),
+            self.labeller.labels(pixels) if self.labeller else None,
+        )
+
+    def _features(self, pixels: Pixels) -> list[Tensor] | None:
+        if self.lpips is None or min(pixels.shape[:2]) < self.lpips.smallest:
+            return None
+        import torch
+
+        scaled = torch.from_numpy(pixels.astype(np.float32) / 255).permute(2, 0, 1)[None]  # (H,W,3) -> (1,3,H,W)
+        with torch.inference_mode():
+            return self.lpips.features(scaled.to(self.lpips.device))
+
+
+@dataclass(frozen=True, eq=False)
+class Original:
+    """A picture as its judges remember it."""
+
+    pixels: Pixels
+    judges: Judges
+    mask: Mask | None
+    features: list[Tensor] | None
+    labels: np.ndarray | None
+
+    def scores(self, decoded: Pixels) -> Scores:
+        """Judge an (H,W,3) uint8 version. Raises ValueError if its shape differs."""
+        scores = Scores(psnr(self.pixels, decoded), ms_ssim(self.pixels, decoded), *(4 * [math.nan]))
+        if self.features is not None and self.judges.lpips is not None:
+            theirs = self.judges._features(decoded)
+            assert theirs is not None
+            scores = scores._replace(lpips=float(self.judges.lpips.distance(self.features, theirs)))
+        if self.mask is not None:
+            inside, outside = (masked_psnr(self.pixels, decoded, mask) for mask in (self.mask, ~self.mask))
+            scores = scores._replace(roi_psnr=inside, background_psnr=outside)
+        if self.labels is not None and self.judges.labeller is not None:
+            from regio.evaluation.downstream import mean_iou
+
+            scores = scores._replace(agreement=mean_iou(self.labels, self.judges.labeller.labels(decoded)))
+        return scores
