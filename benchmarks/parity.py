@@ -1,11 +1,12 @@
-"""Does our SegPIC compute what the authors' code computes?
+"""Do our SegPIC and our MCM compute what their authors' code computes?
 
     python benchmarks/parity.py FOLDER/segpic_public.npz
+    python benchmarks/parity.py FOLDER/mcm_public.npz
 
 The file holds outputs of the published code for parameters that are drawn from a seed; parity_params.py and
-segpic_keys.json beside it draw the same parameters again. They are loaded as a published checkpoint would be, and every
-array, the bits of every stream and the parameter counts of the family are compared. Exit status 1 if one is out of
-tolerance, 2 if the files are not there.
+segpic_keys.json or mcm_keys.json beside it draw the same parameters again. They are loaded as a published checkpoint
+would be, and every array, the bits of every stream and the parameter counts of the family are compared. Exit status 1
+if one is out of tolerance, 2 if the files are not there.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ import torch
 from torch import Tensor
 
 from regio.entropy import FactorizedPrior, RateEstimator
-from regio.interop import segpic_from_official
+from regio.interop import mcm_from_official, segpic_from_official
+from regio.models.mcm import MCM, Chosen, MCMConfig
 from regio.models.segpic import SegPIC, SegPICConfig
 from regio.nn.regional import GridRegions
 
@@ -31,6 +33,7 @@ ARRAY_TOLERANCE = 1e-4  # absolute; two float32 paths of the published code diff
 BITS_TOLERANCE = 1e-5  # relative
 COUNT_TOLERANCE = 0.1  # millions of parameters: the paper prints one decimal
 BITS = {"y": "y", "z": "z", "prototypes_shallow": "z_center", "prototypes_deep": "z_center2"}
+MCM_BITS = {"y": "y", "z": "z"}  # the published code does not estimate the bits of positions
 PAPER_MILLIONS = {  # tables 1 and 2 of the SegPIC paper
     "segpic": 83.5,
     "wacnn": 75.2,
@@ -40,6 +43,7 @@ PAPER_MILLIONS = {  # tables 1 and 2 of the SegPIC paper
     "segpic-s": 29.2,
     "baseline-s": 21.7,
 }
+MCM_NUMBERS = 200_855_200  # of the published code without VGG: parameters, and its two tables of positions
 
 
 class Row(NamedTuple):
@@ -76,18 +80,15 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command; see the module."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "reference", type=Path, help="segpic_public.npz; parity_params.py and segpic_keys.json beside it"
+        "reference", type=Path, help="segpic_public.npz or mcm_public.npz; parity_params.py and the keys beside it"
     )
     reference: Path = parser.parse_args(arguments).reference
-    missing = [
-        path.name
-        for path in (reference, reference.with_name("parity_params.py"), reference.with_name("segpic_keys.json"))
-        if not path.is_file()
-    ]
+    wanted = (reference, reference.with_name("parity_params.py"), keys_beside(reference))
+    missing = [path.name for path in wanted if not path.is_file()]
     if missing:
         print(f"parity: {', '.join(missing)} not found in {reference.parent}", file=sys.stderr)
         return 2
-    rows = [*function_rows(reference), *count_rows()]
+    rows = [*function_rows(reference), *(mcm_count_rows() if is_mcm(reference) else count_rows())]
     print(table(rows))
     return 0 if all(within(row) for row in rows) else 1
 
@@ -99,16 +100,20 @@ def function_rows(reference: Path) -> list[Row]:
     with np.load(reference) as arrays:
         want = {name: arrays[name] for name in arrays.files}
     meta = json.loads(str(want["meta"]))
-    state = params.make_state_dict(reference.with_name("segpic_keys.json"), meta["seed"])
+    state = params.make_state_dict(keys_beside(reference), meta["seed"])
     digest, total = params.digest(state)
     same = digest == meta["param_sha256"]
     drift = 0.0 if same else abs(total / meta["param_abs_sum"] - 1)
     rows = [Row("parameters drawn", total, meta["param_abs_sum"], drift, 1e-6)]
     picture = params.image(meta["h"], meta["w"], meta["input_seed"])
-    got, bits = outputs(segpic_from_official(state), picture, meta["grid"])
+    if is_mcm(reference):
+        keep = torch.from_numpy(want["ids_keep"]).long()
+        got, bits = mcm_outputs(mcm_from_official(state, visible_tokens=keep.shape[1]), picture, keep)
+    else:
+        got, bits = outputs(segpic_from_official(state), picture, meta["grid"])
     for name, value in got.items():
         rows.append(Row(f"{name}, largest |difference|", None, None, largest(value, want[name]), ARRAY_TOLERANCE))
-    for stream, theirs in BITS.items():
+    for stream, theirs in (MCM_BITS if is_mcm(reference) else BITS).items():
         expected = float(want[f"bits_{theirs}"])
         rows.append(Row(f"bits of {stream}", bits[stream], expected, abs(bits[stream] / expected - 1), BITS_TOLERANCE))
     return rows
@@ -125,6 +130,42 @@ def outputs(model: SegPIC, picture: Tensor, grid: int) -> tuple[dict[str, Tensor
     assert z is not None
     bits = {stream: float(value.sum()) for stream, value in coder.bits.items()}
     return {"x_hat": x_hat, "y": latents.y, "y_hat": decoded.y_hat, "z": z}, bits
+
+
+@torch.no_grad()
+def mcm_outputs(model: MCM, picture: Tensor, keep: Tensor) -> tuple[dict[str, Tensor], dict[str, float]]:
+    """The same for MCM; tokens and latents in the order of `keep` (1,K), on the packed map."""
+    coder, size = Recorder(), model.latent_size(picture)
+    features = model.analyse(picture)
+    tokens = model.encoder(features.y, keep)
+    decoded = model.code(features, coder, Chosen(keep), None, size)
+    x_hat = model.synthesise(decoded, None, None)
+    z = coder.values["z"]
+    assert z is not None
+    side = round(keep.shape[1] ** 0.5)
+    y_hat = decoded.y_hat[:, :-1].flatten(2)[:, :, keep[0]].reshape(1, -1, side, side)
+    y = model.g_a(tokens[..., None]).reshape(1, -1, side, side)
+    bits = {stream: float(value.sum()) for stream, value in coder.bits.items()}
+    return {"x_hat": x_hat, "tokens": tokens.mT, "y": y, "y_hat": y_hat, "z": z}, bits
+
+
+def mcm_count_rows() -> list[Row]:
+    """Numbers of the paper's MCM beside those of the published code, to the last one."""
+    with torch.device("meta"):
+        model = MCM(MCMConfig.preset("mcm"))
+    ours = sum(p.numel() for p in model.parameters())
+    ours += sum(b.numel() for name, b in model.state_dict().items() if name.endswith("pos_embed"))
+    return [Row("parameters and positions of mcm, M", ours / 1e6, MCM_NUMBERS / 1e6, abs(ours - MCM_NUMBERS), 0)]
+
+
+def is_mcm(reference: Path) -> bool:
+    """Whether a reference file is one of MCM."""
+    return reference.name.startswith("mcm")
+
+
+def keys_beside(reference: Path) -> Path:
+    """Where the names and shapes of the published checkpoint stand."""
+    return reference.with_name("mcm_keys.json" if is_mcm(reference) else "segpic_keys.json")
 
 
 def count_rows() -> list[Row]:

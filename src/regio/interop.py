@@ -1,19 +1,23 @@
-"""Published checkpoints, loaded into our models.
+"""Published checkpoints, loaded into our models: SegPIC [1], MCM [3] and masked autoencoders.
 
-The authors' layout of SegPIC [1] names every part otherwise than we do, holds eight blocks twice, fuses two of our
+The authors' layout of SegPIC names every part otherwise than we do, holds eight blocks twice, fuses two of our
 convolutions into one and carries entropy-coder buffers, which we do not need: our tables come from the weights.
 """
 
 import pickle
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from regio.errors import UnsupportedFile
+from regio.models.mcm import MCM, MCMConfig
+from regio.models.mcm_transforms import PATCH, GlobalViT
 from regio.models.paper_transforms import StridedTransform
 from regio.models.segpic import SegPIC, SegPICConfig
 
@@ -72,6 +76,11 @@ _BUFFERS = re.compile(
     r"(_reparam\.(pedestal|lower_bound\.bound)|\.relative_position_index|\.attn_mask|^gaussian_conditional\..*"
     r"|^entropy_bottleneck\w*\.(_offset|_quantized_cdf|_cdf_length|target|likelihood_lower_bound\.bound))$"
 )
+_RENAMED_MCM = [
+    (r"^stem\.proj\.", "patch_embed.proj."),
+    (r"^(stem|encoder|decoder)\.", ""),
+]
+_IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean and deviation of colours in masked autoencoders
 _HYPER_STRIDES = ((1, 1, 2, 1, 2), (1, 2, 1, 2, 1))  # of the hyper analysis and the hyper syntheses
 
 
@@ -113,18 +122,18 @@ def segpic_from_official(state_dict: Mapping[str, Any]) -> SegPIC:
     return model.eval()
 
 
-def _canonical(state_dict: Mapping[str, Any]) -> dict[str, Tensor]:
+def _canonical(state_dict: Mapping[str, Any], what: str = "SegPIC", inside: str = "state_dict") -> dict[str, Tensor]:
     """Their tensors under one name each, without prefixes, copies and buffers."""
-    inner = state_dict.get("state_dict", state_dict)
+    inner = state_dict.get(inside, state_dict)
     if not isinstance(inner, Mapping):
-        raise UnsupportedFile("no SegPIC checkpoint: its state_dict is not a dictionary")
+        raise UnsupportedFile(f"no {what} checkpoint: its {inside} is not a dictionary")
     copies, tensors = {}, {}
     for key, value in inner.items():
         name = str(key).removeprefix("module.")
         if _BUFFERS.search(name):
             continue
         if not isinstance(value, Tensor) or not value.is_floating_point():
-            raise UnsupportedFile(f"no SegPIC checkpoint: entry {name!r} is not a tensor of real numbers")
+            raise UnsupportedFile(f"no {what} checkpoint: entry {name!r} is not a tensor of real numbers")
         alias = _ALIASES.get(name[: len("basic_E.0.")])
         if alias:
             copies[alias + name[len("basic_E.0.") :]] = value
@@ -139,9 +148,9 @@ def _official_name(name: str) -> str:
     return name
 
 
-def _entry(tensors: Mapping[str, Tensor], name: str) -> Tensor:
+def _entry(tensors: Mapping[str, Tensor], name: str, what: str = "SegPIC") -> Tensor:
     if name not in tensors:
-        raise UnsupportedFile(f"no SegPIC checkpoint: entry {name!r} is missing")
+        raise UnsupportedFile(f"no {what} checkpoint: entry {name!r} is missing")
     return tensors[name]
 
 
@@ -154,10 +163,10 @@ def _part(name: str, value: Tensor, parameter: Tensor) -> Tensor:
     return value
 
 
-def _fitting(name: str, value: Tensor, parameter: Tensor) -> Tensor:
+def _fitting(name: str, value: Tensor, parameter: Tensor, what: str = "SegPIC") -> Tensor:
     if value.shape != parameter.shape:
         raise UnsupportedFile(
-            f"no SegPIC checkpoint: entry {name!r} has shape {tuple(value.shape)}, {tuple(parameter.shape)} is wanted"
+            f"no {what} checkpoint: entry {name!r} has shape {tuple(value.shape)}, {tuple(parameter.shape)} is wanted"
         )
     value = value.detach().to("cpu", torch.float32)
     if not value.isfinite().all():
@@ -169,10 +178,7 @@ def _config(tensors: Mapping[str, Tensor]) -> SegPICConfig:
     """The sizes of their model, read off its tensors."""
 
     def width(name: str, axis: int = 0) -> int:
-        value = _entry(tensors, f"{name}.weight")
-        if value.dim() < 2:
-            raise UnsupportedFile(f"no SegPIC checkpoint: entry '{name}.weight' is not a matrix")
-        return value.shape[axis]
+        return _width(tensors, name, axis, "SegPIC")
 
     latent = width("g_a2.1.conv_groups.0")
     slices = sum(re.fullmatch(r"cc_mean_transforms\.\d+\.0\.weight", name) is not None for name in tensors)
@@ -195,6 +201,142 @@ def _config(tensors: Mapping[str, Tensor]) -> SegPICConfig:
         slices=slices,
         support=max(seen, 0) * slices // latent,
         context=tuple(width(f"cc_mean_transforms.0.{k}") for k in (0, 2, 4, 6)),
+    )
+
+
+def _width(tensors: Mapping[str, Tensor], name: str, axis: int, what: str) -> int:
+    value = _entry(tensors, f"{name}.weight", what)
+    if value.dim() < 2:
+        raise UnsupportedFile(f"no {what} checkpoint: entry '{name}.weight' is not a matrix")
+    return value.shape[axis]
+
+
+def mcm_from_official(state_dict: Mapping[str, Any], visible_tokens: int = 144) -> MCM:
+    """The authors' MCM checkpoint -> our model, in evaluation mode, float32, on the CPU.
+
+    Takes the state dict or the checkpoint around it (key "model"), with or without the frozen VGG-16 and entropy-coder
+    buffers. visible_tokens: how many of the 256 patches are sent where `keep` does not say; no checkpoint knows it.
+    Raises UnsupportedFile, with one line, for missing, unknown or misshapen entries; ValueError for visible_tokens
+    outside 1 ... 256.
+    """
+    theirs = {k: v for k, v in _canonical(state_dict, "MCM", "model").items() if not k.startswith("vgg.")}
+    config = _mcm_config(theirs, visible_tokens)
+    with torch.device("meta"):
+        wanted = MCM(config).state_dict()
+    sources = {name: _official_mcm_name(name) for name in wanted}
+    ours = {n: _fitting(s, _entry(theirs, s, "MCM"), wanted[n], "MCM") for n, s in sources.items()}
+    unknown = sorted(set(theirs) - set(sources.values()))
+    if unknown:
+        raise UnsupportedFile(f"no MCM checkpoint: {len(unknown)} unknown entries, the first is {unknown[0]!r}")
+    model = MCM(config)
+    model.load_state_dict(ours)
+    return model.eval()
+
+
+def mae_from_official(state_dict: Mapping[str, Any]) -> MCM:
+    """A public masked autoencoder (He et al. 2022) -> an MCM that starts from its transformer; the codec is fresh.
+
+    Takes the state dict or the checkpoint around it (key "model"), the encoder alone or with its decoder. Sizes are
+    read off the tensors. Raises UnsupportedFile, with one line.
+
+    Departures from [3], which loads the encoder as it is: the autoencoder's normalisation of colours is folded into its
+    first (and, with a decoder, its last) linear map, so that pictures in [0,1] mean to it what they did in training.
+    The position table of 14x14 patches is interpolated to 16x16 by bicubic interpolation, as the authors do; that of
+    the decoder is computed anew.
+    """
+    theirs = _canonical(state_dict, "MAE", "model")
+    width, depth = _width(theirs, "patch_embed.proj", 0, "MAE"), _count(theirs, r"blocks\.(\d+)\.norm1\.weight")
+    decodes = "decoder_embed.weight" in theirs
+    vision = GlobalViT(width=width, depth=depth, heads=max(1, width // 64))
+    if decodes:
+        inner = _width(theirs, "decoder_embed", 0, "MAE")
+        deep = _count(theirs, r"decoder_blocks\.(\d+)\.norm1\.weight")
+        vision = replace(vision, decoder_width=inner, decoder_depth=deep, decoder_heads=max(1, inner // 32))
+    synthesis = (*MCMConfig().synthesis[:-1], width)
+    model = MCM(MCMConfig(vision=vision, synthesis=synthesis)).eval()
+    wanted = {f"encoder.{k}": v for k, v in model.encoder.state_dict().items()}
+    wanted |= {f"stem.{k}": v for k, v in model.stem.state_dict().items()}
+    if decodes:
+        wanted |= {f"decoder.{k}": v for k, v in model.decoder.state_dict().items() if k != "decoder_pos_embed"}
+    sources = {name: _official_mcm_name(name) for name in wanted}
+    found = dict(theirs)
+    found["pos_embed"] = _resampled(_entry(theirs, "pos_embed", "MAE"), vision.grid)
+    ours = {n: _fitting(s, _entry(found, s, "MAE"), wanted[n], "MAE").clone() for n, s in sources.items()}
+    _fold_colours(ours)
+    model.load_state_dict(ours, strict=False)
+    return model
+
+
+def _fold_colours(ours: dict[str, Tensor]) -> None:
+    """Let the first and the last linear map work on colours in [0,1] instead of normalised ones."""
+    mean, deviation = torch.tensor(_IMAGENET[0]), torch.tensor(_IMAGENET[1])
+    weight = ours["stem.proj.weight"] / deviation[:, None, None]
+    ours["stem.proj.bias"] -= (weight * mean[:, None, None]).sum(dim=(1, 2, 3))
+    ours["stem.proj.weight"] = weight
+    if "decoder.decoder_pred.weight" in ours:  # its outputs are rows, columns, colours
+        scale, shift = deviation.repeat(PATCH**2), mean.repeat(PATCH**2)
+        ours["decoder.decoder_pred.weight"] *= scale[:, None]
+        ours["decoder.decoder_pred.bias"] = ours["decoder.decoder_pred.bias"] * scale + shift
+
+
+def _resampled(table: Tensor, side: int) -> Tensor:
+    """Position table (1,1+n*n,D) -> (1,1+side*side,D), the class token's entry kept."""
+    before = round((table.shape[1] - 1) ** 0.5) if table.dim() == 3 else 0
+    if before < 1 or before**2 + 1 != table.shape[1]:
+        raise UnsupportedFile(f"no MAE checkpoint: entry 'pos_embed' has shape {tuple(table.shape)}")
+    if before == side:
+        return table
+    grid = table[:, 1:].float().mT.reshape(1, -1, before, before)
+    fine = F.interpolate(grid, size=(side, side), mode="bicubic", align_corners=False)
+    return torch.cat([table[:, :1].float(), fine.flatten(2).mT], dim=1)
+
+
+def _official_mcm_name(name: str) -> str:
+    for pattern, theirs in _RENAMED_MCM:
+        name = re.sub(pattern, theirs, name)
+    return _official_name(name)
+
+
+def _count(tensors: Mapping[str, Tensor], pattern: str) -> int:
+    """One more than the highest number in names that begin so."""
+    return max((int(m[1]) + 1 for name in tensors if (m := re.match(pattern, name))), default=0)
+
+
+def _mcm_config(tensors: Mapping[str, Tensor], visible_tokens: int) -> MCMConfig:
+    """The sizes of their model, read off its tensors; numbers of heads are theirs for these widths."""
+
+    def width(name: str, axis: int = 0) -> int:
+        return _width(tensors, name, axis, "MCM")
+
+    grid = round((_entry(tensors, "pos_embed", "MCM").shape[1] - 1) ** 0.5)
+    if not 1 <= visible_tokens <= grid * grid:
+        raise ValueError(f"visible_tokens={visible_tokens}: 1 to {grid * grid} is possible")
+    slices = _count(tensors, r"cc_mean_transforms\.(\d+)\.0\.weight")
+    latent = width("g_a.6")
+    ups = [width("h_mean_s.0"), width("h_mean_s.2.0") // 4, width("h_mean_s.4")]
+    ups += [width("h_mean_s.6.0") // 4, width("h_mean_s.8")]
+    if not slices or latent % slices:
+        raise UnsupportedFile(f"no MCM checkpoint: {latent} latent channels in {slices} slices")
+    seen = width(f"cc_mean_transforms.{slices - 1}.0", axis=1) - ups[-1]
+    vision = GlobalViT(
+        width=width("patch_embed.proj"),
+        depth=_count(tensors, r"blocks\.(\d+)\.norm1\.weight"),
+        heads=max(1, width("patch_embed.proj") // 64),
+        decoder_width=width("decoder_embed"),
+        decoder_depth=_count(tensors, r"decoder_blocks\.(\d+)\.norm1\.weight"),
+        decoder_heads=max(1, width("decoder_embed") // 32),
+        grid=grid,
+    )
+    return MCMConfig(
+        vision=vision,
+        analysis=tuple(width(f"g_a.{k}") for k in (0, 2, 4, 6)),
+        synthesis=tuple(width(f"g_s.{k}", axis=1) for k in (0, 2, 4, 6)),
+        hyper_down=tuple(zip([width(f"h_a.{k}") for k in (0, 2, 4, 6, 8)], _HYPER_STRIDES[0], strict=True)),
+        hyper_up=tuple(zip(ups, _HYPER_STRIDES[1], strict=True)),
+        slices=slices,
+        support=max(seen, 0) * slices // latent,
+        context=tuple(width(f"cc_mean_transforms.0.{k}") for k in (0, 2, 4, 6)),
+        kept=(round(1000 * visible_tokens / grid**2),),
     )
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from regio.entropy import RateEstimator, StreamReader, StreamWriter
 from regio.entropy.coders import TableSet
-from regio.models.mcm import MCM, PRESETS, TOY, Chosen, MCMConfig, Ranked
+from regio.models.mcm import MCM, PRESETS, TOY, MCMConfig, Ranked
 from regio.models.mcm_cells import Cells
 from regio.models.mcm_transforms import GlobalViT
 

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from regio.entropy.guard import Indices, read_guard, table_indices, write_guard
+from regio.entropy.mixture import Mixture, Quantised, mixture_bits, quantise, read_mixture, write_mixture
+from regio.entropy.positions import position_bits, read_positions, set_bits, write_positions
 from regio.entropy.priors import LIKELIHOOD_FLOOR, FactorizedPrior
 from regio.entropy.range_coder import SYMBOL_LIMIT, RangeReader, RangeWriter, Symbols, table_model
 from regio.entropy.tables import Counts, FactorizedTables, gaussian_tables, level_to_scale
@@ -43,6 +45,20 @@ class Coder(Protocol):
 
         `level` (B,C,h,w) is the position on the scale table (`scale_to_level`). `guard` is the largest difference of a
         level between two machines that is provided for, in levels; 0 says that levels are exact integer arithmetic.
+        """
+        ...
+
+    def mixture(self, stream: str, values: Maybe, mean: Tensor, mixture: Mixture) -> Tensor:
+        """Code values (B,C,h,w) by Gaussian mixtures around a mean -> decoded values, round(values - mean) + mean.
+
+        `mean` may drift by a hair from machine to machine, as for `gaussian`; the mixture (B,K,C,h,w) must be exact.
+        """
+        ...
+
+    def positions(self, stream: str, kept: Maybe, size: Size, expected: int | None) -> Tensor:
+        """Code which cells of a grid of `size` are kept, bool (B,h,w) -> the same, on any device.
+
+        `expected`: how many they usually are, known to both sides; None where that cannot be said.
         """
         ...
 
@@ -89,6 +105,26 @@ class RateEstimator:
             stream, gaussian_bits(self._noise(residual) if self.noisy else rounded, level_to_scale(level.float()))
         )
         return straight_through(rounded + mean, values)
+
+    def mixture(self, stream: str, values: Maybe, mean: Tensor, mixture: Mixture) -> Tensor:
+        """See Coder."""
+        assert values is not None
+        residual = (values - mean).float()
+        rounded = torch.round(residual)
+        seen = self._noise(residual) if self.noisy else rounded
+        self._count(stream, mixture_bits(seen, mixture, rounded=not self.noisy))
+        return straight_through(rounded + mean, values)
+
+    def positions(self, stream: str, kept: Maybe, size: Size, expected: int | None) -> Tensor:
+        """See Coder. In training all sets of a size count the same: what tells them apart has no gradient."""
+        assert kept is not None
+        sets = kept.detach().cpu().numpy()
+        if self.noisy:
+            bits = [2 + set_bits(one.size, int(one.sum())) for one in sets]
+        else:
+            bits = [position_bits(one, expected) for one in sets]
+        self.bits[stream] = self.bits.get(stream, 0) + torch.tensor(bits, device=kept.device)
+        return kept
 
     def _noise(self, values: Tensor) -> Tensor:
         noise = torch.rand(values.shape, generator=self.generator, device=values.device)
@@ -156,6 +192,22 @@ class StreamWriter:
             writer.log(picture)
         return torch.from_numpy(symbols).to(mean) + mean
 
+    def mixture(self, stream: str, values: Maybe, mean: Tensor, mixture: Mixture) -> Tensor:
+        """See Coder. Symbols by the width of their tables, those of one width in raster order."""
+        assert values is not None
+        symbols = _to_symbols(torch.round((values - mean).float()))
+        for writer, picture, whole in zip(self.writers, symbols, _pictures(mixture), strict=True):
+            write_mixture(writer, picture.reshape(-1), whole)
+            writer.log(picture)
+        return torch.from_numpy(symbols).to(mean) + mean
+
+    def positions(self, stream: str, kept: Maybe, size: Size, expected: int | None) -> Tensor:
+        """See Coder."""
+        assert kept is not None
+        for writer, one in zip(self.writers, kept.cpu().numpy(), strict=True):
+            write_positions(writer, one, expected)
+        return kept
+
     def finish(self) -> list[Written]:
         """The byte string and the checksum of the symbols of each picture."""
         return [Written(writer.finish(), writer.checksum) for writer in self.writers]
@@ -190,6 +242,18 @@ class StreamReader:
             reader.log(picture)
         return torch.from_numpy(symbols).to(mean) + mean
 
+    def mixture(self, stream: str, values: Maybe, mean: Tensor, mixture: Mixture) -> Tensor:
+        """See Coder; ignores `values`."""
+        symbols = np.empty(tuple(mean.shape), np.int32)
+        for reader, picture, whole in zip(self.readers, symbols, _pictures(mixture), strict=True):
+            picture[...] = read_mixture(reader, whole).reshape(picture.shape)
+            reader.log(picture)
+        return torch.from_numpy(symbols).to(mean) + mean
+
+    def positions(self, stream: str, kept: Maybe, size: Size, expected: int | None) -> Tensor:
+        """See Coder; ignores `kept`."""
+        return torch.from_numpy(np.stack([read_positions(reader, size, expected) for reader in self.readers]))
+
     def finish(self) -> list[int]:
         """The checksum of the symbols of each picture."""
         return [reader.checksum for reader in self.readers]
@@ -203,6 +267,13 @@ def _to_symbols(rounded: Tensor) -> Symbols:
 def _to_levels(level: Tensor) -> NDArray[np.float64]:
     """(B,C,h,w) -> (B, C*h*w) float64 on the CPU."""
     return level.detach().to("cpu", torch.float64).flatten(1).numpy()
+
+
+def _pictures(mixture: Mixture) -> Iterator[Quantised]:
+    """Mixtures (B,K,C,h,w) -> for each picture the whole numbers (K,C*h*w) on the CPU."""
+    whole = quantise(Mixture(*(part.detach().cpu() for part in mixture)))
+    for parts in zip(*(part.flatten(2) for part in whole), strict=True):
+        yield Quantised(*parts)
 
 
 def _by_table(indices: Indices) -> Iterator[tuple[int, NDArray[np.int64]]]:

@@ -11,15 +11,17 @@ import constriction
 import numpy as np
 from numpy.typing import NDArray
 
-from regio.entropy.tables import Counts
+from regio.entropy.tables import PRECISION, Counts
 from regio.errors import CorruptFile
 
+_ROWS = constriction.stream.model.Categorical(perfect=False)  # a family: a table for each symbol
 NATURAL_BITS = 24  # numbers written by `natural` stay below 2**24 - 1
 SYMBOL_LIMIT = 1 << 20  # encoders clip symbols here, far beyond any picture
 _queue = constriction.stream.queue
 _model = constriction.stream.model
 
 Symbols = NDArray[np.int32]
+Tables = NDArray[np.float64]
 
 
 def table_model(counts: Counts) -> object:
@@ -34,6 +36,11 @@ def table_model(counts: Counts) -> object:
 @lru_cache(maxsize=32)
 def _uniform(size: int) -> object:
     return _model.Uniform(size)
+
+
+@lru_cache(maxsize=4096)
+def _binary(ones: int) -> object:
+    return table_model(np.array([(1 << PRECISION) - ones, ones], np.int64))
 
 
 class RangeWriter:
@@ -54,10 +61,30 @@ class RangeWriter:
         else:
             self._encoder.encode(shifted, model)
 
+    def rows(self, symbols: Symbols, tables: Tables, lowest: int, shift: int) -> None:
+        """Write symbols (n,) by tables of their own (n,m), escape last; counts less one, whole, sum 2**24 - m.
+
+        The first entry stands for `lowest` and the 2**shift - 1 symbols above it, the next for as many; which one it is
+        follows with equal probabilities.
+        """
+        shifted = symbols - np.int32(lowest)
+        entries = tables.shape[1] - 1
+        coarse = shifted >> shift
+        outside = (shifted < 0) | (coarse >= entries)
+        self._encoder.encode(np.where(outside, entries, coarse).astype(np.int32), _ROWS, tables)
+        if shift and not outside.all():
+            self._encoder.encode(shifted[~outside] & np.int32((1 << shift) - 1), _uniform(1 << shift))
+        for value in shifted[outside].tolist():
+            self._escape(value, (entries << shift) + 1)
+
     def number(self, value: int, bits: int) -> None:
         """Write 0 <= value < 2**bits with equal probabilities; bits <= 24."""
         if bits:
             self._encoder.encode(value, _uniform(1 << bits))
+
+    def binary(self, value: int, ones: int) -> None:
+        """Write 0 or 1, of which 1 has the probability ones / 2**24; 0 < ones < 2**24."""
+        self._encoder.encode(value, _binary(ones))
 
     def natural(self, value: int) -> None:
         """Write 0 <= value < 2**24 - 1: the bit length of value + 1 in five bits, then its bits below the highest."""
@@ -121,9 +148,25 @@ class RangeReader:
             shifted[at] = self._escape(size)
         return shifted + np.int32(lowest)
 
+    def rows(self, tables: Tables, lowest: int, shift: int) -> Symbols:
+        """Read what `RangeWriter.rows` wrote -> (n,) int32."""
+        entries = tables.shape[1] - 1
+        coarse = self._decode(_ROWS, tables)
+        outside = coarse == entries
+        shifted = coarse << np.int32(shift)
+        if shift and not outside.all():
+            shifted[~outside] += self._decode(_uniform(1 << shift), int((~outside).sum()))
+        for at in np.flatnonzero(outside):
+            shifted[at] = self._escape((entries << shift) + 1)
+        return shifted + np.int32(lowest)
+
     def number(self, bits: int) -> int:
         """Read a number of `bits` bits."""
         return int(self._decode(_uniform(1 << bits), 1)[0]) if bits else 0
+
+    def binary(self, ones: int) -> bool:
+        """Read what `RangeWriter.binary` wrote."""
+        return bool(self._decode(_binary(ones), 1)[0])
 
     def natural(self) -> int:
         """Read what `RangeWriter.natural` wrote."""
@@ -145,9 +188,10 @@ class RangeReader:
         """Add symbols, in raster order, to the checksum."""
         self.checksum = zlib.crc32(symbols.astype("<i4").tobytes(), self.checksum)
 
-    def _decode(self, model: object, count: int) -> Symbols:
+    def _decode(self, model: object, wanted: int | NDArray[np.float64]) -> Symbols:
+        """wanted: how many symbols, or, of a model family, the parameters of each."""
         try:
-            symbols: Symbols = self._decoder.decode(model, count)
+            symbols: Symbols = self._decoder.decode(model, wanted)
         except (AssertionError, ValueError) as error:
             raise CorruptFile("the coded data is damaged: it points outside every probability table") from error
         return symbols

@@ -1,0 +1,359 @@
+"""MCM, the masked compression model [3]: most patches are thrown away, few are coded, a transformer paints the rest.
+
+[3] Li et al., "You Can Mask More For Extremely Low-Bitrate Image Compression", 2023.
+
+    x ── stem ──► features ── encoder, kept patches only ──► tokens ── g_a, gain ──► y ── h_a ──► z ── code ──► ẑ
+         DA-Mask ──► kept set ── code ──┐                                            │    means, levels ◄────────┘
+    x̂ ◄── head ◄── decoder, all patches ◄── g_s ◄── inverse gain ◄── ŷ ◄── [slices of] y, coded
+"""
+
+import math
+from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from regio.entropy import Coder, FactorizedPrior, RateEstimator, scale_to_level
+from regio.entropy.coders import straight_through
+from regio.entropy.tables import LEVELS
+from regio.models.context import ChannelContext
+from regio.models.mcm_cells import CellCoder, Cells
+from regio.models.mcm_transforms import PATCH, GlobalViT, WindowViT
+from regio.models.patch_transforms import PatchTransform
+from regio.models.segpic import ExactScales, Reconstruction, hyper_stack
+from regio.nn.fixed_point import FixedPointNet
+from regio.nn.gain import RATE_STEPS, GainUnit, rate_step
+from regio.nn.norm import lower_bound
+
+STREAMS = ("positions", "z", "y")  # in the order in which a file holds them
+PER_MILLE = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class MCMConfig:
+    """The numbers of one model."""
+
+    vision: GlobalViT | WindowViT = field(default_factory=GlobalViT)
+    layout: Literal["packed", "grid"] = "packed"
+    analysis: tuple[int, ...] = (704, 640, 512, 384)  # 1x1 convolutions after the tokens; none: y is the tokens
+    synthesis: tuple[int, ...] = (512, 640, 704, 768)
+    hyper_down: tuple[tuple[int, int], ...] = ((384, 1), (336, 1), (288, 2), (240, 1), (192, 2))
+    hyper_up: tuple[tuple[int, int], ...] = ((240, 1), (288, 2), (336, 1), (384, 2), (384, 1))
+    hyper_magnitudes: bool = False
+    exact_scales: ExactScales | None = None
+    slices: int = 12
+    support: int = 6
+    context: tuple[int, ...] = (224, 176, 128, 64)
+    context_kernel: int = 3
+    guard: float = 1e-4
+    prior_start: float = 10.0
+    rate_points: int = 0
+    log_gains: tuple[float, float] = (0.0, 0.0)
+    kept: tuple[int, ...] = (562,)  # patches sent, per mille of all: evenly from rate 0 to rate 1, or at the one rate
+
+    def __post_init__(self) -> None:
+        if self.latent % self.slices:
+            raise ValueError(f"latent={self.latent} does not split into {self.slices} equal slices")
+        if bool(self.exact_scales) != bool(self.rate_points):
+            raise ValueError("exact scales and rate_points go together")
+        if len(self.kept) > 1 and RATE_STEPS % (len(self.kept) - 1):
+            raise ValueError(f"kept has {len(self.kept)} points; points - 1 must divide {RATE_STEPS}")
+        if list(self.kept) != sorted(self.kept) or not 0 < self.kept[0] <= self.kept[-1] <= PER_MILLE:
+            raise ValueError(f"kept={self.kept}: shares of 1 to {PER_MILLE} per mille, never falling")
+
+    @property
+    def latent(self) -> int:
+        """Channels of y."""
+        return self.analysis[-1] if self.analysis else self.vision.tokens
+
+    @classmethod
+    def preset(cls, name: str) -> "MCMConfig":
+        """The paper's model, or one of ours; ValueError names those there are."""
+        if name not in PRESETS:
+            raise ValueError(f"no MCM preset {name!r}; there are {', '.join(PRESETS)}")
+        return PRESETS[name]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, to be stored beside weights; `from_dict` is the way back."""
+        kind = next(name for name, kind in VISIONS.items() if isinstance(self.vision, kind))
+        return asdict(self) | {"vision": {"kind": kind, **asdict(self.vision)}}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "MCMConfig":
+        """Raises TypeError, KeyError or ValueError for data that is not a configuration."""
+        plain = {k: _tuples(v) for k, v in values.items()}
+        vision, exact = dict(plain["vision"]), plain["exact_scales"]
+        kind = VISIONS[vision.pop("kind")]
+        if "transform" in vision:
+            vision["transform"] = PatchTransform(**vision["transform"])
+        return cls(**plain | {"vision": kind(**vision), "exact_scales": exact and ExactScales(**exact)})
+
+
+VISIONS: dict[str, type[GlobalViT] | type[WindowViT]] = {"global": GlobalViT, "window": WindowViT}
+
+
+def _tuples(value: Any) -> Any:
+    """JSON knows lists only; configurations hold tuples."""
+    if isinstance(value, dict):
+        return {k: _tuples(v) for k, v in value.items()}
+    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
+
+
+class Latents(NamedTuple):
+    """What the analysis makes of a picture whatever the rate: features of all patches, kept or not."""
+
+    y: Tensor  # (B,F,h,w)
+
+
+class Decoded(NamedTuple):
+    """What both sides know after coding: enough for the synthesis."""
+
+    y_hat: Tensor  # (B,M+1,h,w): decoded latents where their patches lie, zero elsewhere; last, 1 where one is kept
+    shallow: None = None
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which patches a writer keeps: ids (B,K) int64, in the order in which `packed` lays them out."""
+
+    ids: Tensor
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """Patches in the order of their worth: places (B,h,w) int64, 0 the best; of `total` in the whole picture.
+
+    A writer keeps those whose place is below the number that the rate allows, so that a tile of a larger picture gets
+    its share of one budget, and the kept set of a low rate is part of that of a higher one.
+    """
+
+    places: Tensor
+    total: int
+
+
+class MCM(nn.Module):
+    """The masked compression model; see the module's diagram. Sides are multiples of `multiple`."""
+
+    config_class = MCMConfig
+    stride = PATCH
+    pixel_bytes = 220
+    local = False  # attention looks further than the halo: a window wants all its latents
+
+    def __init__(self, config: MCMConfig) -> None:
+        super().__init__()
+        self.config = config
+        latent, hyper = config.latent, config.hyper_down[-1][0]
+        parts = config.vision.build(config.rate_points)
+        self.stem, self.encoder, self.decoder, self.head = parts[:4]
+        tokens = config.vision.tokens
+        self.g_a = pointwise(tokens, config.analysis)
+        self.g_s = pointwise(latent, config.synthesis, transposed=True)
+        self.gain = GainUnit(_first_gains(config)) if config.rate_points else None
+        self.hyper_stride = math.prod(stride for _, stride in config.hyper_down)
+        self.halo = config.vision.halo
+        if isinstance(config.vision, GlobalViT):
+            self.multiple = config.vision.grid * PATCH
+        else:
+            self.multiple = self.stride * self.hyper_stride
+        self.h_a = hyper_stack(latent, config.hyper_down, down=True)
+        if config.hyper_magnitudes:
+            self.h_a[0] = nn.Conv2d(2 * latent, config.hyper_down[0][0], 1)
+        self.z_prior = FactorizedPrior(hyper, config.prior_start)
+        self.h_mean = hyper_stack(hyper, config.hyper_up, down=False)
+        if config.exact_scales is None:
+            self.h_scale = hyper_stack(hyper, config.hyper_up, down=False)
+        else:
+            self.levels = FixedPointNet(hyper, config.exact_scales.widths, _first_levels(config, parts.spread))
+        self.context = ChannelContext(
+            latent,
+            config.hyper_up[-1][0],
+            slices=config.slices,
+            support=config.support,
+            widths=config.context,
+            first_kernel=config.context_kernel,
+            context_scales=config.exact_scales is None,
+            zero_init=config.rate_points > 0,
+        )
+
+    def forward(self, x: Tensor, keep: Tensor | None = None, rate: Tensor | None = None) -> Reconstruction:
+        """Compress and reconstruct without writing bytes.
+
+        x (B,3,H,W) in [0,1]; keep (B,K) int64, the patches that are sent, numbered in raster order (default: evenly
+        spread, as many as the rate allows); rate (B,) in [0,1] for models with gain units (default 0.5). In training
+        mode rates are those of noisy latents. Bits: "positions", "z" and "y", each (B,). ValueError for a kept set that
+        is none.
+        """
+        rate, size = self.rate_or_default(rate, x), self.latent_size(x)
+        if keep is None:
+            count = self.budget(None if rate is None else rate[:1], size[0] * size[1])
+            keep = (torch.arange(count, device=x.device) * (size[0] * size[1]) // count).expand(len(x), count)
+        check_ids(keep, len(x), size)
+        coder = RateEstimator(noisy=self.training)
+        decoded = self.code(self.analyse(x), coder, Chosen(keep), rate, size)
+        return Reconstruction(self.synthesise(decoded, None, rate), coder.bits)
+
+    def rate_or_default(self, rate: Tensor | None, like: Tensor) -> Tensor | None:
+        """None for models of one rate; the middle where nothing is said."""
+        if self.gain is None:
+            return None
+        return like.new_full((len(like),), 0.5) if rate is None else rate
+
+    def latent_size(self, x: Tensor) -> tuple[int, int]:
+        """(h,w) of the patches of pictures x (B,3,H,W)."""
+        return x.shape[2] // PATCH, x.shape[3] // PATCH
+
+    def budget(self, rate: Tensor | None, total: int) -> int:
+        """How many of `total` patches are sent at a rate (1,), in whole numbers, so that both sides agree; 1 or more."""
+        shares = self.config.kept
+        if rate is None or len(shares) == 1:
+            share, unit = shares[0], PER_MILLE
+        else:
+            span = RATE_STEPS // (len(shares) - 1)
+            step = int(rate_step(rate)[0])
+            below = min(step // span, len(shares) - 2)
+            part = step - below * span
+            share, unit = shares[below] * (span - part) + shares[below + 1] * part, span * PER_MILLE
+        return max(1, (total * share + unit // 2) // unit)
+
+    def analyse(self, x: Tensor, where: Any = None) -> Latents:
+        """Pictures (B,3,H,W) -> features of all patches. Runs once a picture, however many rates are tried."""
+        return Latents(self.stem(x))
+
+    def code(
+        self, latents: Latents | None, coder: Coder, where: Any, rate: Tensor | None, size: tuple[int, int]
+    ) -> Decoded:
+        """The walk over the latents, the same for training, writing and reading (latents is None then).
+
+        where: `Chosen` or `Ranked`, of no use to a reader; size: (h,w) of the patches.
+        """
+        device = self.z_prior.quantiles.device
+        expected = self.budget(None if rate is None else rate[:1], size[0] * size[1])
+        chosen = None if latents is None else self._choose(where, rate)
+        if chosen is not None and not isinstance(coder, RateEstimator):
+            chosen = chosen.sort(dim=1).values  # a set has no order; readers get it in that of the raster
+        mask = None if chosen is None else _mask_of(chosen, size)
+        mask = coder.positions("positions", mask, size, expected).to(device)
+        ids = mask.flatten(1).nonzero()[:, 1].view(len(mask), -1) if chosen is None else chosen
+        y = None if latents is None else self.g_a(self.encoder(latents.y, ids)[..., None])[..., 0]
+        if y is not None and self.gain is not None and rate is not None:
+            y = self.gain.scale(y[..., None], rate)[..., 0]
+        cells = Cells.packed(ids, self.hyper_stride) if self.config.layout == "packed" else Cells(ids, size)
+        y_hat = cells.collect(self._code_map(y, CellCoder(coder, cells), cells, rate))
+        if self.gain is not None and rate is not None:
+            y_hat = self.gain.unscale(y_hat[..., None], rate)[..., 0]
+        plane = Cells(ids, size).spread(y_hat)
+        return Decoded(torch.cat([plane, mask[:, None].to(plane.dtype)], dim=1))
+
+    def _code_map(self, y: Tensor | None, coder: CellCoder, cells: Cells, rate: Tensor | None) -> Tensor:
+        """Latents of kept patches (B,M,K) or None -> decoded map (B,M,r,c)."""
+        plane = None if y is None else cells.spread(y)
+        seen = plane
+        if seen is not None and self.config.hyper_magnitudes:
+            seen = torch.cat([seen, torch.log1p(seen.abs())], dim=1)
+        z = None if seen is None else self.h_a(seen)
+        z_size = (cells.size[0] // self.hyper_stride, cells.size[1] // self.hyper_stride)
+        z_hat = coder.factorized("z", z, self.z_prior, z_size)
+        exact = self.config.exact_scales is not None
+        scale = self._levels(z_hat, rate, coder.coder) if exact else self.h_scale(z_hat)
+        y_hat: Tensor = self.context(plane, self.h_mean(z_hat), scale, coder, 0.0 if exact else self.config.guard)
+        return y_hat
+
+    def _levels(self, z_hat: Tensor, rate: Tensor | None, coder: Coder) -> Tensor:
+        """ẑ (B,C,r/t,c/t) -> levels (B,M,r,c) by exact arithmetic, or smooth ones for training."""
+        symbols = straight_through(self.z_prior.round(z_hat), z_hat - self.z_prior.medians())
+        assert rate is not None
+        if isinstance(coder, RateEstimator):
+            return lower_bound(self.levels(symbols, rate), 0.0)
+        return self.levels.exact(symbols, rate_step(rate))
+
+    def _choose(self, where: Any, rate: Tensor | None) -> Tensor:
+        """-> ids (B,K)."""
+        if isinstance(where, Chosen):
+            return where.ids
+        if not isinstance(where, Ranked):
+            raise TypeError(f"MCM wants to know which patches to keep (Chosen or Ranked), not {type(where).__name__}")
+        kept = where.places.flatten(1) < self.budget(None if rate is None else rate[:1], where.total)
+        return kept.nonzero()[:, 1].view(len(kept), -1)
+
+    def synthesise(self, decoded: Decoded, where: Any, rate: Tensor | None) -> Tensor:
+        """Decoded latents -> pictures (B,3,H,W), not clamped."""
+        tokens, mask = decoded.y_hat[:, :-1], decoded.y_hat[:, -1:]
+        features = self.decoder(self.g_s(tokens), mask, rate)
+        x_hat: Tensor = self.head(features, rate)
+        return x_hat
+
+    def priors(self) -> dict[str, FactorizedPrior]:
+        """The factorised priors by the stream they code."""
+        return {"z": self.z_prior}
+
+
+def pointwise(before: int, widths: tuple[int, ...], transposed: bool = False) -> nn.Sequential:
+    """1x1 convolutions, a GELU after every one, the last included, as published; transposed ones in the synthesis."""
+    kind = nn.ConvTranspose2d if transposed else nn.Conv2d
+    layers: list[nn.Module] = []
+    for a, b in pairwise((before, *widths)):
+        layers += [kind(a, b, 1), nn.GELU()]
+    return nn.Sequential(*layers)
+
+
+def check_ids(keep: Tensor, batch: int, size: tuple[int, int]) -> None:
+    """ValueError unless keep (B,K) numbers different patches of each picture."""
+    if keep.dim() != 2 or len(keep) != batch or keep.dtype != torch.int64 or not keep.numel():
+        raise ValueError(f"keep {tuple(keep.shape)} {keep.dtype}: ({batch},K) int64 is wanted")
+    ordered = keep.sort(dim=1).values
+    if int(ordered[:, 0].min()) < 0 or int(ordered[:, -1].max()) >= size[0] * size[1]:
+        raise ValueError(f"keep numbers patches outside 0 ... {size[0] * size[1] - 1}")
+    if bool((ordered[:, 1:] == ordered[:, :-1]).any()):
+        raise ValueError("keep numbers a patch twice")
+
+
+def _mask_of(ids: Tensor, size: tuple[int, int]) -> Tensor:
+    """ids (B,K) -> bool (B,h,w)."""
+    flat = torch.zeros(len(ids), size[0] * size[1], dtype=torch.bool, device=ids.device)
+    return flat.scatter(1, ids, True).view(len(ids), *size)
+
+
+def _first_gains(config: MCMConfig) -> Tensor:
+    """(points, M): logarithms to base 2, evenly from the lowest to the highest rate."""
+    return torch.linspace(*config.log_gains, config.rate_points)[:, None].repeat(1, config.latent)
+
+
+def _first_levels(config: MCMConfig, spread: Tensor | None) -> Tensor:
+    """(points, M): levels of fresh latents after the first gains; see the same in `segpic`."""
+    fresh = torch.ones(config.latent) if spread is None else spread * 0.5
+    return scale_to_level(torch.exp2(_first_gains(config)) * fresh).clamp(0, LEVELS - 1)
+
+
+MCM_B = MCMConfig()
+TINY = MCMConfig(
+    vision=WindowViT(transform=PatchTransform(units=(2, 2, 2, 4), deep_inner=128)),
+    layout="grid",
+    analysis=(),
+    synthesis=(),
+    hyper_down=((192, 1), (64, 2)),
+    hyper_up=((128, 2), (160, 1)),
+    hyper_magnitudes=True,
+    exact_scales=ExactScales(widths=(96, 96)),
+    slices=4,
+    support=3,
+    context=(128,),
+    context_kernel=1,
+    prior_start=2.0,
+    rate_points=9,
+    log_gains=(-3.2, 0.8),
+    kept=(60, 250, 450, 700, 1000),
+)
+TOY = replace(
+    TINY,
+    vision=WindowViT(
+        transform=PatchTransform(units=(0, 0, 0, 1)), features=12, width=8, depth=1, heads=2, decoder_depth=2, window=4
+    ),
+    hyper_down=((12, 1), (8, 2)),
+    hyper_up=((8, 2), (12, 1)),
+    exact_scales=ExactScales(widths=(8, 8)),
+    slices=3,
+    context=(8,),
+)
+PRESETS = {"mcm": MCM_B, "mcm-tiny": TINY, "toy": TOY}

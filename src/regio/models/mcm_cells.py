@@ -1,0 +1,94 @@
+"""Kept patches on the map that the entropy model works on, and a coder that codes nothing else there.
+
+packed   the K tokens row by row on a map of about sqrt(K) x sqrt(K), as in [3]
+grid     each token where its patch lies; the cells between them are empty and cost nothing (ours)
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from regio.entropy import Coder, FactorizedPrior
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Where the tokens of a batch stand: index (B,K) int64 of their cells on a map of `size` (r,c), raster order."""
+
+    index: Tensor
+    size: tuple[int, int]
+
+    @classmethod
+    def packed(cls, ids: Tensor, multiple: int) -> "Cells":
+        """One after the other, in the order of `ids` (B,K), on a nearly square map whose sides are multiples."""
+        batch, count = ids.shape
+        rows = max(1, math.ceil(math.sqrt(count) / multiple - 1e-9)) * multiple
+        columns = max(1, math.ceil(count / rows / multiple)) * multiple
+        index = torch.arange(count, device=ids.device).expand(batch, count)
+        return cls(index, (rows, columns))
+
+    @property
+    def full(self) -> bool:
+        """Whether every cell is taken."""
+        return self.index.shape[1] == self.size[0] * self.size[1]
+
+    def spread(self, tokens: Tensor) -> Tensor:
+        """Tokens (B,C,K) -> map (B,C,r,c), zero in empty cells."""
+        batch, channels, _ = tokens.shape
+        empty = tokens.new_zeros(batch, channels, self.size[0] * self.size[1])
+        filled = empty.scatter(2, self.index[:, None].expand(-1, channels, -1), tokens)
+        return filled.reshape(batch, channels, *self.size)
+
+    def collect(self, plane: Tensor) -> Tensor:
+        """Map (B,C,r,c) -> tokens (B,C,K)."""
+        index = self.index.to(plane.device)
+        return plane.flatten(2).gather(2, index[:, None].expand(-1, plane.shape[1], -1))
+
+    def taken(self, factor: int) -> Tensor:
+        """Which cells of a map `factor` times coarser hold any token, bool (B,r/factor,c/factor)."""
+        ones = torch.ones(*self.index.shape, device=self.index.device)[:, None]
+        return F.max_pool2d(self.spread(ones), factor)[:, 0] > 0
+
+
+class CellCoder:
+    """A coder for maps of which only some cells hold anything: hands only those on. Fulfils `Coder` for one model."""
+
+    def __init__(self, coder: Coder, cells: Cells) -> None:
+        self.coder, self.cells = coder, cells
+
+    def factorized(
+        self,
+        stream: str,
+        values: Tensor | None,
+        prior: FactorizedPrior,
+        size: tuple[int, int],
+        mask: Tensor | None = None,
+    ) -> Tensor:
+        """See Coder. A cell of the coarser map (B,C,r/t,c/t) is coded if a token lies in it; others are the median."""
+        taken = self.cells.taken(self.cells.size[0] // size[0])
+        if bool(taken.all()):
+            return self.coder.factorized(stream, values, prior, size, mask)
+        if len(taken) > 1:  # pictures with different cells side by side, as in training
+            decoded = self.coder.factorized(stream, values, prior, size, taken)
+            return torch.where(taken[:, None], decoded, prior.medians())
+        cells = Cells(taken.flatten(1).nonzero()[:, 1][None], size)
+        inner = None if values is None else cells.collect(values)[:, :, None]
+        decoded = self.coder.factorized(stream, inner, prior, (1, cells.index.shape[1]))[:, :, 0]
+        medians = prior.medians()
+        return cells.spread(decoded - medians[:, 0]) + medians
+
+    def gaussian(self, stream: str, values: Tensor | None, mean: Tensor, level: Tensor, guard: float) -> Tensor:
+        """See Coder; empty cells are zero."""
+        if self.cells.full:
+            return self.coder.gaussian(stream, values, mean, level, guard)
+        parts = [None if v is None else self.cells.collect(v)[:, :, None] for v in (values, mean, level)]
+        assert parts[1] is not None
+        assert parts[2] is not None
+        return self.cells.spread(self.coder.gaussian(stream, parts[0], parts[1], parts[2], guard)[:, :, 0])
+
+    def positions(self, stream: str, kept: Tensor | None, size: tuple[int, int], expected: int | None) -> Tensor:
+        """See Coder."""
+        return self.coder.positions(stream, kept, size, expected)

@@ -1,0 +1,90 @@
+"""DA-Mask: which patches of a picture are worth sending [3], from what they show and from what they are part of.
+
+[3] Li et al., "You Can Mask More For Extremely Low-Bitrate Image Compression", section 3.2.
+
+    x ──── grey, Laplacian ──► texture t (per patch) ──┐
+    object map ──► structure s (per patch) ────────────┴─► c = t s ──► log p ──► Gumbel top-K ──► kept patches
+
+Everything works on patches of 16x16 pixels. No learning; the same functions serve training and files.
+"""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+PATCH = 16
+GREY = (0.299, 0.587, 0.114)
+STRUCTURE_FLOOR = 0.1  # what a patch without any object counts, objects counting up to 255; the published code's
+Strategy = Literal["da-mask", "texture", "structure", "random"]
+STRATEGIES: tuple[Strategy, ...] = ("da-mask", "texture", "structure", "random")  # the rows of the paper's ablation
+
+
+def texture(x: Tensor) -> Tensor:
+    """x (B,3,H,W) in [0,1], sides multiples of 16 -> mean absolute Laplacian of each patch (B,H/16,W/16), 0 to 255.
+
+    Eq. 4-6, as the published code computes it: kernel rows [2 0 2], [0 -8 0], [2 0 2] on 8-bit grey, each patch by
+    itself with its edge reflected, absolute values cut at 255, their mean (the paper: their sum). Departure: that is
+    not rounded to two decimals.
+    """
+    batch, _, height, width = x.shape
+    rows, columns = height // PATCH, width // PATCH
+    pixels = x.detach().float().mul(255).round().clamp(0, 255)
+    grey = (pixels * pixels.new_tensor(GREY).view(1, 3, 1, 1)).sum(1).round()
+    patches = grey.reshape(batch, rows, PATCH, columns, PATCH).permute(0, 1, 3, 2, 4).reshape(-1, 1, PATCH, PATCH)
+    padded = F.pad(patches, (1, 1, 1, 1), mode="reflect")
+    corners = padded[..., :-2, :-2] + padded[..., :-2, 2:] + padded[..., 2:, :-2] + padded[..., 2:, 2:]
+    edges = (2 * corners - 8 * patches).abs().clamp_max(255)
+    return edges.mean(dim=(1, 2, 3)).reshape(batch, rows, columns)
+
+
+def structure(objects: Tensor) -> Tensor:
+    """Object map (B,H,W) in [0,1], any object = 1 -> mean in each patch on 0 to 255, plus 0.1, (B,H/16,W/16).
+
+    Eq. 7; the floor of 0.1 is the published code's, so that no patch is impossible.
+    """
+    return F.avg_pool2d(objects.detach().float()[:, None], PATCH)[:, 0] * 255 + STRUCTURE_FLOOR
+
+
+def log_chances(
+    strategy: Strategy, textures: Tensor, structures: Tensor | None, normalise: Literal["proportion", "softmax"]
+) -> Tensor:
+    """Scores (B,h,w) -> logarithms of the chances of all patches of a picture (B,h,w), Eq. 8 and 9.
+
+    structures None: no patch belongs to an object more than any other. normalise: the published code draws in
+    proportion to the capacity c = t s; the paper writes the softmax of c.
+    """
+    ones = torch.ones_like(textures)
+    objects = ones if structures is None else structures
+    capacity = {"da-mask": textures * objects, "texture": textures, "structure": objects, "random": ones}[strategy]
+    if normalise == "softmax":
+        return torch.log_softmax(capacity.flatten(1), dim=1).view_as(capacity)
+    weight = capacity.clamp_min(1e-6)
+    return torch.log(weight / weight.sum(dim=(1, 2), keepdim=True))
+
+
+def gumbel(chances: Tensor, generator: torch.Generator | None = None, temperature: float = 1.0) -> Tensor:
+    """Log-chances (B,h,w) -> scores (B,h,w) whose K highest are K draws without replacement (Gumbel top-K).
+
+    Temperature 0: no chance at all, the most likely patches come first.
+    """
+    if temperature == 0:
+        return chances
+    uniform = torch.rand(chances.shape, generator=generator, dtype=torch.float64, device="cpu").to(chances.device)
+    noise = -torch.log(-torch.log(uniform.clamp(1e-12, 1 - 1e-12)))
+    return chances + temperature * noise.to(chances.dtype)
+
+
+def top(scores: Tensor, count: int) -> Tensor:
+    """Scores (B,h,w) -> the `count` best patches of each picture (B,count) int64, in raster order."""
+    best = scores.flatten(1).topk(count, dim=1).indices
+    return best.sort(dim=1).values
+
+
+def ranks(scores: Tensor) -> Tensor:
+    """Scores (h,w) -> the place of each patch in their order (h,w) int64, 0 the best; ties in raster order."""
+    order = torch.sort(scores.flatten(), descending=True, stable=True).indices
+    place = torch.empty_like(order)
+    place[order] = torch.arange(len(order), device=order.device)
+    return place.view_as(scores)
