@@ -205,7 +205,7 @@ class MCM(nn.Module):
         return x.shape[2] // PATCH, x.shape[3] // PATCH
 
     def budget(self, rate: Tensor | None, total: int) -> int:
-        """How many of `total` patches are sent at a rate (1,), in whole numbers, so that both sides agree; 1 or more."""
+        """How many of `total` patches go at a rate (1,), in whole numbers, so that both sides agree; at least 1."""
         shares = self.config.kept
         if rate is None or len(shares) == 1:
             share, unit = shares[0], PER_MILLE
