@@ -68,20 +68,31 @@ class GaussianTable:
     counts: Counts
 
 
+def gaussian_scales() -> list[float]:
+    """The 64 standard deviations, by level."""
+    scales = [SCALE_MIN]
+    while len(scales) < LEVELS:
+        scales.append(scales[-1] * _SCALE_RATIO)
+    return scales
+
+
+def reach_of(scale: float) -> int:
+    """How many symbols on either side of zero a table of this standard deviation has."""
+    return max(1, math.ceil(_TAIL_SIGMAS * scale))
+
+
 @lru_cache(maxsize=1)
 def gaussian_tables() -> tuple[GaussianTable, ...]:
     """The 64 tables of N(0, scale**2) rounded to integers, by level."""
     tables = []
-    scale = SCALE_MIN
-    for _ in range(LEVELS):
-        reach = max(1, math.ceil(_TAIL_SIGMAS * scale))
+    for scale in gaussian_scales():
+        reach = reach_of(scale)
         edges = (np.arange(-reach, reach + 2, dtype=np.float64) - 0.5) / scale
-        tables.append(GaussianTable(reach, integer_counts(with_escape(np.diff(_normal_cdf(edges))))))
-        scale = scale * _SCALE_RATIO
+        tables.append(GaussianTable(reach, integer_counts(with_escape(np.diff(normal_cdf(edges))))))
     return tuple(tables)
 
 
-def _normal_cdf(x: NDArray[np.float64]) -> NDArray[np.float64]:
+def normal_cdf(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """Phi(x) from basic operations only: 1/2 + phi(x) * sum_n x**(2n+1) / (2n+1)!!, stable as no term is negative."""
     magnitude = np.minimum(np.abs(x), 9.0)
     square = magnitude * magnitude
