@@ -41,6 +41,14 @@ def test_a_run_in_two_parts_is_the_run_in_one(toy: Toy, tmp_path: Path, optimize
     assert all(torch.equal(ends[0][key], ends[1][key]) for key in ends[0])
 
 
+def test_a_model_without_factorised_priors_is_trained_like_any_other(toy: Toy, tmp_path: Path) -> None:
+    recipe, whole, parts = toy(run={"overrides": {"rat": False}}), tmp_path / "whole", tmp_path / "parts"
+    train(recipe, out=whole, device="cpu")
+    train(recipe, out=parts, device="cpu", steps=5)
+    train(recipe, out=parts, device="cpu", resume=True)
+    assert curve(parts) == curve(whole)
+
+
 def test_a_run_that_lost_its_optimisers_goes_on(toy: Toy, tmp_path: Path) -> None:
     recipe, run = toy(), tmp_path / "run"
     train(recipe, out=run, device="cpu", steps=4)

@@ -50,9 +50,12 @@ class Run:
         self.weights = [p for _, p in weights]
         judge = self.inner.judge
         self.judging = [] if judge is None else [p for p in judge.parameters() if p.requires_grad]
-        made = [make_optimizer(weights, phase), adam(self.quantiles, QUANTILE_RATE)]
+        made = [make_optimizer(weights, phase)]
         if self.judging:
             made.append(adam(self.judging, phase.learning_rate, JUDGE_BETAS))
+        self.scheduled = len(made)  # the first so many follow the phase's learning rate
+        if self.quantiles:  # of factorised priors, where a model has some
+            made.append(adam(self.quantiles, QUANTILE_RATE))
         self.optimizers: list[Any] = [self.fabric.setup_optimizers(o) for o in made]
 
     def one_step(self, pack: PicturePack) -> dict[str, Tensor]:
@@ -74,7 +77,7 @@ class Run:
             beside = beside + nn.utils.clip_grad_norm_(self.judging, phase.clip)
         self.step += 1
         if bool(torch.isfinite(values["norm"] + beside)):
-            for optimizer in (self.optimizers[0], *self.optimizers[2:]):
+            for optimizer in self.optimizers[: self.scheduled]:
                 for group in optimizer.param_groups:
                     group["lr"] = learning_rate(phase, at)
             for optimizer in self.optimizers:

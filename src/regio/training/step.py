@@ -59,8 +59,9 @@ class TrainingStep(nn.Module):
         }
 
     def quantile_loss(self) -> Tensor:
-        """Scalar; it trains the quantiles of the priors and nothing else."""
-        return torch.stack([prior.quantile_loss() for prior in self.net.priors().values()]).sum()
+        """Scalar; it trains the quantiles of the priors, where there are some, and nothing else."""
+        none = next(self.net.parameters()).new_zeros(())
+        return torch.stack([none, *(prior.quantile_loss() for prior in self.net.priors().values())]).sum()
 
 
 def charged(bits: dict[str, Tensor], side: Tensor) -> dict[str, Tensor]:
