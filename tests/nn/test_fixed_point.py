@@ -190,6 +190,24 @@ def test_the_specification_in_integers_gives_the_same_bits(spread: float) -> Non
         assert (by_integers(net, z[k], int(STEP[k])) == exact[k]).all()
 
 
+def context_by_integers(net: FixedPointContext, seen: NDArray[np.object_], step: int) -> NDArray[np.float64]:
+    """seen (C,h,w) of eighths -> what is added."""
+    assert net.rate is not None
+    offset = whole(net.first.bias, 8) + np.array(rate_row(net.rate.points, step), dtype=object)
+    x = activate(convolve(seen, net.first) + 8 * offset[:, None, None], 128)
+    return (convolve(x, net.last) + 256 * whole(net.last.bias, 8)[:, None, None]).astype(np.float64) / 2**17
+
+
+def test_the_specification_of_context_in_integers_gives_the_same_bits() -> None:
+    table = (0, 8, 13, 16, 19, 21, 22, 24, 25, 27, 28, 29, 30, 30, 31, 32)
+    symbols = symbols_of(2, 40, (2, 3), 8.0)
+    net = around()
+    exact = net.exact(magnitudes(symbols).double(), STEP).numpy()
+    eighths = np.vectorize(lambda v: table[min(abs(int(v)), 15)], otypes=[object])(symbols.numpy())
+    for k in range(2):
+        assert (context_by_integers(net, eighths[k], int(STEP[k])) == exact[k]).all()
+
+
 def test_levels_are_whole_multiples_of_their_unit_even_at_the_limits() -> None:
     net = network()
     for parameter in net.parameters():
