@@ -137,7 +137,7 @@ def mcm_outputs(model: MCM, picture: Tensor, keep: Tensor) -> tuple[dict[str, Te
     """The same for MCM; tokens and latents in the order of `keep` (1,K), on the packed map."""
     coder, size = Recorder(), model.latent_size(picture)
     features = model.analyse(picture)
-    tokens = model.encoder(features.y, keep)
+    tokens = model.encoder(features.y[:, :-1], keep)
     decoded = model.code(features, coder, Chosen(keep), None, size)
     x_hat = model.synthesise(decoded, None, None)
     z = coder.values["z"]

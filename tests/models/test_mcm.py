@@ -174,3 +174,23 @@ def test_packed_maps_are_nearly_square_and_hold_all_tokens() -> None:
         tokens = torch.rand(1, 3, count)
         assert torch.equal(cells.collect(cells.spread(tokens)), tokens)
     assert Cells.packed(torch.arange(144)[None], 4).size == (12, 12)
+
+
+def test_without_a_choice_the_patches_of_most_texture_are_kept() -> None:
+    net, x = net_of("toy"), torch.full((1, 3, 128, 128), 0.5)
+    x[..., 32:48, 16:64] += 0.3 * torch.rand(1, 3, 16, 48)
+    rate, size = torch.tensor([0.0]), (8, 8)
+    with torch.no_grad():
+        decoded = net.code(net.analyse(x), RateEstimator(noisy=False), None, rate, size)
+    assert set(decoded.y_hat[0, -1].flatten().nonzero().flatten().tolist()) & {17, 18, 19}
+    assert int(decoded.y_hat[:, -1].sum()) == net.budget(rate, 64) == 4
+
+
+def test_painting_needs_only_the_kept_patches() -> None:
+    net, keep = net_of("paper"), torch.arange(0, 64, 3)[None]
+    x = picture()
+    other = x.clone()
+    other[..., 0:16, 16:32] = 0  # patch 1 is not kept
+    with torch.no_grad():
+        assert torch.equal(net.paint(x, keep), net.paint(other, keep))
+        assert not torch.equal(net.paint(x, keep), net.paint(other, torch.arange(1, 64, 3)[None]))

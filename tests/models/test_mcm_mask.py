@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from regio.models.mcm_mask import STRATEGIES, gumbel, log_chances, ranks, structure, texture, top
+from regio.models.mcm_mask import STRATEGIES, covering, gumbel, log_chances, ranks, structure, texture, top
 
 
 def test_texture_is_the_mean_absolute_laplacian_of_each_patch_alone() -> None:
@@ -68,3 +68,17 @@ def test_kept_patches_come_in_raster_order_and_ranks_nest_them() -> None:
     assert sorted(place.flatten().tolist()) == list(range(36))
     for count in (1, 7, 36):
         assert torch.equal(top(scores, count)[0], (place.flatten() < count).nonzero()[:, 0])
+
+
+def test_covering_puts_one_patch_of_every_block_first_and_keeps_the_order_else() -> None:
+    scores = torch.rand(2, 6, 9, generator=torch.Generator().manual_seed(4))
+    covered = covering(scores)
+    for one, raised in zip(scores, covered, strict=True):
+        first = (ranks(raised) < 6).nonzero()
+        blocks = {(r // 4, c // 4) for r, c in first.tolist()}
+        assert len(blocks) == 6  # 2 x 3 blocks, the last of each cut
+        for r, c in first.tolist():
+            block = one[r // 4 * 4 : r // 4 * 4 + 4, c // 4 * 4 : c // 4 * 4 + 4]
+            assert one[r, c] == block.max()
+        rest = ranks(raised) >= 6
+        assert torch.equal(one[rest].argsort(), raised[rest].argsort())

@@ -20,6 +20,7 @@ from regio.entropy.coders import straight_through
 from regio.entropy.tables import LEVELS
 from regio.models.context import ChannelContext
 from regio.models.mcm_cells import CellCoder, Cells
+from regio.models.mcm_mask import covering, ranks, texture
 from regio.models.mcm_transforms import PATCH, GlobalViT, WindowViT
 from regio.models.patch_transforms import PatchTransform
 from regio.models.segpic import ExactScales, Reconstruction, hyper_stack
@@ -104,7 +105,7 @@ def _tuples(value: Any) -> Any:
 class Latents(NamedTuple):
     """What the analysis makes of a picture whatever the rate: features of all patches, kept or not."""
 
-    y: Tensor  # (B,F,h,w)
+    y: Tensor  # (B,F+1,h,w): features; last, how much each patch is worth sending
 
 
 class Decoded(NamedTuple):
@@ -219,24 +220,27 @@ class MCM(nn.Module):
 
     def analyse(self, x: Tensor, where: Any = None) -> Latents:
         """Pictures (B,3,H,W) -> features of all patches. Runs once a picture, however many rates are tried."""
-        return Latents(self.stem(x))
+        worth = torch.log(texture(x).clamp_min(1e-6))[:, None]
+        features: Tensor = self.stem(x)
+        return Latents(torch.cat([features, worth.to(features.dtype)], dim=1))
 
     def code(
         self, latents: Latents | None, coder: Coder, where: Any, rate: Tensor | None, size: tuple[int, int]
     ) -> Decoded:
         """The walk over the latents, the same for training, writing and reading (latents is None then).
 
-        where: `Chosen` or `Ranked`, of no use to a reader; size: (h,w) of the patches.
+        where: `Chosen` or `Ranked`; for anything else a writer keeps the patches of most texture, at least one of every
+        4x4. Of no use to a reader. size: (h,w) of the patches.
         """
         device = self.z_prior.quantiles.device
         expected = self.budget(None if rate is None else rate[:1], size[0] * size[1])
-        chosen = None if latents is None else self._choose(where, rate)
+        chosen = None if latents is None else self._choose(latents, where, rate)
         if chosen is not None and not isinstance(coder, RateEstimator):
             chosen = chosen.sort(dim=1).values  # a set has no order; readers get it in that of the raster
         mask = None if chosen is None else _mask_of(chosen, size)
         mask = coder.positions("positions", mask, size, expected).to(device)
         ids = mask.flatten(1).nonzero()[:, 1].view(len(mask), -1) if chosen is None else chosen
-        y = None if latents is None else self.g_a(self.encoder(latents.y, ids)[..., None])[..., 0]
+        y = None if latents is None else self.g_a(self.encoder(latents.y[:, :-1], ids)[..., None])[..., 0]
         if y is not None and self.gain is not None and rate is not None:
             y = self.gain.scale(y[..., None], rate)[..., 0]
         cells = Cells.packed(ids, self.hyper_stride) if self.config.layout == "packed" else Cells(ids, size)
@@ -268,14 +272,25 @@ class MCM(nn.Module):
             return lower_bound(self.levels(symbols, rate), 0.0)
         return self.levels.exact(symbols, rate_step(rate))
 
-    def _choose(self, where: Any, rate: Tensor | None) -> Tensor:
+    def _choose(self, latents: Latents, where: Any, rate: Tensor | None) -> Tensor:
         """-> ids (B,K)."""
         if isinstance(where, Chosen):
             return where.ids
         if not isinstance(where, Ranked):
-            raise TypeError(f"MCM wants to know which patches to keep (Chosen or Ranked), not {type(where).__name__}")
+            scores = covering(latents.y[:, -1])
+            where = Ranked(torch.stack([ranks(one) for one in scores]), scores[0].numel())
         kept = where.places.flatten(1) < self.budget(None if rate is None else rate[:1], where.total)
         return kept.nonzero()[:, 1].view(len(kept), -1)
+
+    def paint(self, x: Tensor, keep: Tensor, rate: Tensor | None = None) -> Tensor:
+        """A masked autoencoder, without any coding: what the transformer is trained as first.
+
+        Pictures (B,3,H,W), keep (B,K) -> pictures (B,3,H,W), painted from the kept patches alone.
+        """
+        size, rate = self.latent_size(x), self.rate_or_default(rate, x)
+        tokens = Cells(keep, size).spread(self.encoder(self.stem(x), keep))
+        painted: Tensor = self.head(self.decoder(tokens, _mask_of(keep, size)[:, None].to(tokens.dtype), rate), rate)
+        return painted
 
     def synthesise(self, decoded: Decoded, where: Any, rate: Tensor | None) -> Tensor:
         """Decoded latents -> pictures (B,3,H,W), not clamped."""
