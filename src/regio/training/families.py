@@ -39,8 +39,14 @@ def configuration(recipe: Recipe) -> tuple[str, Any]:
 
 
 def _changed(config: Any, overrides: dict[str, Any]) -> Any:
-    """A configuration with some fields replaced; tables go into the configurations within it."""
-    fields = {k: _changed(getattr(config, k), v) if isinstance(v, dict) else v for k, v in overrides.items()}
+    """A configuration with some fields replaced; tables go into the configurations within it, false leaves one out."""
+    fields = {}
+    for name, value in overrides.items():
+        present = getattr(config, name, None)
+        if isinstance(value, dict):
+            fields[name] = _changed(present, value)
+        else:
+            fields[name] = None if value is False and not isinstance(present, bool) else value
     return replace(config, **fields)
 
 
