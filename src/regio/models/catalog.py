@@ -12,7 +12,8 @@ class Entry:
     """One set of bundled weights: its frozen id, its name, and the class that runs them.
 
     fingerprint: the first 16 bytes, in hex, of the hash over config, weights and tables (`regio.weights.store`); a file
-    carries two of them, so files made with other numbers are refused. Better weights get a new id and a new name.
+    carries two of them, so files made with other numbers are refused. Better weights get a new id. Before 1.0 they may
+    take over the name, and the old ones go to RETIRED.
     """
 
     id: int
@@ -22,15 +23,23 @@ class Entry:
     summary: str
 
 
-FAMILIES = {"segpic": "regio.models.segpic:SegPIC"}  # what a weights file may name: module:class
+FAMILIES = {  # what a weights file may name: module:class
+    "segpic": "regio.models.segpic:SegPIC",
+    "mcm": "regio.models.mcm:MCM",
+}
 CATALOG: dict[int, Entry] = {
     1: Entry(1, "segpic-xs", "segpic", "199d97912525443d11b6439def1504c9", "photographs at any rate, small and fast"),
 }
+RETIRED: dict[int, str] = {}  # ids whose weights are no longer bundled -> the last release that has them
 DEFAULT = "segpic-xs"
 
 
 def by_id(number: int) -> Entry:
-    """The entry of an id from a file; UnsupportedFile when this release does not know it."""
+    """The entry of an id from a file; MissingWeights when they are retired, UnsupportedFile for an unknown id."""
+    if number in RETIRED:
+        raise MissingWeights(
+            f"the file needs model {number}, which is no longer bundled; release {RETIRED[number]} has it"
+        )
     if number not in CATALOG:
         raise UnsupportedFile(f"the file needs model {number}, which this release does not know; try a newer one")
     return CATALOG[number]
