@@ -55,7 +55,7 @@ TABLE = {
         | {"losses.perceptual"},
         {"torch", "numpy", "PIL"},
         frozenset({"bjontegaard", "scipy", "matplotlib", "pytorch_msssim", "pillow_heif", "pillow_jxl"})
-        | {"torch_fidelity", "onnxruntime"},
+        | {"torch_fidelity", "onnxruntime", "imageio_ffmpeg"},
     ),
     "bulk": Row({"errors", "codec"}, set(), frozenset({"ray", "numpy"})),
     "app": Row({"errors", "codec"}, set(), frozenset({"gradio", "numpy", "PIL", "images", "regions", "info"})),

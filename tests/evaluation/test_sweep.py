@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from regio.errors import BadImage, UsageError
-from regio.evaluation.opponents import OPPONENTS, SizedFile
+from regio.evaluation.budget import SizedFile
+from regio.evaluation.opponents import OPPONENTS
 from regio.evaluation.sweep import COLUMNS, find_pictures, read_rows, source_commit, sweep
 
 

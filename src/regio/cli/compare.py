@@ -13,7 +13,8 @@ def compare(
     codecs: Annotated[
         str | None,
         typer.Option(
-            help="with commas: Regio models, jpeg, webp, jpeg2000, avif, avif-psnr, jxl, hevc; "
+            help="with commas: Regio models, jpeg, webp, jpeg2000, avif, avif-psnr, avif-slow, "
+            "jxl, hevc, hevc-default, vvc; "
             "default: the default model, jpeg, webp, jpeg2000, avif"
         ),
     ] = None,

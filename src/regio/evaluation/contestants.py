@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 
 from regio.errors import UsageError
+from regio.evaluation.budget import SizedFile
 from regio.evaluation.marks import Mask
-from regio.evaluation.opponents import OPPONENTS, SizedFile
+from regio.evaluation.opponents import OPPONENTS
 from regio.images import Pixels
 
 if TYPE_CHECKING:

@@ -1,8 +1,9 @@
-"""Other codecs, one small adapter each, behind one face: `Opponent`.
+"""Other codecs, one small adapter each, behind one face: `Opponent`, and for VVC `Vvc`.
 
-All work in memory through Pillow, from (H,W,3) uint8 RGB, with one thread, so that times compare. AVIF comes in two
-tunings because they disagree: libaom's default gains MS-SSIM and loses PSNR, ``tune=psnr`` the other way round. JPEG XL
-(pillow-jxl-plugin) and HEVC intra (pillow-heif) are optional: `Opponent.missing` says why one cannot take part.
+All but VVC work in memory through Pillow, from (H,W,3) uint8 RGB; all with one thread, so that times compare. AVIF
+comes in two tunings because they disagree: libaom's default gains MS-SSIM and loses PSNR, ``tune=psnr`` the other way
+round. JPEG XL (pillow-jxl-plugin), HEVC intra (pillow-heif) and VVC are optional: `missing` says why one cannot take
+part.
 """
 
 from __future__ import annotations
@@ -14,21 +15,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from PIL import Image, features
 
+from regio.evaluation.budget import SizedFile, largest_within
 from regio.evaluation.marks import Mask
+from regio.evaluation.vvc import Vvc
 from regio.images import Pixels
-
-
-class SizedFile(NamedTuple):
-    """A file made for a budget of bytes."""
-
-    data: bytes
-    setting: float  # the codec's own knob
-    fits: bool  # False: even the codec's smallest file is over the budget, and `data` is that file
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,24 +83,8 @@ class Opponent:
             return np.asarray(image.convert("RGB"))
 
     def at_bytes(self, pixels: Pixels, budget: int) -> SizedFile:
-        """The largest file of at most `budget` bytes, by bisection over the settings.
-
-        File sizes all but rise along the ladder; where one does not, the answer may be a step under the best, never
-        over the budget.
-        """
-        smallest = self.encode(pixels, self.ladder[0])
-        best = SizedFile(smallest, self.ladder[0], len(smallest) <= budget)
-        low, high = 0, len(self.ladder)  # ladder[low] was tried, ladder[high] is taken not to fit
-        while high - low > 1:
-            middle = (low + high) // 2
-            data = self.encode(pixels, self.ladder[middle])
-            if len(data) > budget:
-                high = middle
-                continue
-            low = middle
-            if not best.fits or len(data) > len(best.data):
-                best = SizedFile(data, self.ladder[middle], fits=True)
-        return best
+        """The largest file of at most `budget` bytes."""
+        return largest_within(lambda setting: self.encode(pixels, setting), self.ladder, budget)
 
     def _register(self) -> None:
         if self.plugin is None:
@@ -140,6 +119,14 @@ def _avif_psnr(quality: float) -> dict[str, Any]:
     return {**_avif(quality), "advanced": {"tune": "psnr"}}
 
 
+def _avif_slow(quality: float) -> dict[str, Any]:
+    return {**_avif_psnr(quality), "speed": 4}
+
+
+def _hevc_default(quality: float) -> dict[str, Any]:
+    return {"quality": int(quality), "chroma": "420"}
+
+
 def _jxl(quality: float) -> dict[str, Any]:
     return {"quality": int(quality), "effort": 7, "num_threads": 1}
 
@@ -153,73 +140,91 @@ def _hevc(quality: float) -> dict[str, Any]:
 RATIOS = tuple(2000 * 0.99**step for step in range(688))
 """JPEG 2000's knob is the compression ratio: from 2000 down to 2 in steps of one per cent."""
 
-OPPONENTS: dict[str, Opponent] = {
-    opponent.name: opponent
-    for opponent in (
-        Opponent(
-            name="jpeg",
-            description="libjpeg-turbo, 4:2:0, baseline, optimised Huffman tables",
-            library="libjpeg_turbo",
-            file_format="JPEG",
-            ladder=_steps(1, 100),
-            settings=(5, 8, 12, 18, 26, 38, 52, 68, 80),
-            options=_jpeg,
-        ),
-        Opponent(
-            name="webp",
-            description="libwebp lossy, 4:2:0, method 6",
-            library="webp",
-            file_format="WEBP",
-            ladder=tuple(quarter / 4 for quarter in range(401)),  # libwebp takes fractions
-            settings=(0, 2, 5, 10, 20, 35, 50, 65, 78, 88),
-            options=_webp,
-        ),
-        Opponent(
-            name="jpeg2000",
-            description="OpenJPEG, irreversible 9/7 transform, one layer (setting: compression ratio)",
-            library="jpg_2000",
-            file_format="JPEG2000",
-            ladder=RATIOS,
-            settings=(400, 240, 160, 100, 64, 44, 32, 22, 16),
-            options=_jpeg2000,
-        ),
-        Opponent(
-            name="avif",
-            description="libaom, 4:4:4, 8 bit, speed 6, default tuning",
-            library="avif",
-            file_format="AVIF",
-            ladder=_steps(0, 100),
-            settings=(0, 8, 17, 28, 40, 52, 64, 76),
-            options=_avif,
-        ),
-        Opponent(
-            name="avif-psnr",
-            description="libaom, 4:4:4, 8 bit, speed 6, tune=psnr",
-            library="avif",
-            file_format="AVIF",
-            ladder=_steps(0, 100),
-            settings=(0, 6, 13, 21, 31, 42, 53, 64),
-            options=_avif_psnr,
-        ),
-        Opponent(
-            name="jxl",
-            description="libjxl, effort 7",
-            library="pillow-jxl-plugin",
-            plugin="pillow_jxl",
-            file_format="JXL",
-            ladder=_steps(0, 99),  # 100 would be lossless, another codec altogether
-            settings=(0, 8, 16, 25, 35, 47, 60, 72, 81, 88),
-            options=_jxl,
-        ),
-        Opponent(
-            name="hevc",
-            description="x265 intra in HEIF, 4:4:4, 8 bit, preset slow, tuned for PSNR",
-            library="pillow-heif",
-            plugin="pillow_heif",
-            file_format="HEIF",
-            ladder=_steps(0, 99),  # 100 would be lossless, another codec altogether
-            settings=(0, 4, 9, 15, 22, 29, 36, 43),
-            options=_hevc,
-        ),
-    )
-}
+_PILLOW = (
+    Opponent(
+        name="jpeg",
+        description="libjpeg-turbo, 4:2:0, baseline, optimised Huffman tables",
+        library="libjpeg_turbo",
+        file_format="JPEG",
+        ladder=_steps(1, 100),
+        settings=(5, 8, 12, 18, 26, 38, 52, 68, 80),
+        options=_jpeg,
+    ),
+    Opponent(
+        name="webp",
+        description="libwebp lossy, 4:2:0, method 6",
+        library="webp",
+        file_format="WEBP",
+        ladder=tuple(quarter / 4 for quarter in range(401)),  # libwebp takes fractions
+        settings=(0, 2, 5, 10, 20, 35, 50, 65, 78, 88),
+        options=_webp,
+    ),
+    Opponent(
+        name="jpeg2000",
+        description="OpenJPEG, irreversible 9/7 transform, one layer (setting: compression ratio)",
+        library="jpg_2000",
+        file_format="JPEG2000",
+        ladder=RATIOS,
+        settings=(400, 240, 160, 100, 64, 44, 32, 22, 16),
+        options=_jpeg2000,
+    ),
+    Opponent(
+        name="avif",
+        description="libaom, 4:4:4, 8 bit, speed 6, default tuning",
+        library="avif",
+        file_format="AVIF",
+        ladder=_steps(0, 100),
+        settings=(0, 8, 17, 28, 40, 52, 64, 76),
+        options=_avif,
+    ),
+    Opponent(
+        name="avif-psnr",
+        description="libaom, 4:4:4, 8 bit, speed 6, tune=psnr",
+        library="avif",
+        file_format="AVIF",
+        ladder=_steps(0, 100),
+        settings=(0, 6, 13, 21, 31, 42, 53, 64),
+        options=_avif_psnr,
+    ),
+    Opponent(
+        name="avif-slow",
+        description="libaom, 4:4:4, 8 bit, speed 4, tune=psnr",
+        library="avif",
+        file_format="AVIF",
+        ladder=_steps(0, 100),
+        settings=(0, 6, 13, 21, 31, 42, 53, 64),
+        options=_avif_slow,
+    ),
+    Opponent(
+        name="jxl",
+        description="libjxl, effort 7",
+        library="pillow-jxl-plugin",
+        plugin="pillow_jxl",
+        file_format="JXL",
+        ladder=_steps(0, 99),  # 100 would be lossless, another codec altogether
+        settings=(0, 8, 16, 25, 35, 47, 60, 72, 81, 88),
+        options=_jxl,
+    ),
+    Opponent(
+        name="hevc",
+        description="x265 intra in HEIF, 4:4:4, 8 bit, preset slow, tuned for PSNR",
+        library="pillow-heif",
+        plugin="pillow_heif",
+        file_format="HEIF",
+        ladder=_steps(0, 99),  # 100 would be lossless, another codec altogether
+        settings=(0, 4, 9, 15, 22, 29, 36, 43),
+        options=_hevc,
+    ),
+    Opponent(
+        name="hevc-default",
+        description="x265 intra in HEIF, 4:2:0, 8 bit, as pillow-heif sets it up (preset slow, tune=ssim)",
+        library="pillow-heif",
+        plugin="pillow_heif",
+        file_format="HEIF",
+        ladder=_steps(0, 99),
+        settings=(0, 7, 15, 23, 32, 41, 50, 60),
+        options=_hevc_default,
+    ),
+)
+
+OPPONENTS: dict[str, Opponent | Vvc] = {opponent.name: opponent for opponent in (*_PILLOW, Vvc())}

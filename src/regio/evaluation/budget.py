@@ -1,0 +1,35 @@
+"""The largest file within a budget of bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+
+class SizedFile(NamedTuple):
+    """A file made for a budget of bytes."""
+
+    data: bytes
+    setting: float  # the codec's own knob
+    fits: bool  # False: even the codec's smallest file is over the budget, and `data` is that file
+
+
+def largest_within(encode: Callable[[float], bytes], ladder: Sequence[float], budget: int) -> SizedFile:
+    """By bisection over settings of rising file size.
+
+    File sizes all but rise along a ladder; where one does not, the answer may be a step under the best, never over the
+    budget.
+    """
+    smallest = encode(ladder[0])
+    best = SizedFile(smallest, ladder[0], len(smallest) <= budget)
+    low, high = 0, len(ladder)  # ladder[low] was tried, ladder[high] is taken not to fit
+    while high - low > 1:
+        middle = (low + high) // 2
+        data = encode(ladder[middle])
+        if len(data) > budget:
+            high = middle
+            continue
+        low = middle
+        if not best.fits or len(data) > len(best.data):
+            best = SizedFile(data, ladder[middle], fits=True)
+    return best
