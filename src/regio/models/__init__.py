@@ -3,8 +3,8 @@
 from importlib import import_module
 from typing import Any
 
-_HOMES = {"SegPIC": "segpic", "SegPICConfig": "segpic"}
-__all__ = ["SegPIC", "SegPICConfig"]
+_HOMES = {"SegPIC": "segpic", "SegPICConfig": "segpic", "RoiCodec": "roi", "RoiCodecConfig": "roi"}
+__all__ = ["RoiCodec", "RoiCodecConfig", "SegPIC", "SegPICConfig"]
 
 
 def __getattr__(name: str) -> Any:

@@ -26,6 +26,7 @@ class Entry:
 FAMILIES = {  # what a weights file may name: module:class
     "segpic": "regio.models.segpic:SegPIC",
     "mcm": "regio.models.mcm:MCM",
+    "roi": "regio.models.roi:RoiCodec",
 }
 CATALOG: dict[int, Entry] = {
     1: Entry(1, "segpic-xs", "segpic", "199d97912525443d11b6439def1504c9", "photographs at any rate, small and fast"),

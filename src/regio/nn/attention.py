@@ -1,6 +1,9 @@
-"""Window attention for convolutional codecs, after Zou et al., "The devil is in the details" (CVPR 2022)."""
+"""Attention for convolutional codecs: in windows, after Zou et al., "The devil is in the details" (CVPR 2022), and by
+channel and place, as the ROI codec has it (after Woo et al., "CBAM", ECCV 2018)."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -106,3 +109,58 @@ class WindowAttentionModule(nn.Module):
         """x (B,C,H,W) -> (B,C,H,W), sides multiples of the window."""
         y: Tensor = x + self.trunk(x) * torch.sigmoid(self.gate(self.attention(x)))
         return y
+
+
+class ChannelGate(nn.Module):
+    """How much each channel counts: sigmoid of a small network of its mean plus the same of its maximum (CBAM)."""
+
+    def __init__(self, channels: int, squeeze: int) -> None:
+        super().__init__()
+        inner = max(1, channels // squeeze)
+        self.mlp = nn.Sequential(nn.Conv2d(channels, inner, 1), nn.ReLU(), nn.Conv2d(inner, channels, 1))
+
+    def forward(self, x: Tensor, seen: Tensor) -> Tensor:
+        """x (B,C,h,w); seen (B,C,h',w'), the part of it that is looked at -> (B,C,h,w)."""
+        mean, highest = seen.mean((2, 3), keepdim=True), seen.amax((2, 3), keepdim=True)
+        y: Tensor = x * torch.sigmoid(self.mlp(mean) + self.mlp(highest))
+        return y
+
+
+class SpatialGate(nn.Module):
+    """How much each place counts: sigmoid of a 7x7 convolution of the mean and the maximum over channels (CBAM)."""
+
+    reach = 3
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(2, 1, 2 * self.reach + 1, padding=self.reach)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B,C,h,w) -> (B,C,h,w)."""
+        y: Tensor = x * torch.sigmoid(self.conv(torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], dim=1)))
+        return y
+
+
+class ChannelSpatialAttention(nn.Module):
+    """x + trunk(x) * sigmoid(1x1(spatial gate(channel gate(mask(x))))), the channel-spatial attention of [1].
+
+    [1] "ROI image codec optimized for visual quality", Fig. 3: residual blocks in the trunk and in the mask branch, no
+    batch normalisation. The order of the gates is that of CBAM, which [1] cites.
+
+    trunk, mask: modules (B,C,h,w) -> (B,C,h,w). zero_init: the trunk counts nothing at first, and learns to (ours).
+    """
+
+    def __init__(
+        self, channels: int, trunk: nn.Module, mask: nn.Module, squeeze: int = 8, zero_init: bool = False
+    ) -> None:
+        super().__init__()
+        self.trunk, self.mask = trunk, mask
+        self.channel, self.spatial = ChannelGate(channels, squeeze), SpatialGate()
+        self.out = nn.Conv2d(channels, channels, 1)
+        self.strength = nn.Parameter(torch.zeros(channels, 1, 1)) if zero_init else None
+
+    def forward(self, x: Tensor, inner: Callable[[Tensor], Tensor]) -> Tensor:
+        """x (B,C,h,w) -> (B,C,h,w). inner: cuts out of features what the channel gate looks at (`Regions.inner`)."""
+        mask = self.mask(x)
+        weighted: Tensor = self.trunk(x) * torch.sigmoid(self.out(self.spatial(self.channel(mask, inner(mask)))))
+        return x + (weighted if self.strength is None else weighted * self.strength)

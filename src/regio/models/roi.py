@@ -1,0 +1,355 @@
+"""The ROI codec [1]: one network, a region of interest in its latents, a continuous range of rates.
+
+[1] "ROI image codec optimized for visual quality"; [2] Cheng et al., CVPR 2020, for its entropy model.
+
+    x ── g_a ── attention ──► y ── emphasise, Eq. 5-7 ── gain, Eq. 8 ──► ȳ ── h_a ──► z ── code ──► ẑ ──► means, levels
+                                                                    └── code given mixtures of them and context ──► ȳ^
+    x̂ ◄── g_s ── attention ◄── y' ◄── inverse gain, Eq. 9 ◄── ȳ^
+
+The file does not say where the region was: the decoder reads it from the latents.
+"""
+
+import math
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from regio.entropy import Coder, FactorizedPrior, RateEstimator, scale_to_level
+from regio.entropy.coders import straight_through
+from regio.entropy.tables import LEVELS
+from regio.models.context import context_net
+from regio.models.mixture import MixtureCoder
+from regio.models.patch_transforms import PatchTransform
+from regio.models.residual_transforms import ResidualTransform
+from regio.models.segpic import Decoded, Latents, Reconstruction, hyper_stack
+from regio.models.two_pass import HyperContext
+from regio.nn.attention import ChannelSpatialAttention, SpatialGate
+from regio.nn.fixed_point import FixedPointNet
+from regio.nn.gain import GainUnit, RateTable, rate_step
+from regio.nn.patch import BottleneckUnit
+from regio.nn.regional import GridRegions, Regions
+
+STREAMS = ("z", "y")  # in the order in which a file holds them
+PILOT = 16.0  # what the pilot channel holds outside of regions: emphasis is read in sixteenths
+_PIXEL_BYTES = 420  # of a window, for models on patches; measured
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoiCodecConfig:
+    """The numbers of one model."""
+
+    transform: ResidualTransform | PatchTransform = field(default_factory=ResidualTransform)
+    latent: int = 192
+    protected: int = 48  # channels that no region changes, Eq. 7
+    pilot: bool = False  # the last channel tells the decoder how much was emphasised (ours)
+    attention: int = 0  # width of an attention at 1/16, for transforms that have none of their own
+    hyper_down: tuple[tuple[int, int], ...] = ((192, 1), (192, 2), (192, 1), (192, 2))
+    hyper_up: tuple[tuple[int, int], ...] = ((192, 2), (192, 1), (288, 2), (288, 1))
+    hyper_magnitudes: bool = False  # the hyper-analysis also sees log(1 + |y|), by a 1x1 convolution first
+    hyper_context: int = 0  # width of the context of the hyper-latent; 0: a factorised prior
+    level_widths: tuple[int, ...] = (192, 192, 192)  # of the exact network for levels
+    means: int = 192  # width of the networks for means and for what is added once all is decoded
+    context: str = "checkerboard"
+    context_kernel: int = 5
+    components: int = 3
+    mixture_widths: tuple[int, ...] = (384, 640, 512)
+    prior_start: float = 10.0
+    rate_points: int = 6
+    log_gains: tuple[float, float] = (-2.0, 2.0)
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.protected < self.latent - self.pilot:
+            raise ValueError(f"protected={self.protected} leaves none of {self.latent} channels to emphasise")
+
+    @classmethod
+    def preset(cls, name: str) -> "RoiCodecConfig":
+        """The paper's network and its variants, or one of our small ones."""
+        if name not in PRESETS:
+            raise ValueError(f"no ROI codec preset {name!r}; there are {', '.join(PRESETS)}")
+        return PRESETS[name]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, to be stored beside weights; `from_dict` is the way back."""
+        kind = next(name for name, kind in TRANSFORMS.items() if isinstance(self.transform, kind))
+        return asdict(self) | {"transform": {"kind": kind, **asdict(self.transform)}}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> "RoiCodecConfig":
+        """Raises TypeError, KeyError or ValueError for data that is not a configuration."""
+        plain = {k: _tuples(v) for k, v in values.items()}
+        transform = dict(plain["transform"])
+        kind = TRANSFORMS[transform.pop("kind")]
+        return cls(**plain | {"transform": kind(**transform)})
+
+
+TRANSFORMS: dict[str, type[ResidualTransform] | type[PatchTransform]] = {
+    "residual": ResidualTransform,
+    "patch": PatchTransform,
+}
+
+
+def _tuples(value: Any) -> Any:
+    """JSON knows lists only; configurations hold tuples."""
+    if isinstance(value, dict):
+        return {k: _tuples(v) for k, v in value.items()}
+    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
+
+
+class ResidualSignal(nn.Module):
+    """The paper's signal path: attention stands within it, and it does not know the rate."""
+
+    def __init__(self, config: RoiCodecConfig, transform: ResidualTransform) -> None:
+        super().__init__()
+        self.g_a1, self.g_a2, self.g_s0, self.g_s1 = transform.build(config.latent)[:4]
+        self.halo, self.pixel_bytes, self.spread = transform.halo(), transform.pixel_bytes, None
+
+    def analyse(self, x: Tensor, where: Regions) -> Tensor:
+        """x (B,3,H,W) -> y (B,M,H/16,W/16)."""
+        y: Tensor = self.g_a2(self.g_a1(x, where), where)
+        return y
+
+    def synthesise(self, y: Tensor, where: Regions, rate: Tensor) -> Tensor:
+        """The way back."""
+        x_hat: Tensor = self.g_s1(self.g_s0(y, where), where)
+        return x_hat
+
+
+class PatchSignal(nn.Module):
+    """Our low-resolution skeleton, with attention around the latent."""
+
+    def __init__(self, config: RoiCodecConfig, transform: PatchTransform) -> None:
+        super().__init__()
+        parts = transform.build(192, config.latent, sal=True, rate_points=config.rate_points)
+        self.g_a1, self.g_a2, self.g_s0, self.g_s1 = parts[:4]
+        self.spread = parts.spread
+        self.before, self.after = _attention(config), _attention(config)
+        self.halo = transform.halo(rat=False) + (1 + SpatialGate.reach if config.attention else 0)
+        self.pixel_bytes = _PIXEL_BYTES
+
+    def analyse(self, x: Tensor, where: Regions) -> Tensor:
+        """x (B,3,H,W) -> y (B,M,H/16,W/16)."""
+        y: Tensor = self.g_a2(self.g_a1(x))
+        return y if self.before is None else self.before(y.float(), where.inner)
+
+    def synthesise(self, y: Tensor, where: Regions, rate: Tensor) -> Tensor:
+        """The way back."""
+        y = y if self.after is None else self.after(y, where.inner)
+        x_hat: Tensor = self.g_s1(self.g_s0(y, rate), rate)
+        return x_hat
+
+
+def _attention(config: RoiCodecConfig) -> ChannelSpatialAttention | None:
+    if not config.attention:
+        return None
+    trunk, mask = (BottleneckUnit(config.latent, config.attention) for _ in range(2))
+    return ChannelSpatialAttention(config.latent, trunk, mask, zero_init=True)
+
+
+class RoiCodec(nn.Module):
+    """The ROI codec; see the module's diagram. Pictures have sides that are multiples of `multiple`."""
+
+    config_class = RoiCodecConfig
+    stride = 16
+
+    def __init__(self, config: RoiCodecConfig) -> None:
+        super().__init__()
+        self.config = config
+        latent, hyper = config.latent, config.hyper_down[-1][0]
+        transform = config.transform
+        self.signal: ResidualSignal | PatchSignal = (
+            PatchSignal(config, transform)
+            if isinstance(transform, PatchTransform)
+            else ResidualSignal(config, transform)
+        )
+        self.halo, self.pixel_bytes = self.signal.halo, self.signal.pixel_bytes
+        gains = torch.linspace(*config.log_gains, config.rate_points)[:, None].repeat(1, latent)
+        self.gain = GainUnit(gains)
+        self.hyper_stride = math.prod(stride for _, stride in config.hyper_down)
+        self.multiple = self.stride * self.hyper_stride
+        self.h_a = hyper_stack(latent, config.hyper_down, down=True)
+        if config.hyper_magnitudes:
+            self.h_a[0] = nn.Conv2d(2 * latent, config.hyper_down[0][0], 1)
+        self.z_prior = None if config.hyper_context else FactorizedPrior(hyper, config.prior_start)
+        self.z_context = HyperContext(hyper, config.hyper_context, config.rate_points) if config.hyper_context else None
+        self.h_mean = hyper_stack(hyper, config.hyper_up, down=False)
+        side = config.hyper_up[-1][0]
+        self.mean = context_net(side, (config.means,), latent, first_kernel=1)
+        self.residual = context_net(side + latent, (config.means,), latent, first_kernel=1)
+        for net in (self.mean, self.residual):
+            nn.init.zeros_(net[-1].weight)  # type: ignore[arg-type]
+            nn.init.zeros_(net[-1].bias)  # type: ignore[arg-type]
+        self.levels = FixedPointNet(hyper, config.level_widths, _first_levels(gains, self.signal.spread, config.pilot))
+        self.mixture = MixtureCoder(
+            latent, config.mixture_widths, config.components, config.context, config.context_kernel
+        )
+
+    def forward(
+        self,
+        x: Tensor,
+        regions: Tensor | None = None,
+        grid: int = 4,
+        rate: Tensor | None = None,
+        importance: Tensor | None = None,
+        alpha: float = 1.0,
+    ) -> Reconstruction:
+        """Compress and reconstruct without writing bytes.
+
+        x (B,3,H,W) in [0,1]; rate (B,) in [0,1], default 0.5, or a rate map (B,1,H/multiple,W/multiple); importance
+        (B,1,H/16,W/16) in [0,1] and alpha: see `emphasise`. regions and grid mean nothing to this model. In training
+        mode rates are those of noisy latents.
+        """
+        where, rate = GridRegions(1), self.rate_or_default(rate, x)
+        latents = self.analyse(x, where)
+        if importance is not None:
+            latents = self.emphasise(latents, importance, alpha)
+        coder = RateEstimator(noisy=self.training)
+        decoded = self.code(latents, coder, where, rate, self.latent_size(x))
+        return Reconstruction(self.synthesise(decoded, where, rate), coder.bits)
+
+    def rate_or_default(self, rate: Tensor | None, like: Tensor) -> Tensor:
+        """The middle where nothing is said."""
+        return like.new_full((len(like),), 0.5) if rate is None else rate
+
+    def latent_size(self, x: Tensor) -> tuple[int, int]:
+        """(h,w) of y for pictures x (B,3,H,W)."""
+        return x.shape[2] // self.stride, x.shape[3] // self.stride
+
+    def analyse(self, x: Tensor, where: Regions) -> Latents:
+        """Pictures (B,3,H,W) -> latents. Runs once a picture, however many rates and regions are tried."""
+        y = self.signal.analyse(x, where)
+        if self.config.pilot:
+            y = torch.cat([y[:, :-1], torch.full_like(y[:, :1], PILOT)], dim=1)
+        return Latents(y, None)
+
+    def emphasise(self, latents: Latents, importance: Tensor, alpha: float | Tensor) -> Latents:
+        """Latents of a region of interest times (importance + alpha) / alpha, Eq. 6; protected channels stay, Eq. 7.
+
+        importance (B,1,h,w) in [0,1], already on the latents' grid (Eq. 5); the smaller alpha, (B,1,1,1) or a number,
+        the more bits the region gets. ValueError unless alpha is above 0.
+        """
+        if not bool(torch.as_tensor(alpha > 0).all()):
+            raise ValueError(f"alpha={alpha}: above 0 is wanted")
+        y = latents.y
+        factor = (importance.to(y) + alpha) / alpha
+        return Latents(torch.cat([y[:, : self.config.protected], y[:, self.config.protected :] * factor], dim=1), None)
+
+    def code(
+        self, latents: Latents | None, coder: Coder, where: Regions, rate: Tensor, size: tuple[int, int]
+    ) -> Decoded:
+        """The walk over the latents, the same for training, writing and reading (latents is None then).
+
+        size: (h,w) of y.
+        """
+        y = None if latents is None else self._scaled(latents.y, rate)
+        z = None if y is None else self.h_a(self._seen(y))
+        z_size = (size[0] // self.hyper_stride, size[1] // self.hyper_stride)
+        if self.z_context is not None:
+            symbols = z_hat = self.z_context(z, rate, coder, z_size)
+        else:
+            assert self.z_prior is not None
+            z_hat = coder.factorized("z", z, self.z_prior, z_size)
+            symbols = straight_through(self.z_prior.round(z_hat), z_hat - self.z_prior.medians())
+        estimating = isinstance(coder, RateEstimator)
+        level = self.levels(symbols, rate) if estimating else self.levels.exact(symbols, rate_step(rate))
+        side = self.h_mean(z_hat)
+        decoded = self.mixture(y, self.mean(side).float(), level, coder)
+        refined = decoded + 0.5 * torch.tanh(self.residual(torch.cat([side, decoded], dim=1)))
+        return Decoded(self._unscaled(refined, decoded, rate), None)
+
+    def synthesise(self, decoded: Decoded, where: Regions, rate: Tensor) -> Tensor:
+        """Decoded latents -> pictures (B,3,H,W), not clamped."""
+        return self.signal.synthesise(decoded.y_hat, where, rate)
+
+    def priors(self) -> dict[str, FactorizedPrior]:
+        """The factorised priors by the stream they code."""
+        return {} if self.z_prior is None else {"z": self.z_prior}
+
+    def adopted(self, known: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The numbers of a SegPIC model of the same skeleton, under our names, for training to begin with.
+
+        Tables over the rate are read at our points. Numbers of a ROI codec come back as they are.
+        """
+        if any(name.startswith("signal.") for name in known):
+            return known
+        place = torch.linspace(0, 1, self.config.rate_points)
+        renamed = {}
+        for name, value in known.items():
+            table = name.endswith(".points") and value.dim() == 2
+            home = "signal." if name.startswith(("g_a", "g_s")) else ""
+            renamed[home + name] = RateTable(value.float())(place)[:, :, 0, 0].detach() if table else value
+        return renamed
+
+    def _seen(self, y: Tensor) -> Tensor:
+        """What the hyper-analysis sees of y."""
+        return torch.cat([y, torch.log1p(y.abs())], dim=1) if self.config.hyper_magnitudes else y
+
+    def _scaled(self, y: Tensor, rate: Tensor) -> Tensor:
+        """Latents -> what is coded. The pilot is coded as it is: at every rate it must be read equally well."""
+        scaled = self.gain.scale(y, rate)
+        return torch.cat([scaled[:, :-1], y[:, -1:]], dim=1) if self.config.pilot else scaled
+
+    def _unscaled(self, refined: Tensor, decoded: Tensor, rate: Tensor) -> Tensor:
+        """What was decoded -> latents; where there is a pilot, without the emphasis that it tells of.
+
+        Departure from [1], whose decoder learns to see what was emphasised: a small network has no strength to spare.
+        """
+        y = self.gain.unscale(refined, rate)
+        if not self.config.pilot:
+            return y
+        pilot, protected = decoded[:, -1:], self.config.protected
+        factor = (pilot / PILOT).clamp_min(1 / PILOT)
+        return torch.cat([y[:, :protected], y[:, protected:-1] / factor, torch.zeros_like(pilot)], dim=1)
+
+
+def _first_levels(gains: Tensor, spread: Tensor | None, pilot: bool) -> Tensor:
+    """(points, M): levels of the latents that a fresh transform makes, after the first gains (points, M).
+
+    Their distributions are peaked, so the best Gaussian for most of them is narrower than their standard deviation.
+    """
+    spread = torch.ones(gains.shape[1]) if spread is None else spread * 0.5
+    level = scale_to_level(torch.exp2(gains) * spread).clamp(0, LEVELS - 1)
+    if pilot:
+        level[:, -1] = 0
+    return level
+
+
+PAPER = RoiCodecConfig()
+XS = RoiCodecConfig(
+    transform=PatchTransform(units=(2, 2, 2, 4), deep_inner=128),
+    latent=320,
+    protected=4,
+    pilot=True,
+    attention=64,
+    hyper_down=((192, 1), (64, 2)),
+    hyper_up=((128, 2), (160, 1)),
+    hyper_magnitudes=True,
+    hyper_context=48,
+    level_widths=(96, 96),
+    means=96,
+    context_kernel=3,
+    mixture_widths=(64, 64),
+    prior_start=2.0,
+    log_gains=(-2.2, 2.1),
+)
+TOY = replace(
+    XS,
+    transform=PatchTransform(units=(0, 0, 0, 1), deep_inner=8),
+    latent=12,
+    protected=2,
+    attention=4,
+    hyper_down=((12, 1), (8, 2)),
+    hyper_up=((8, 2), (12, 1)),
+    hyper_context=8,
+    level_widths=(8, 8),
+    means=8,
+    mixture_widths=(8, 8),
+)
+PRESETS = {
+    "roi": PAPER,
+    "roi-none": replace(PAPER, context="none"),
+    "roi-autoregressive": replace(PAPER, context="autoregressive"),
+    "roi-xs": XS,
+    "toy": TOY,
+}
