@@ -1,6 +1,7 @@
 """Measure a codec of ours on a folder of pictures, from real files, and set it beside recorded curves of others.
 
     python benchmarks/kodak.py PICTURES --anchors FOLDER [--codec segpic-xs] [--qualities 0,10,...,100] [-o runs/kodak]
+        [--lpips WEIGHTS] [--page docs/results.md] [--readme README.md]
 
 FOLDER holds result files in the field's shape ({"name", "results": {"bpp", "psnr-rgb", ...}}), subfolders included,
 measured on the same pictures. Printed and written (sweep.csv, estimates.csv, kodak.json, plots):
@@ -8,7 +9,7 @@ measured on the same pictures. Printed and written (sweep.csv, estimates.csv, ko
 - every file decodes, and is at most 1.005 x the estimated bytes + 16;
 - bytes rise with quality on every picture, and the rates that quality 0..100 covers;
 - PSNR at 0.15, 0.3 and 0.6 bpp beside each anchor's, read off the mean curves (PCHIP over the logarithm of the rate);
-- BD-rates in PSNR and MS-SSIM against each anchor.
+- BD-rates in PSNR and MS-SSIM, and with the weights of SqueezeNet in LPIPS, against each anchor.
 
 Exit status 1 if a file failed, was too large, or the codec lies under JPEG at one of the three rates. Interrupted and
 started again it goes on.
@@ -23,7 +24,7 @@ import json
 import math
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,22 +33,35 @@ import torch
 
 import regio
 from regio.codec import Codec
-from regio.errors import RegioError
-from regio.evaluation.bd_rate import BDRate, Curve, bd_rate, find_curves
+from regio.errors import RegioError, UsageError
+from regio.evaluation.bd_rate import BDRate, Curve, Metric, bd_rate, find_curves
 from regio.evaluation.columns import columns, figure
 from regio.evaluation.contestants import OwnCodec
+from regio.evaluation.judging import Judges
 from regio.evaluation.means import MeanCurve, mean_curves, means_table, write_curves
 from regio.evaluation.plots import plot
 from regio.evaluation.sweep import Outcome, Row, find_pictures, sweep
 from regio.images import read_picture
 from regio.info import inspect
+from regio.losses.perceptual import Lpips
 from regio.models.catalog import DEFAULT
 
+SHORT: dict[Metric, str] = {"psnr": "PSNR", "ms_ssim": "MS-SSIM", "lpips_squeeze": "LPIPS"}
 RATES = (0.15, 0.3, 0.6)
 JPEG = "jpeg_420"
 OPPONENTS = (JPEG, "webp", "jpeg2000", "avif_444_s6", "avif_444_s4_psnr", "heic_444_slow_psnr")
 PUBLISHED = ("bpg_444_x265_ycbcr", "av1", "hm", "vtm", "segpic")
 DRAWN = (JPEG, "webp", "jpeg2000", "avif_444_s4_psnr", "bpg_444_x265_ycbcr", "vtm")
+TITLES = {  # of the table in the README
+    "jpeg_420": "JPEG 4:2:0",
+    "webp": "WebP",
+    "jpeg2000": "JPEG 2000",
+    "avif_444_s6": "AVIF, default tuning",
+    "avif_444_s4_psnr": "AVIF, slower, tuned for PSNR",
+    "heic_444_slow_psnr": "HEVC intra, 4:4:4, tuned for PSNR",
+    "vtm": "VTM (published)",
+}
+BEGIN, END = "<!-- results: written by benchmarks/kodak.py -->", "<!-- end of results -->"
 SIZE_FACTOR, SIZE_BYTES = 1.005, 16  # what a file may cost beyond its estimate: coder, header and checksum
 
 
@@ -71,8 +85,7 @@ class Against(NamedTuple):
     anchor: str
     psnr: tuple[float, ...]  # the anchor's dB at RATES; NaN where its curve does not reach
     margin: tuple[float, ...]  # ours minus the anchor's
-    bd_psnr: BDRate
-    bd_ms_ssim: BDRate | None
+    bd: dict[Metric, BDRate]  # of those metrics that both were measured in
 
 
 def main() -> int:
@@ -81,7 +94,8 @@ def main() -> int:
     torch.set_num_threads(options.threads)
     pictures = find_pictures(options.pictures)
     contestant = OwnCodec(regio.load(options.codec, device=options.device), options.qualities)
-    outcome = sweep(pictures, [contestant], options.output / "sweep.csv", progress=talk)
+    judges = Judges(Lpips("squeeze", weights=options.lpips)) if options.lpips else Judges()
+    outcome = sweep(pictures, [contestant], options.output / "sweep.csv", judges=judges, progress=talk)
     for problem in outcome.problems:
         print(f"failed: {problem.picture}: {problem.reason}", file=sys.stderr)
     if not outcome.rows:
@@ -89,7 +103,7 @@ def main() -> int:
     estimates = estimate(contestant.codec, pictures, outcome.rows, options.output / "estimates.csv")
     (mean,) = mean_curves(outcome.rows, {contestant.name: contestant.description})
     anchors = find_curves(options.anchors, "psnr")
-    against = compare(mean, anchors, find_curves(options.anchors, "ms_ssim"))
+    against = compare(mean, {metric: find_curves(options.anchors, metric) for metric in mean.metrics})
     write(options.output, mean, against, estimates, outcome)
     drawn = [curve for curve in anchors if curve.name in DRAWN]
     plot([mean.curve("psnr")], options.output / "rd_psnr", references=drawn, title=f"{mean.pictures} pictures")
@@ -97,6 +111,8 @@ def main() -> int:
     print(tables, end="\n\n")
     if options.page:
         options.page.write_text(page(mean, tables, outcome, estimates), encoding="utf-8")
+    if options.readme:
+        refresh(options.readme, readme_table(mean, against))
     return verdict(outcome, estimates, against, files=len(pictures) * len(options.qualities))
 
 
@@ -125,20 +141,23 @@ def naming_bytes(codec: Codec) -> int:
     return chunks + 1 if chunks else 0  # a zero byte ends the chunks
 
 
-def compare(mean: MeanCurve, anchors: Sequence[Curve], anchors_ms_ssim: Sequence[Curve]) -> list[Against]:
+def compare(mean: MeanCurve, anchors: Mapping[Metric, Sequence[Curve]]) -> list[Against]:
     """Our curve against every recorded one that is at hand, in the order of OPPONENTS and PUBLISHED."""
-    psnr = {curve.name: curve for curve in anchors}
-    ms_ssim = {curve.name: curve for curve in anchors_ms_ssim}
-    ours, ours_ms_ssim = mean.curve("psnr"), mean.curve("ms_ssim")
+    named = {metric: {curve.name: curve for curve in curves} for metric, curves in anchors.items()}
+    ours = mean.curve("psnr")
     against: list[Against] = []
     for name in (*OPPONENTS, *PUBLISHED):
-        if name not in psnr:
+        if name not in named["psnr"]:
             print(f"no curve called {name} among the anchors", file=sys.stderr)
             continue
-        theirs = tuple(psnr[name].quality_at(rate) for rate in RATES)
+        theirs = tuple(named["psnr"][name].quality_at(rate) for rate in RATES)
         margin = tuple(ours.quality_at(rate) - quality for rate, quality in zip(RATES, theirs, strict=True))
-        similarity = bd_rate(ms_ssim[name], ours_ms_ssim, metric="ms_ssim") if name in ms_ssim else None
-        against.append(Against(name, theirs, margin, bd_rate(psnr[name], ours), similarity))
+        found = {
+            metric: bd_rate(curves[name], mean.curve(metric), metric=metric)
+            for metric, curves in named.items()
+            if name in curves
+        }
+        against.append(Against(name, theirs, margin, found))
     return against
 
 
@@ -146,17 +165,40 @@ def against_table(mean: MeanCurve, against: Sequence[Against]) -> str:
     """PSNR at the three rates, margins and BD-rates, as lines of text."""
     ours = mean.curve("psnr")
     header = ["anchor", *(f"{rate:g} bpp" for rate in RATES), *(f"margin {rate:g}" for rate in RATES)]
-    header += ["BD-rate PSNR", "overlap dB", "BD-rate MS-SSIM", "overlap dB"]
-    rows = [
-        [f"({mean.name})", *(figure(ours.quality_at(rate), ".2f") for rate in RATES), *["" for _ in RATES], *4 * [""]]
-    ]
+    for metric in mean.metrics:
+        header += [f"BD-rate {SHORT[metric]}", "overlap dB"]
+    rows = [[f"({mean.name})", *(figure(ours.quality_at(rate), ".2f") for rate in RATES)]]
+    rows[0] += ["" for _ in header[len(rows[0]) :]]
     for one in against:
         cells = [one.anchor, *(figure(value, ".2f") for value in one.psnr), *(figure(m, "+.2f") for m in one.margin)]
-        rows.append([*cells, *bd_cells(one.bd_psnr), *bd_cells(one.bd_ms_ssim)])
+        rows.append([*cells, *(cell for metric in mean.metrics for cell in bd_cells(one.bd.get(metric)))])
     return (
         columns(header, rows)
         + "\n(PSNR and margins in dB; BD-rates in per cent by PCHIP, negative: fewer bits than the anchor)"
     )
+
+
+def readme_table(mean: MeanCurve, against: Sequence[Against]) -> str:
+    """PSNR at the three rates and the BD-rate against each anchor, in Markdown."""
+    header = ["codec", *(f"{rate:g} bpp" for rate in RATES), f"BD-rate of `{mean.name}` against it"]
+    values = [f"**{figure(mean.curve('psnr').quality_at(rate), '.2f')}**" for rate in RATES]
+    lines = [header, ["---"] * len(header), [f"**`{mean.name}`**", *values, ""]]
+    for one in against:
+        if one.anchor in TITLES:
+            found = one.bd["psnr"]
+            percent = found.note or f"{found.percent:+.1f} %".replace("-", "−")
+            lines.append([TITLES[one.anchor], *(figure(value, ".2f") for value in one.psnr), percent])
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def refresh(path: Path, table: str) -> None:
+    """Replace what stands between two marks of a page. Raises UsageError if it does not have them."""
+    text = path.read_text(encoding="utf-8")
+    if BEGIN not in text or END not in text:
+        raise UsageError(f"{path}: the marks {BEGIN} and {END} are wanted around the table")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    path.write_text(f"{before}{BEGIN}\n{table}{END}{after}", encoding="utf-8")
 
 
 def bd_cells(entry: BDRate | None) -> tuple[str, str]:
@@ -223,8 +265,7 @@ def write(
                 "anchor": one.anchor,
                 "psnr": [number(value) for value in one.psnr],
                 "margin": [number(value) for value in one.margin],
-                "bd_psnr": bd_dict(one.bd_psnr),
-                "bd_ms_ssim": None if one.bd_ms_ssim is None else bd_dict(one.bd_ms_ssim),
+                "bd": {metric: bd_dict(entry) for metric, entry in one.bd.items()},
             }
             for one in against
         ],
@@ -247,6 +288,7 @@ def page(mean: MeanCurve, tables: str, outcome: Outcome, estimates: Sequence[Est
         f"- Codec {mean.name}, weights {mean.weights}, commit {', '.join(mean.commits)}.",
         f"- {mean.pictures} pictures, {len(outcome.rows)} real files; bits per pixel count every byte of a file.",
         "- PSNR on 8-bit RGB, mean of the pictures' values; MS-SSIM likewise.",
+        *(f"- {judge}." for judge in mean.judges),
         f"- Median seconds, {torch.get_num_threads()} CPU thread(s): encode {encode:.2f}, decode {decode:.2f}.",
         f"- All files together take {100 * over:+.2f} % of what the model estimates.",
     ]
@@ -283,7 +325,9 @@ def arguments() -> argparse.Namespace:
         help="0 … 100, with commas; default 0,10,…,100",
     )
     parser.add_argument("-o", "--output", type=Path, default=Path("runs/kodak"), help="default: runs/kodak")
+    parser.add_argument("--lpips", type=Path, help="folder with LPIPS weights of SqueezeNet; default: no LPIPS")
     parser.add_argument("--page", type=Path, help="also write the tables as a Markdown page")
+    parser.add_argument("--readme", type=Path, help="also renew the table between the marks of this page")
     parser.add_argument("--device", default="cpu", help="default: cpu")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="default: torch's own choice")
     return parser.parse_args()

@@ -74,7 +74,18 @@ def test_the_benchmark_checks_sizes_and_compares_with_recorded_curves(
         Image.fromarray(noise).resize((192, 128), Image.Resampling.BICUBIC).save(tmp_path / "in" / f"{number}.png")
     anchor = {"results": {"bpp": [0.1, 0.5, 5], "psnr-rgb": [70, 80, 90]}}
     (tmp_path / "anchors" / "jpeg_420.json").write_text(json.dumps(anchor))
-    arguments = ("--codec", weights, "--qualities", "20,60,100", "--threads", torch.get_num_threads())
+    readme = tmp_path / "README.md"
+    readme.write_text("before\n<!-- results: written by benchmarks/kodak.py -->\nold\n<!-- end of results -->\nafter\n")
+    arguments = (
+        "--codec",
+        weights,
+        "--qualities",
+        "20,60,100",
+        "--threads",
+        torch.get_num_threads(),
+        "--readme",
+        readme,
+    )
     status = script(
         "benchmarks/kodak.py", tmp_path / "in", "--anchors", tmp_path / "anchors", *arguments, "-o", tmp_path / "out"
     )
@@ -85,7 +96,13 @@ def test_the_benchmark_checks_sizes_and_compares_with_recorded_curves(
     assert "FAILED PSNR above JPEG" in printed
     summary = json.loads((tmp_path / "out" / "kodak.json").read_text())
     assert summary["against"][0]["psnr"][1] == pytest.approx(76.8, abs=0.5)  # of the anchor at 0.3 bpp
-    assert summary["against"][0]["bd_psnr"]["note"]
+    assert summary["against"][0]["bd"]["psnr"]["note"]
     with (tmp_path / "out" / "estimates.csv").open() as file:
         assert all(row["holds"] == "True" for row in csv.DictReader(file))
     assert (tmp_path / "out" / "rd_psnr.svg").exists()
+    lines = readme.read_text().splitlines()
+    assert lines[0] == "before"
+    assert lines[2] == "| codec | 0.15 bpp | 0.3 bpp | 0.6 bpp | BD-rate of `toy` against it |"
+    assert lines[5].startswith("| JPEG 4:2:0 | ")
+    assert lines[-2:] == ["<!-- end of results -->", "after"]
+    assert "old" not in lines
