@@ -216,7 +216,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"target_psnr": float("inf")}, "out of reach"),
     ({"grid": 0}, "1 to 16"),
     ({"grid": 17}, "1 to 16"),
-    ({"roi": "mask.png"}, "not in this release"),
+    ({"roi": "mask.png"}, "neither a file nor one of"),
 ]
 
 

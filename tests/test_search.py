@@ -24,7 +24,7 @@ CURVES: dict[str, Callable[[int], float]] = {
 def test_it_is_where_the_value_is_first_reached(name: str, share: float) -> None:
     value = CURVES[name]
     wanted = value(0) + share * (value(MAX_RATE) - value(0))
-    step = first_step(value, wanted)
+    step = first_step(value, wanted, 0, MAX_RATE)
     assert value(step) >= wanted or step == MAX_RATE
     assert step == 0 or value(step - 1) < wanted
 
@@ -40,7 +40,7 @@ def test_it_never_takes_many_more_tries_than_halving_and_few_on_smooth_curves(na
             seen.append(step)
             return value(step)
 
-        first_step(counted, value(0) + k / 40 * (value(MAX_RATE) - value(0)))
+        first_step(counted, value(0) + k / 40 * (value(MAX_RATE) - value(0)), 0, MAX_RATE)
         tries.append(len(seen))
     assert max(tries) <= 26  # 12 halvings, as many steps between them, and the ends
     if name.startswith(("a line", "the size")):
@@ -48,5 +48,10 @@ def test_it_never_takes_many_more_tries_than_halving_and_few_on_smooth_curves(na
 
 
 def test_beyond_the_highest_value_it_is_the_highest_step() -> None:
-    assert first_step(lambda step: step, MAX_RATE + 1) == MAX_RATE
-    assert first_step(lambda step: step, -1) == 0
+    assert first_step(lambda step: step, MAX_RATE + 1, 0, MAX_RATE) == MAX_RATE
+    assert first_step(lambda step: step, -1, 0, MAX_RATE) == 0
+
+
+def test_steps_may_begin_below_zero() -> None:
+    assert first_step(lambda step: step, -300.5, -800, MAX_RATE) == -300
+    assert first_step(lambda step: step, -900, -800, MAX_RATE) == -800

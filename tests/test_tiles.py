@@ -17,7 +17,7 @@ from PIL import Image
 from toy_codec import codec_of, paper, paper_net, picture, toy, toy_net
 
 import regio
-from regio.codec import Codec, api, layout
+from regio.codec import Codec, api, layout, windows
 from regio.codec.decoding import Decoding
 from regio.codec.layout import Axis, Box, Layout, Span, layout_of
 from regio.codec.memory import encoding_cost, resident
@@ -25,6 +25,7 @@ from regio.codec.windows import analysis_regions, synthesise
 from regio.errors import CorruptFile, LimitExceeded, UsageError
 from regio.format import Kind, Tile, TileIndex, pack, parse
 from regio.models.segpic import PRESETS, Decoded, SegPIC
+from regio.models.two_pass import TwoPass
 from regio.nn.patch import BottleneckUnit
 from regio.nn.regional import RegionAdaptiveTransform
 
@@ -168,7 +169,13 @@ def test_a_region_that_is_not_in_the_picture_is_one_clear_error(region: Any, mes
     assert "\n" not in str(caught.value)
 
 
-XS_LIKE = replace(PRESETS["toy"], transform=PRESETS["segpic-xs"].transform, latent=24, deep_codes=(24, 8, 4))
+XS_LIKE = replace(
+    PRESETS["toy"],
+    transform=PRESETS["segpic-xs"].transform,
+    latent=24,
+    deep_codes=(24, 8, 4),
+    two_pass=TwoPass(slices=(4, 20), hidden=8, level_hidden=4, hyper=8),
+)
 
 
 def busy_net() -> SegPIC:
@@ -219,7 +226,7 @@ def random_tiles(net: SegPIC, cut: Layout, grid: int) -> dict[int, Decoded]:
 def assembled(net: SegPIC, cut: Layout, tiles: dict[int, Decoded], grid: int) -> torch.Tensor:
     x = torch.full((3, cut.height, cut.width), torch.nan)
     rate = None if net.gain is None else torch.tensor([0.4])
-    for box, part in synthesise(net, cut, cut.picture, lambda k: tiles[k], grid, rate):
+    for box, part in synthesise(net, cut, cut.picture, lambda k: windows.Tile(tiles[k], rate), grid):
         x[(..., *box.seen_from(cut.picture))] = part
     return x
 
@@ -247,7 +254,7 @@ def test_windows_differ_at_their_borders_no_more_than_elsewhere() -> None:
         data = codec.encode(picture(512, 512))
     opened = Decoding(codec, parse(data), data)
     cut = replace_blocks(opened.layout, 8)
-    tiles = {k: opened.read(k) for k in range(cut.count)}
+    tiles = {k: opened.read(k).decoded for k in range(cut.count)}
     whole = assembled(codec.net, replace_blocks(cut, 100), tiles, 4)
     band = torch.from_numpy(near_borders(512, 512, 128, 8))
     ratios = []
@@ -321,15 +328,15 @@ def test_at_most_three_rows_of_tiles_are_held() -> None:
     alive: weakref.WeakSet[Any] = weakref.WeakSet()
     most = 0
 
-    def fetch(k: int) -> Decoded:
+    def fetch(k: int) -> windows.Tile:
         nonlocal most
         y = torch.zeros(1, net.config.latent, *cut.tile(k).size)
         alive.add(y)
         most = max(most, len(alive))
-        return Decoded(y, torch.zeros(1, net.config.shallow, 2, 2))
+        return windows.Tile(Decoded(y, torch.zeros(1, net.config.shallow, 2, 2)), torch.tensor([0.5]))
 
     with torch.inference_mode():
-        for _ in synthesise(net, cut, cut.picture, fetch, 2, torch.tensor([0.5])):
+        for _ in synthesise(net, cut, cut.picture, fetch, 2):
             pass
     assert across < most <= 3 * across
 

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from regio.format import NO_LIMITS, Kind, RgoFile, parse
 from regio.format.chunks import METADATA
 from regio.format.cursor import Buffer, Cursor
-from regio.format.header import unpack
+from regio.format.header import RATE_STEPS, unpack
 
 LONGEST_HEADER = 32  # bytes; no header is longer
 
@@ -26,9 +26,10 @@ class Info:
     quality        0..100; 0 where the model has one rate
     grid           SegPIC's regions are a grid of this many by as many
     bpp            bits of the whole file for each pixel
-    parts          bytes of header, each chunk and payload, in file order; they add up to bytes_total
+    parts          bytes of header, each chunk, rate map and payload; they add up to bytes_total
     metadata       which of icc, exif, xmp the file keeps
     tile_side      in pixels; None when the payload is one piece
+    roi_quality    0..100, that of the region of interest, where `quality` is that of the rest; None without one
     """
 
     width: int
@@ -44,6 +45,7 @@ class Info:
     parts: dict[str, int]
     metadata: tuple[str, ...]
     tile_side: int | None
+    roi_quality: float | None
     version: int
 
     @property
@@ -90,6 +92,10 @@ def _describe(file: RgoFile, total: int) -> Info:
     weights = file.weights
     end = 1 if file.chunks else 0  # the zero byte after the last chunk
     sizes = {chunk.name: chunk.size for chunk in file.chunks}
+    maps = list(file.maps())
+    span = max((rates.ladder.span for rates, _ in maps if rates is not None), default=0)
+    if maps:
+        sizes["rate map"] = sum(size for _, size in maps)
     return Info(
         width=head.width,
         height=head.height,
@@ -101,9 +107,10 @@ def _describe(file: RgoFile, total: int) -> Info:
         grid=head.grid,
         bytes_total=total,
         bpp=8 * total / head.pixels,
-        parts={"header": head.size + end, **sizes, "payload": len(file.payload)},
+        parts={"header": head.size + end, **sizes, "payload": len(file.payload) - sizes.get("rate map", 0)},
         metadata=tuple(chunk.name for chunk in file.chunks if chunk.kind in METADATA),
         tile_side=tiles.side if tiles else None,
+        roi_quality=(head.rate + span) / RATE_STEPS if maps else None,
         version=head.version,
     )
 

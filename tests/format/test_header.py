@@ -46,6 +46,7 @@ def test_quality_outside_its_range_is_a_usage_error(quality: float) -> None:
 EDGES: list[tuple[str, Any, Any, Any, Any]] = [
     ("version", 1, 1, 0, 2),
     ("reserved", 0, 0, -1, 1),
+    ("varies", False, True, -1, 2),
     ("grey", False, True, -1, 2),
     ("has_chunks", False, True, -1, 2),
     ("model", 0, MAX_MODEL, -1, MAX_MODEL + 1),
@@ -78,8 +79,8 @@ def test_the_edges_above_name_every_field() -> None:
         ("d753 10 01 abcd 8006 8004 9603 01020304", CorruptFile, "magic is D7 53 at offset 0, expected D7 52"),
         ("d752 00 01 abcd 8006 8004 9603 01020304", UnsupportedFile, "version is 0 at offset 2, expected 1"),
         ("d752 20 01 abcd 8006 8004 9603 01020304", UnsupportedFile, "version is 2 at offset 2, expected 1"),
-        ("d752 14 01 abcd 8006 8004 9603 01020304", UnsupportedFile, "reserved is 1 at offset 2, expected 0"),
-        ("d752 18 01 abcd 8006 8004 9603 01020304", UnsupportedFile, "reserved is 2 at offset 2, expected 0"),
+        ("d752 18 01 abcd 8006 8004 9603 01020304", UnsupportedFile, "reserved is 1 at offset 2, expected 0"),
+        ("d752 1c 01 abcd 8006 8004 9603 01020304", UnsupportedFile, "reserved is 1 at offset 2, expected 0"),
         ("d752 10 80808001 abcd 8006 8004 9603 01020304", CorruptFile, "number longer than the 3 bytes .* offset 3"),
         ("d752 10 8100 abcd 8006 8004 9603 01020304", CorruptFile, "needless zero bits at offset 3"),
         ("d752 10 01 abcd 00 8004 9603 01020304", CorruptFile, "width is 0 at offset 6"),

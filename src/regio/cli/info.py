@@ -23,9 +23,12 @@ def info(files: RgoFiles, as_json: Json = False) -> None:
         return Result(describe(source.name, found), {"source": source.name, **found.as_dict()})
 
     def describe(name: str, found: Info) -> str:
+        quality = f"quality {found.quality:g}"
+        if found.roi_quality is not None:
+            quality = f"quality {found.roi_quality:g} in the region of interest and {found.quality:g} elsewhere"
         facts = {
             "picture": f"{found.width} x {found.height}, {found.colour}",
-            "codec": f"{found.codec}, quality {found.quality:g}, grid {found.grid}, weights {found.fingerprint}",
+            "codec": f"{found.codec}, {quality}, grid {found.grid}, weights {found.fingerprint}",
             "size": f"{found.bytes_total} bytes, {found.bpp:.4g} bpp",
             "parts": ", ".join(f"{part} {size}" for part, size in found.parts.items()),
         }

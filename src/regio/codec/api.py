@@ -2,6 +2,7 @@
 
 import math
 import operator
+from dataclasses import replace
 from functools import lru_cache
 from os import PathLike
 from pathlib import Path
@@ -16,12 +17,14 @@ from regio.codec.encoding import Job
 from regio.codec.layout import LOG2_SIDES, WHOLE_PIXELS, Box, Layout, Span, layout_of
 from regio.codec.memory import Budget, decoding_cost, encoding_cost, within_memory
 from regio.codec.pixels import pack_alpha
+from regio.codec.roi import Emphasis, steps_of
 from regio.codec.search import largest_within, nearest_size, smallest_reaching
 from regio.entropy import RateEstimator, TableSet
 from regio.errors import LimitExceeded, MissingWeights, UsageError
 from regio.format import DEFAULT_LIMITS, Chunk, CustomWeights, Kind, RgoFile, parse, rate_step
 from regio.images import Picture, Source, read_picture, to_pil
 from regio.models.catalog import DEFAULT, by_id
+from regio.regions import importance
 from regio.weights import store
 
 DEFAULT_QUALITY = 60.0
@@ -52,6 +55,8 @@ class Codec:
         target_psnr: float | None = None,
         grid: int | None = None,
         roi: Any = None,
+        roi_strength: float | None = None,
+        background: float | None = None,
         strip: bool = False,
         max_memory: int | None = None,
     ) -> bytes:
@@ -63,27 +68,41 @@ class Codec:
         that reaches it). grid: regions of a picture, or of each tile, are grid x grid, 1 to 16 (default by size).
         strip: no metadata. max_memory: bytes that this process may occupy, kept by smaller tiles; about, not exactly.
 
+        roi: what matters more than the rest, all that `regio.regions.importance` takes: "faces", "text", "salient", a
+        box (x, y, width, height), a mask, a list of these. Where a detector finds nothing, the file is a plain one.
+        roi_strength: points of quality between region and rest, default 20. With `quality`, bytes stay as many as
+        without a region, and move there. background: instead, the quality of the rest; `quality` is that of the region.
+
         Raises UsageError for contradictions and for targets out of reach, BadImage, LimitExceeded.
         """
         wanted = {"quality": quality, "target_bpp": target_bpp, "max_bytes": max_bytes, "target_psnr": target_psnr}
         named = [name for name, value in wanted.items() if value is not None]
         if len(named) > 1:
             raise UsageError(f"{' and '.join(named)} contradict each other; give one of them")
-        if roi is not None:
-            raise UsageError("regions of interest are not in this release yet")
-        if self.net.gain is None and named:
-            raise UsageError(f"{self.name} has one rate only; {named[0]} cannot be chosen")
         if quality is not None and not 0 <= quality <= 100:
             raise UsageError(f"quality={quality}: 0 to 100 is possible")
-        searches = bool(named) and quality is None
-        job = self._prepare(read_picture(image), grid, strip, max_memory, searches, target_psnr is not None)
+        searched = bool(named) and quality is None
+        if roi is None and (roi_strength is not None or background is not None):
+            raise UsageError(f"{'background' if roi_strength is None else 'roi_strength'} says nothing without a roi")
+        step = rate_step(DEFAULT_QUALITY if quality is None else quality)
+        plan = None if roi is None else steps_of(roi_strength, background, None if searched else step)
+        if self.net.gain is None and named:
+            raise UsageError(f"{self.name} has one rate only; {named[0]} cannot be chosen")
+        picture = read_picture(image)
+        region = None if roi is None else importance(roi, picture.pixels)
+        searches = searched or (region is not None and background is None)
+        job = self._prepare(picture, grid, strip, max_memory, searches, target_psnr is not None)
+        if plan is not None and region is not None and (emphasis := Emphasis.of(region, job.layout, self.net)):
+            job = replace(job, plan=plan, emphasis=emphasis)
         if target_bpp is not None:
             return nearest_size(job, target_bpp * job.pixels / 8)
         if max_bytes is not None:
             return largest_within(job, max_bytes)
         if target_psnr is not None:
             return smallest_reaching(job, target_psnr)
-        return job.at(0 if self.net.gain is None else rate_step(DEFAULT_QUALITY if quality is None else quality))
+        if job.emphasis is not None and background is None:
+            return largest_within(job, job.without_roi().bytes_at(step))
+        return job.at(0 if self.net.gain is None else step)
 
     @within_memory()
     def decode(self, data: bytes, *, region: Region | None = None, max_memory: int | None = None) -> Image.Image:

@@ -14,13 +14,14 @@ from torch import Tensor
 from regio.codec.devices import exact_arithmetic
 from regio.codec.layout import Box, Layout, layout_of
 from regio.codec.pixels import to_pixels, unpack_alpha
-from regio.codec.windows import synthesise
+from regio.codec.roi import TileRates
+from regio.codec.windows import Tile, synthesise
 from regio.entropy import StreamReader
+from regio.entropy.rate_maps import read_levels
 from regio.errors import CorruptFile, LimitExceeded, UnsupportedFile
-from regio.format import Kind, RgoFile, verify_check
+from regio.format import Kind, Ladder, RgoFile, verify_check
 from regio.format.header import MAX_RATE
 from regio.images import Picture
-from regio.models.segpic import Decoded
 from regio.nn.regional import GridRegions
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Decoding:
     def __init__(self, codec: Codec, file: RgoFile, data: bytes) -> None:
         self.codec, self.file, self.data = codec, file, data
         self.index = file.tiles
-        self.spans = [slice(None)] if self.index is None else self.index.spans()
+        self.spans = file.spans
         side = None if self.index is None else self.index.log2_side
         try:
             self.layout: Layout = layout_of(codec.net, file.header.width, file.header.height, side)
@@ -55,7 +56,7 @@ class Decoding:
         net = self.codec.net
         pixels = np.empty((*region.size, 3), np.uint8)
         with exact_arithmetic():
-            for box, part in synthesise(net, self.layout, region, self.read, header.grid, self._rate(net)):
+            for box, part in synthesise(net, self.layout, region, self.read, header.grid):
                 pixels[box.seen_from(region)] = to_pixels(part, header.grey)
         alpha = file.body(Kind.ALPHA)
         opacity = None if alpha is None else unpack_alpha(alpha, header.height, header.width)
@@ -84,26 +85,29 @@ class Decoding:
         raise CorruptFile("the file fails its check: its header, its tile index or a tile elsewhere is damaged")
 
     @torch.inference_mode()
-    def read(self, k: int) -> Decoded:
-        """The latents of tile k, checked.
+    def read(self, k: int) -> Tile:
+        """The latents of tile k and their rates, checked.
 
         Where scales are floating-point, a mismatch gets a second chance on the CPU in float64 before it is an error.
         """
         where = f"{self.layout.name(k)}: " if self.layout.tiled else ""
         fault: CorruptFile | None = None
+        rates, streams = self._rates(k)
+        like = next(self.codec.net.parameters())
         for net in self._attempts():
-            reader = StreamReader(self.codec.tables, [self.file.payload[self.spans[k]]])
+            reader = StreamReader(self.codec.tables, [streams])
+            if rates is not None:
+                reader.readers[0].log(rates.levels)
             try:
                 with exact_arithmetic():
-                    decoded = net.code(
-                        None, reader, GridRegions(self.file.header.grid), self._rate(net), self.layout.tile(k).size
-                    )
+                    rate = self._rate(net, rates)
+                    decoded = net.code(None, reader, GridRegions(self.file.header.grid), rate, self.layout.tile(k).size)
             except CorruptFile as error:  # a wrong table leads here too, so it does not end the attempts
                 fault = CorruptFile(f"{where}{error}")
                 continue
             if self._matches(k, reader.finish()[0]):
-                like = next(self.codec.net.parameters())
-                return Decoded(decoded.y_hat.to(like), None if decoded.shallow is None else decoded.shallow.to(like))
+                known = type(decoded)(*(None if tensor is None else tensor.to(like) for tensor in decoded))
+                return Tile(known, self._rate(self.codec.net, rates))
         thing = "tile" if where else "file"
         raise fault or CorruptFile(f"{where}the decoded symbols fail the {thing}'s checksum: the {thing} is damaged")
 
@@ -121,5 +125,22 @@ class Decoding:
             return verify_check(self.data, symbol_crc)
         return self.index.tiles[k].check == symbol_crc
 
-    def _rate(self, net: Any) -> Tensor | None:
-        return None if net.gain is None else next(net.parameters()).new_tensor([self.file.header.rate / MAX_RATE])
+    def _rates(self, k: int) -> tuple[TileRates | None, bytes]:
+        """The rate map of tile k, None where rates do not vary, and its streams."""
+        rate_map, streams = self.file.tile(k, self.spans[k])
+        if not self.file.header.varies:
+            return None, streams
+        net, tile = self.codec.net, self.layout.tile(k)
+        if net.gain is None or hasattr(net, "emphasise"):
+            raise CorruptFile(f"the file has a rate map, for which {self.codec.name} has no use")
+        scale = net.multiple // net.stride
+        size = tile.rows.length // scale, tile.columns.length // scale
+        if rate_map is None:
+            return TileRates(Ladder(span=1, levels=2), np.zeros(size, np.int32)), streams
+        return TileRates(rate_map.ladder, read_levels(rate_map.coded, rate_map.ladder.levels, size)), streams
+
+    def _rate(self, net: Any, rates: TileRates | None) -> Tensor | None:
+        if net.gain is None:
+            return None
+        like, rest = next(net.parameters()), self.file.header.rate
+        return like.new_tensor([rest / MAX_RATE]) if rates is None else rates.tensor(rest, like)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -12,13 +12,15 @@ from torch import Tensor
 from regio.codec.devices import exact_arithmetic
 from regio.codec.layout import Layout
 from regio.codec.pixels import pad, to_pixels, to_tensor
+from regio.codec.roi import Emphasis, Steps, TileRates
+from regio.codec.windows import Tile as Synthesised
 from regio.codec.windows import analysis_regions, synthesise
 from regio.entropy import StreamWriter
 from regio.entropy.coders import Coder, Written
 from regio.format import Chunk, Header, RgoFile, Tile, TileIndex, pack
 from regio.format.header import MAX_RATE
 from regio.images import Picture
-from regio.models.segpic import Decoded, Latents
+from regio.models.segpic import Decoded
 from regio.nn.regional import GridRegions
 
 if TYPE_CHECKING:
@@ -30,7 +32,8 @@ class Job:
     """A picture and its latents. The walk over them runs anew for each rate, the analysis once a tile.
 
     keep: hold the latents of all tiles, in half precision, for more than one rate; otherwise each tile's are made when
-    they are asked for. A picture in one piece always keeps its own.
+    they are asked for. A picture in one piece always keeps its own. Rates are those that `plan` makes of the number
+    that a search tries; without a region of interest (`emphasis`), both of them are the same.
     """
 
     codec: Codec
@@ -39,7 +42,9 @@ class Job:
     grid: int
     chunks: tuple[Chunk, ...]
     keep: bool
-    analysed: dict[int, Latents] = field(default_factory=dict)
+    plan: Steps = field(default_factory=Steps)
+    emphasis: Emphasis | None = None
+    analysed: dict[int, Any] = field(default_factory=dict)
     files: dict[int, bytes] = field(default_factory=dict)
 
     @property
@@ -47,13 +52,30 @@ class Job:
         """Width times height."""
         return self.layout.width * self.layout.height
 
-    def rate(self, step: int) -> Tensor | None:
-        """Rate step -> the model's rate (1,)."""
+    @property
+    def steps(self) -> tuple[int, int]:
+        """The least and the greatest number that `at` takes."""
+        return self.plan.ends
+
+    def without_roi(self) -> Job:
+        """The same picture, everything in it alike; latents are shared."""
+        return replace(self, plan=Steps(), emphasis=None, files={})
+
+    def rates(self, k: int, step: int) -> tuple[Tensor | None, TileRates | None]:
+        """The rate of tile k for the model, (1,) or a map of rates, and that map as the file has it."""
         net = self.codec.net
-        return None if net.gain is None else next(net.parameters()).new_tensor([step / MAX_RATE])
+        if net.gain is None:
+            return None, None
+        rest, best = self.plan.at(step)
+        like = next(net.parameters())
+        ladder = None if self.emphasis is None or hasattr(net, "emphasise") else self.emphasis.ladder(rest, best)
+        if self.emphasis is None or ladder is None:
+            return like.new_tensor([rest / MAX_RATE]), None
+        rates = self.emphasis.rates(self.layout.tile(k), ladder)
+        return rates.tensor(rest, like), rates
 
     @torch.inference_mode()
-    def latents(self, k: int) -> Latents:
+    def latents(self, k: int) -> Any:
         """What the analysis makes of tile k, seen with what surrounds it in the picture."""
         if k in self.analysed:
             return _cast(self.analysed[k], torch.float32)
@@ -63,7 +85,7 @@ class Job:
         pixels = self.picture.pixels[rows.start : rows.stop, columns.start : columns.stop]
         x = pad(to_tensor(pixels, self.codec.device), seen.times(layout.stride).size)
         with exact_arithmetic():
-            around: Latents = net.analyse(x, analysis_regions(layout, k, self.grid))
+            around = net.analyse(x, analysis_regions(layout, k, self.grid))
         latents = around._replace(y=around.y[(..., *tile.seen_from(seen))].contiguous())
         if not layout.tiled:
             self.analysed[k] = latents
@@ -75,11 +97,11 @@ class Job:
     @torch.inference_mode()
     def walk(self, k: int, step: int, coder: Coder) -> Decoded:
         """Code tile k at a rate step -> what a reader gets."""
-        net = self.codec.net
+        net, tile, latents = self.codec.net, self.layout.tile(k), self.latents(k)
+        if self.emphasis is not None and hasattr(net, "emphasise"):
+            latents = self.emphasis.latents(net, latents, tile, self.plan.at(step))
         with exact_arithmetic():
-            decoded: Decoded = net.code(
-                self.latents(k), coder, GridRegions(self.grid), self.rate(step), self.layout.tile(k).size
-            )
+            decoded: Decoded = net.code(latents, coder, GridRegions(self.grid), self.rates(k, step)[0], tile.size)
         return decoded
 
     def at(self, step: int) -> bytes:
@@ -96,14 +118,11 @@ class Job:
     def psnr(self, step: int) -> float:
         """PSNR in dB of the decoded 8-bit picture at a rate step."""
         layout, codec = self.layout, self.codec
-        parts = synthesise(
-            codec.net,
-            layout,
-            layout.picture,
-            lambda k: self.walk(k, step, StreamWriter(codec.tables)),
-            self.grid,
-            self.rate(step),
-        )
+
+        def tile(k: int) -> Synthesised:
+            return Synthesised(self.walk(k, step, StreamWriter(codec.tables)), self.rates(k, step)[0])
+
+        parts = synthesise(codec.net, layout, layout.picture, tile, self.grid)
         total = 0
         with exact_arithmetic():
             for (rows, columns), x_hat in parts:
@@ -114,8 +133,12 @@ class Job:
 
     def _write(self, k: int, step: int) -> Written:
         writer = StreamWriter(self.codec.tables)
+        rates = self.rates(k, step)[1]
+        if rates is not None:
+            writer.writers[0].log(rates.levels)
         self.walk(k, step, writer)
-        return writer.finish()[0]
+        written = writer.finish()[0]
+        return written if rates is None else written._replace(payload=rates.pack() + written.payload)
 
     def _pack(self, step: int, tiles: list[Written]) -> bytes:
         weights, layout = self.codec.weights, self.layout
@@ -124,9 +147,10 @@ class Job:
             fingerprint=weights.fingerprint[:2],
             width=layout.width,
             height=layout.height,
-            rate=step,
+            rate=self.plan.at(step)[0],
             grid=self.grid,
             grey=self.picture.grey,
+            varies=self.rates(0, step)[1] is not None,
         )
         if layout.log2_side is None:
             return pack(RgoFile(header, self.chunks, tiles[0].payload), tiles[0].symbol_crc)
@@ -135,5 +159,6 @@ class Job:
         return pack(RgoFile(header, (*self.chunks, index.chunk()), payload), index.symbol_crc)
 
 
-def _cast(latents: Latents, dtype: torch.dtype) -> Latents:
-    return Latents(latents.y.to(dtype), None if latents.codes is None else latents.codes.to(dtype))
+def _cast(latents: Any, dtype: torch.dtype) -> Any:
+    """A named tuple of tensors, some of them None, in another type."""
+    return type(latents)(*(None if tensor is None else tensor.to(dtype) for tensor in latents))

@@ -1,4 +1,4 @@
-"""The rate step for a wanted size or PSNR: files at several steps are tried, none is kept but the last."""
+"""The rate for a wanted size or PSNR: files at several rates are tried, none is kept but the last."""
 
 import math
 from collections.abc import Callable
@@ -6,11 +6,14 @@ from functools import lru_cache
 from typing import Protocol
 
 from regio.errors import UsageError
-from regio.format.header import MAX_RATE
 
 
 class Rated(Protocol):
-    """A picture that can be written at any rate step, 0 to 4000."""
+    """A picture that can be written at any rate; `step` is a whole number, and files grow with it."""
+
+    @property
+    def steps(self) -> tuple[int, int]:
+        """The least and the greatest step."""
 
     @property
     def pixels(self) -> int:
@@ -28,30 +31,33 @@ class Rated(Protocol):
 
 def nearest_size(job: Rated, wanted: float) -> bytes:
     """The file whose size is nearest to `wanted` bytes; UsageError where that is out of reach."""
-    low, high = job.bytes_at(0), job.bytes_at(MAX_RATE)
+    least, most = job.steps
+    low, high = job.bytes_at(least), job.bytes_at(most)
     if not 0.98 * low <= wanted <= 1.02 * high:
         bounds = f"{low * 8 / job.pixels:.4g} to {high * 8 / job.pixels:.4g} bpp is possible for this picture"
         raise UsageError(f"{wanted * 8 / job.pixels:.4g} bpp is out of reach: {bounds}")
-    above = first_step(_logarithm(job.bytes_at), math.log(wanted))
-    return job.at(min((max(above - 1, 0), above), key=lambda step: abs(job.bytes_at(step) - wanted)))
+    above = first_step(_logarithm(job.bytes_at), math.log(wanted), *job.steps)
+    return job.at(min((max(above - 1, least), above), key=lambda step: abs(job.bytes_at(step) - wanted)))
 
 
 def largest_within(job: Rated, limit: int) -> bytes:
     """The file of the highest rate step that takes at most `limit` bytes; UsageError where none does."""
-    if job.bytes_at(0) > limit:
+    least, most = job.steps
+    if job.bytes_at(least) > limit:
         raise UsageError(
-            f"{limit} bytes are too few: the smallest file of this picture takes {job.bytes_at(0)} (try strip)"
+            f"{limit} bytes are too few: the smallest file of this picture takes {job.bytes_at(least)} (try strip)"
         )
-    if job.bytes_at(MAX_RATE) <= limit:
-        return job.at(MAX_RATE)
-    return job.at(first_step(_logarithm(job.bytes_at), math.log(limit + 0.5)) - 1)
+    if job.bytes_at(most) <= limit:
+        return job.at(most)
+    return job.at(first_step(_logarithm(job.bytes_at), math.log(limit + 0.5), least, most) - 1)
 
 
 def smallest_reaching(job: Rated, wanted: float) -> bytes:
     """The file of the lowest rate step whose picture has at least the wanted PSNR; UsageError where none has."""
-    if not job.psnr(MAX_RATE) >= wanted:  # so that NaN is out of reach, too
-        raise UsageError(f"{wanted:g} dB is out of reach: the best is {job.psnr(MAX_RATE):.2f} dB for this picture")
-    return job.at(first_step(job.psnr, wanted))
+    most = job.steps[1]
+    if not job.psnr(most) >= wanted:  # so that NaN is out of reach, too
+        raise UsageError(f"{wanted:g} dB is out of reach: the best is {job.psnr(most):.2f} dB for this picture")
+    return job.at(first_step(job.psnr, wanted, *job.steps))
 
 
 def _logarithm(size: Callable[[int], int]) -> Callable[[int], float]:
@@ -59,14 +65,13 @@ def _logarithm(size: Callable[[int], int]) -> Callable[[int], float]:
     return lambda step: math.log(size(step))
 
 
-def first_step(value: Callable[[int], float], wanted: float) -> int:
-    """The first rate step whose value, growing with the step, is at least `wanted`; MAX_RATE when none before is.
+def first_step(value: Callable[[int], float], wanted: float, low: int, high: int) -> int:
+    """The first step from low to high whose value, growing with the step, is at least `wanted`; high when none before.
 
     Interpolates between the ends of a bracket, a little towards its far end, so that the next try closes it from the
     other side; halves it where that does not help. Each value costs a whole file, so every one saved counts.
     """
     at = lru_cache(maxsize=None)(value)
-    low, high = 0, MAX_RATE
     if at(low) >= wanted:
         return low
     widths = [math.inf, math.inf]

@@ -13,6 +13,13 @@ from regio.codec.layout import FADE, Block, Box, Layout, Span
 from regio.models.segpic import Decoded
 
 
+class Tile(NamedTuple):
+    """What is known of a tile once it is decoded."""
+
+    decoded: Decoded
+    rate: Tensor | None  # (1,), or (1,1,h,w) where rates vary: coarser than its latents
+
+
 class Strip(NamedTuple):
     """One dimension of a window, in latents: where it lies, where gates look, the tiles whose prototypes it knows."""
 
@@ -83,23 +90,24 @@ def analysis_regions(layout: Layout, k: int, grid: int) -> WindowRegions:
 
 
 def synthesise(
-    net: Any, layout: Layout, region: Box, fetch: Callable[[int], Decoded], grid: int, rate: Tensor | None
+    net: Any, layout: Layout, region: Box, fetch: Callable[[int], Tile], grid: int
 ) -> Iterator[tuple[Box, Tensor]]:
     """Turn tiles into parts of the picture, in raster order of the blocks that they come from.
 
-    region: pixels, the part of the picture that is wanted; fetch: tile number -> its decoded latents, asked for once
-    a tile; rate (1,). Yields (box, pixels (3,h,w), not clamped); the boxes cover the region exactly. A pixel is the
-    same to the last bit whatever the region, because windows are.
+    region: pixels, the part of the picture that is wanted; fetch: tile number -> the tile, asked for once. Yields (box,
+    pixels (3,h,w), not clamped); the boxes cover the region exactly. A pixel is the same to the last bit whatever the
+    region, because windows are.
     """
     # On a GPU a convolution may go by way of a transform of many positions, which all touch a pixel's last bit.
-    blocks = list(layout.blocks(region, everything=next(net.parameters()).is_cuda))
+    everything = next(net.parameters()).is_cuda or not getattr(net, "local", True)
+    blocks = list(layout.blocks(region, everything))
     last_use = {k: at for at, block in enumerate(blocks) for k in block.needs}
-    held: dict[int, Decoded] = {}
+    held: dict[int, Tile] = {}
     fading = Fading(layout)
     for at, block in enumerate(blocks):
         held |= {k: fetch(k) for k in block.needs if k not in held}
         decoded, where = _window(layout, block, held, grid)
-        x_hat = net.synthesise(decoded, where, rate)[0]
+        x_hat = net.synthesise(decoded, where, _rates(layout, block, held))[0]
         held = {k: tile for k, tile in held.items() if last_use[k] > at}
         rows, columns = block.reach.times(layout.stride).seen_from(block.window.times(layout.stride))
         final = fading.add(block, x_hat[:, rows, columns])
@@ -110,7 +118,7 @@ def synthesise(
             yield wanted, final[:, rows, columns]
 
 
-def _window(layout: Layout, block: Block, held: dict[int, Decoded], grid: int) -> tuple[Decoded, WindowRegions]:
+def _window(layout: Layout, block: Block, held: dict[int, Tile], grid: int) -> tuple[Decoded, WindowRegions]:
     """The latents of a window, zero where they do not matter, and its regions."""
     spans = [axis.tiles_in(span) for axis, span in zip(layout.axes, block.window, strict=True)]
     strips = [
@@ -118,18 +126,39 @@ def _window(layout: Layout, block: Block, held: dict[int, Decoded], grid: int) -
         for axis, window, inner, tiles in zip(layout.axes, block.window, block.inner, spans, strict=True)
     ]
     where = WindowRegions(strips[0], strips[1], grid)
-    like = held[block.needs[0]]
+    like = held[block.needs[0]].decoded
     y_hat = like.y_hat.new_zeros(1, like.y_hat.shape[1], *block.window.size)
     shallow = None if like.shallow is None else like.shallow.new_zeros(1, like.shallow.shape[1], *where.size)
     for k in sorted(layout.tiles_in(block.window) & held.keys()):
         tile = layout.tile(k)
         part = tile.within(block.window)
-        y_hat[(..., *part.seen_from(block.window))] = held[k].y_hat[(..., *part.seen_from(tile))]
-        mine = held[k].shallow
+        y_hat[(..., *part.seen_from(block.window))] = held[k].decoded.y_hat[(..., *part.seen_from(tile))]
+        mine = held[k].decoded.shallow
         if shallow is not None and mine is not None:
             row, column = (at - first.start for at, first in zip(layout.place(k), spans, strict=True))
             shallow[:, :, row * grid : (row + 1) * grid, column * grid : (column + 1) * grid] = mine
     return Decoded(y_hat, shallow), where
+
+
+def _rates(layout: Layout, block: Block, held: dict[int, Tile]) -> Tensor | None:
+    """The rate of a window, (1,) or (1,1,h,w). Where tiles of it are not needed, any rate will do."""
+    first = held[block.needs[0]].rate
+    if first is None or first.dim() == 1:
+        return first
+    scale = layout.tile(block.needs[0]).rows.length // first.shape[2]
+    rates = first.new_zeros(1, 1, *(length // scale for length in block.window.size))
+    for k in sorted(layout.tiles_in(block.window) & held.keys()):
+        mine, tile = held[k].rate, layout.tile(k)
+        assert mine is not None
+        part = tile.within(block.window)
+        to, source = part.seen_from(block.window), part.seen_from(tile)
+        rates[(..., *_coarse(to, scale))] = mine[(..., *_coarse(source, scale))]
+    return rates
+
+
+def _coarse(slices: tuple[slice, slice], scale: int) -> tuple[slice, slice]:
+    rows, columns = slices
+    return slice(rows.start // scale, rows.stop // scale), slice(columns.start // scale, columns.stop // scale)
 
 
 class Fading:

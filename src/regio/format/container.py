@@ -3,19 +3,22 @@
 The layout is
 
     [header] ([chunk] ... [0]) [payload to the end of the file]
+
+where the payload is one tile or several, each with a rate map before its streams if rates vary over the picture.
 """
 
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from regio.errors import LimitExceeded, UsageError
-from regio.format import chunks, header
+from regio.format import chunks, header, rate_map
 from regio.format.chunks import Chunk, CustomWeights, Kind, TileIndex
 from regio.format.cursor import Buffer, Cursor
 from regio.format.header import CHECK_BYTES, Header
+from regio.format.rate_map import RateMap
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +85,26 @@ class RgoFile:
         if body is None:
             return None
         return chunks.read_tiles(Cursor(body, where="tiles chunk"), self.header.width, self.header.height)
+
+    @property
+    def spans(self) -> list[slice]:
+        """The part of the payload that belongs to each tile; all of it where there is no index."""
+        tiles = self.tiles
+        return [slice(0, len(self.payload))] if tiles is None else tiles.spans()
+
+    def tile(self, k: int, span: slice) -> tuple[RateMap | None, bytes]:
+        """The rate map of tile k, whose part of the payload is `span`, if it has one, and its streams; CorruptFile."""
+        part = self.payload[span]
+        if not self.header.varies:
+            return None, part
+        before = self.header.size + sum(chunk.size for chunk in self.chunks) + bool(self.chunks)
+        return rate_map.split(part, self.header.rate, f"tile {k}", before + span.start)
+
+    def maps(self) -> Iterator[tuple[RateMap | None, int]]:
+        """The rate map of each tile and how many bytes it takes; nothing where rates do not vary. CorruptFile."""
+        for k, span in enumerate(self.spans if self.header.varies else ()):
+            rates, streams = self.tile(k, span)
+            yield rates, span.stop - span.start - len(streams)
 
     @property
     def weights(self) -> CustomWeights | None:
@@ -163,6 +186,8 @@ def parse(data: Buffer, limits: Limits = DEFAULT_LIMITS) -> RgoFile:
         cut = next((k for k, span in enumerate(tiles.spans()) if span.stop > found_bytes), None)
         why = "bytes after the last tile" if cut is None else f"tile {cut} is cut: truncated file?"
         raise cursor.fault(f"{found_bytes} bytes, the tile index says {tiles.payload_size} ({why})", start)
+    for _ in file.maps():  # so that nobody after parse() meets a damaged one
+        pass
     return file
 
 

@@ -23,19 +23,22 @@ class Header:
     """What a decoder must know first; UsageError when a value does not fit.
 
     Compatibility: fields are never moved, widened or given a second meaning within a version. What is reserved here
-    (two flag bits, rate steps above 4000) is where version 1 may grow; anything else takes version 2.
+    (a flag bit, rate steps above 4000) is where version 1 may grow; anything else takes version 2.
     """
 
     magic: bytes = constant(MAGIC, doc="marks the file; not text, so no text file begins so")
     version: int = bits(4, lo=VERSION, hi=VERSION, default=VERSION, fault=UnsupportedFile, doc="version of the format")
-    reserved: int = bits(2, hi=0, default=0, fault=UnsupportedFile, doc="for later features")
+    reserved: int = bits(1, hi=0, default=0, fault=UnsupportedFile, doc="for later features")
+    varies: bool = flag(default=False, doc="1: rates vary over the picture, and each tile begins with a rate map")
     grey: bool = flag(default=False, doc="1: the picture is grey, 0: it is RGB")
     has_chunks: bool = flag(default=False, doc="1: chunks follow the header, 0: the payload does")
     model: int = varint(hi=MAX_MODEL, doc="catalog id of the weights; 0: custom weights, named in a weights chunk")
     fingerprint: bytes = raw(2, doc="first two bytes of the fingerprint of the weights")
     width: int = varint(lo=1, hi=MAX_SIDE, doc="columns of the coded picture, after EXIF orientation")
     height: int = varint(lo=1, hi=MAX_SIDE, doc="rows of the coded picture, after EXIF orientation")
-    rate: int = bits(12, hi=MAX_RATE, doc="rate step: quality times 40; 0 where the model has one rate")
+    rate: int = bits(
+        12, hi=MAX_RATE, doc="rate step: quality times 40, the lowest where rates vary; 0 where the model has one rate"
+    )
     grid: int = bits(4, lo=1, hi=16, bias=1, default=1, doc="SegPIC: regions are a grid of this many by as many")
     check: int = u32(default=0, doc="CRC-32 of the rest of the file and of the symbols, see Check")
 

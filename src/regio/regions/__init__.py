@@ -6,7 +6,18 @@ faces and text need OpenCV (`pip install 'regio[regions]'`), those of other peop
 
 from regio.regions.maps import Importance, Labels, Polygon
 from regio.regions.onnx import OnnxDetector
-from regio.regions.smoothing import BOX, pool, smooth
+from regio.regions.smoothing import BOX, pool, smooth, upper_half
 from regio.regions.sources import DETECTORS, importance
 
-__all__ = ["BOX", "DETECTORS", "Importance", "Labels", "OnnxDetector", "Polygon", "importance", "pool", "smooth"]
+__all__ = [
+    "BOX",
+    "DETECTORS",
+    "Importance",
+    "Labels",
+    "OnnxDetector",
+    "Polygon",
+    "importance",
+    "pool",
+    "smooth",
+    "upper_half",
+]

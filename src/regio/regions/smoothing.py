@@ -46,3 +46,19 @@ def _weights(length: int, cell: int, count: int, box: int) -> NDArray[np.float32
         seen = np.clip(inside[:, None] + np.arange(-(box // 2), box // 2 + 1), 0, length - 1)
         np.add.at(weights[k], seen.ravel(), 1 / seen.size)
     return weights.astype(np.float32)
+
+
+def upper_half(values: Values, cell: int, grid: tuple[int, int]) -> NDArray[np.float64]:
+    """(H,W) 0..255 -> (rows, columns) = grid, in 0..1: the mean over the more important half of each cell's pixels.
+
+    A cell that a region covers by half counts as covered. Cells beyond the picture take what is at its border.
+    """
+    rows, columns = grid
+    across = np.clip(np.arange(columns * cell), 0, values.shape[1] - 1)
+    out = np.empty(grid)
+    half = cell * cell // 2
+    for row in range(rows):
+        down = np.clip(np.arange(row * cell, (row + 1) * cell), 0, values.shape[0] - 1)
+        band = values[down][:, across].reshape(cell, columns, cell).transpose(1, 0, 2).reshape(columns, -1)
+        out[row] = np.partition(band, half, axis=1)[:, half:].mean(axis=1)
+    return out / 255

@@ -1,0 +1,160 @@
+"""A region of interest in the codec: from an importance map to rates, and which rates a search tries.
+
+How a model gives more to a region is up to it. Models with gain units take a map of rates, which the file carries.
+Those with a method `emphasise` scale their latents (RoiCodec, Eq. 5 to 7 of [2]), and the file says nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from regio.codec.layout import Box, Layout
+from regio.entropy.rate_maps import write_levels
+from regio.errors import UsageError
+from regio.format import NO_MAP, Ladder, RateMap, rate_step
+from regio.format.header import MAX_RATE, RATE_STEPS
+from regio.regions import Importance, pool, upper_half
+
+LEVELS = 4  # of importance in a file: smoothed borders take one or two positions, and each level costs bytes
+STRENGTH = 20.0  # points of quality between the region and the rest, where nothing else is said
+OCTAVES = 4.3 / 100  # gain of a latent, as a power of 2, for a point of quality: what our gain units start with
+
+
+class Steps:
+    """Which rates a number that a search tries stands for: (that of the rest, that of the region), in rate steps."""
+
+    @property
+    def ends(self) -> tuple[int, int]:
+        """The least and the greatest number."""
+        return 0, MAX_RATE
+
+    def at(self, t: int) -> tuple[int, int]:
+        """The same everywhere."""
+        return t, t
+
+
+@dataclass(frozen=True)
+class Gap(Steps):
+    """So many steps between them, fewer at the ends, where one of them can go no further."""
+
+    gap: int
+
+    @property
+    def ends(self) -> tuple[int, int]:
+        """From where even the region has the lowest rate, to where even the rest has the highest."""
+        return -self.gap, MAX_RATE
+
+    def at(self, t: int) -> tuple[int, int]:
+        """t: the rate of the rest, as far as there is one."""
+        return min(max(t, 0), MAX_RATE), min(max(t + self.gap, 0), MAX_RATE)
+
+
+@dataclass(frozen=True)
+class Background(Steps):
+    """The rate of the rest stays, that of the region moves."""
+
+    rest: int
+
+    @property
+    def ends(self) -> tuple[int, int]:
+        """No less than the rest."""
+        return self.rest, MAX_RATE
+
+    def at(self, t: int) -> tuple[int, int]:
+        """t: the rate of the region."""
+        return self.rest, t
+
+
+def steps_of(strength: float | None, background: float | None, step: int | None) -> Steps:
+    """What `Codec.encode` was told -> its rates. step: the region's, None if it is searched. UsageError."""
+    if background is None:
+        wanted = STRENGTH if strength is None else strength
+        if not 0 < wanted <= 100:
+            raise UsageError(f"roi_strength={wanted:g}: above 0 to 100 is possible, in points of quality")
+        return Gap(max(1, round(wanted * RATE_STEPS)))
+    if strength is not None:
+        raise UsageError("roi_strength and background contradict each other; give one of them")
+    if not 0 <= background <= 100:
+        raise UsageError(f"background={background:g}: 0 to 100 is possible")
+    if step is not None and rate_step(background) > step:
+        raise UsageError(f"background={background:g} is above the quality of the region, {step / RATE_STEPS:g}")
+    return Background(rate_step(background))
+
+
+@dataclass(frozen=True, eq=False)
+class Emphasis:
+    """A region of interest on the grids of a picture's latents."""
+
+    levels: NDArray[np.int32]
+    """(rows, columns) of the hyper-latent, 0 ... LEVELS - 1; for models that take maps of rates.
+
+    Smoothed as the weights are, but no less than what matters in each position itself: a small face, or the rim of a
+    large one, would get next to nothing (docs/decisions/0014).
+    """
+    weights: NDArray[np.float64]
+    """(rows, columns) of the latent, 0 to 1; for models that scale their latents."""
+    scale: int  # latents to a position of the hyper-latent
+
+    @classmethod
+    def of(cls, importance: Importance, layout: Layout, net: Any) -> Emphasis | None:
+        """None where nothing matters more than the rest."""
+        if not importance.found:
+            return None
+        if not hasattr(net, "emphasise") and net.gain is None:
+            raise UsageError("this codec has one rate only, so it cannot give more to a region of interest")
+        scale = net.multiple // layout.stride
+        size = layout.rows.length, layout.columns.length
+        coarse = size[0] // scale, size[1] // scale
+        ramp = pool(importance.values, net.multiple, coarse)
+        levels = np.maximum(ramp, upper_half(importance.values, net.multiple, coarse)) * (LEVELS - 1)
+        weights = pool(importance.values, layout.stride, size)
+        return cls(np.floor(levels + 0.5).astype(np.int32), weights, scale)
+
+    def latents(self, net: Any, latents: Any, tile: Box, steps: tuple[int, int]) -> Any:
+        """The latents of a tile, those of the region scaled; for models that do that."""
+        rest, best = steps
+        if rest == best:
+            return latents
+        rows, columns = (slice(*span) for span in tile)
+        part = torch.from_numpy(self.weights[rows, columns]).to(latents.y)[None, None]
+        return net.emphasise(latents, part, alpha_of((best - rest) / RATE_STEPS))
+
+    def ladder(self, rest: int, best: int) -> Ladder | None:
+        """What levels mean; None where rates do not vary."""
+        return Ladder(span=best - rest, levels=LEVELS) if rest < best and self.levels.any() else None
+
+    def rates(self, tile: Box, ladder: Ladder) -> TileRates:
+        """The map of rates of a tile."""
+        rows, columns = (slice(span.start // self.scale, span.stop // self.scale) for span in tile)
+        return TileRates(ladder, self.levels[rows, columns])
+
+
+@dataclass(frozen=True, eq=False)
+class TileRates:
+    """The rate map of a tile, both as levels and as what they mean."""
+
+    ladder: Ladder
+    levels: NDArray[np.int32]  # (rows, columns) of the tile's hyper-latent
+
+    def pack(self) -> bytes:
+        """What the tile begins with."""
+        if not self.levels.any():
+            return NO_MAP
+        return RateMap(self.ladder, write_levels(self.levels, self.ladder.levels)).pack()
+
+    def tensor(self, rest: int, like: Tensor) -> Tensor:
+        """(1,1,rows,columns) in [0,1]; rest: the rate step of the header; like: for device and type."""
+        steps = np.array([self.ladder.step(rest, k) for k in range(self.ladder.levels)])[self.levels]
+        return like.new_tensor(steps / MAX_RATE)[None, None]
+
+
+def alpha_of(strength: float) -> float:
+    """Points of quality -> alpha of [2], so that the region's latents, scaled by (1 + alpha) / alpha, gain as much."""
+    return 1 / math.expm1(math.log(2) * OCTAVES * strength)
