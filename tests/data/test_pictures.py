@@ -7,6 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
+from regio.data.importance import ImportanceFolder
 from regio.data.labels import MaskFolder
 from regio.data.pictures import PicturePack, load_pictures
 from regio.data.strips import write_strips
@@ -127,3 +128,28 @@ def test_strips_show_pairs_side_by_side(tmp_path: Path) -> None:
         assert strip.size == (64, 34)
         assert strip.getpixel((34, 19)) == (19, 0, 7)
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["strip.png"]
+
+
+def test_importance_follows_its_crop(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A map of another size, black to white from left to right, tells for every crop where it was taken."""
+    photos, maps = tmp_path / "photos", tmp_path / "maps"
+    photos.mkdir()
+    maps.mkdir()
+    across = np.tile(np.linspace(0, 255, 200).astype(np.uint8), (100, 1))
+    for name in ("a", "b", "c"):
+        Image.fromarray(np.stack([across] * 3, 2)).save(photos / f"{name}.png")
+    Image.fromarray(across[::4, ::4]).save(maps / "a.png")
+    Image.fromarray(across[:, :30]).save(maps / "b.png")
+    found = load_pictures([photos], 64, importance=ImportanceFolder(maps))
+    assert [m is not None for m in found.importance] == [True, False, False]
+    assert found.weighted == 1
+    assert "importance map" in caplog.text
+    batch = found.crops(6, 64, dice(), downscale=0.5, weighted=True)
+    assert batch.importance is not None
+    assert batch.importance.shape == (6, 1, 64, 64)
+    torch.testing.assert_close(batch.importance, batch.x[:, :1], rtol=0, atol=0.02)
+    assert torch.equal(found.crops(6, 64, dice(), downscale=0.5).x, found.crops(6, 64, dice(), 0.5).x)
+    kept, held = found.split(1)
+    assert (kept.weighted, held.weighted) == (0, 1)
+    with pytest.raises(UsageError, match="no such folder"):
+        ImportanceFolder(tmp_path / "none")

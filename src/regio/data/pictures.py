@@ -4,7 +4,7 @@ import logging
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from regio.data.importance import ImportanceFolder
 from regio.data.labels import LabelSource
 from regio.errors import BadImage, RegioError, UsageError
 from regio.images import read_picture
@@ -22,10 +23,11 @@ log = logging.getLogger(__name__)
 
 
 class Batch(NamedTuple):
-    """Crops and, where all of them have label maps, their labels."""
+    """Crops, and their labels and importance where these were asked for."""
 
     x: Tensor  # (B,3,S,S) float32 in [0,1]
     regions: Tensor | None  # (B,S,S) int64, ids contiguous in each crop
+    importance: Tensor | None = None  # (B,1,S,S) float32 in [0,1]
 
 
 class Draw(NamedTuple):
@@ -39,11 +41,19 @@ class Draw(NamedTuple):
 
 @dataclass(frozen=True)
 class PicturePack:
-    """Decoded pictures as uint8 (3,H,W) on one device, and their label maps (H,W) int16 where there are any."""
+    """Decoded pictures as uint8 (3,H,W) on one device, and what is known of them.
+
+    Label maps (H,W) int16 and importance maps (h,w) uint8, of any size, where there are any.
+    """
 
     names: list[str]
     pictures: list[Tensor]
     labels: list[Tensor | None]
+    importance: list[Tensor | None] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if not self.importance:
+            self.importance.extend([None] * len(self.names))
 
     def split(self, held_back: int) -> tuple["PicturePack", "PicturePack"]:
         """(to train on, held back): every n-th picture by name is held back, so the split never depends on the machine.
@@ -59,44 +69,61 @@ class PicturePack:
 
     def _subset(self, indices: list[int]) -> "PicturePack":
         names, pictures = [self.names[i] for i in indices], [self.pictures[i] for i in indices]
-        return PicturePack(names, pictures, [self.labels[i] for i in indices])
+        labels, importance = [self.labels[i] for i in indices], [self.importance[i] for i in indices]
+        return PicturePack(names, pictures, labels, importance)
 
     def to(self, device: torch.device) -> "PicturePack":
         """The same pictures on another device."""
-        labels = [None if m is None else m.to(device) for m in self.labels]
-        return PicturePack(self.names, [p.to(device) for p in self.pictures], labels)
+        labels, importance = (
+            [None if m is None else m.to(device) for m in maps] for maps in (self.labels, self.importance)
+        )
+        return PicturePack(self.names, [p.to(device) for p in self.pictures], labels, importance)
 
     @property
     def labelled(self) -> int:
         """How many pictures have a label map."""
         return sum(m is not None for m in self.labels)
 
+    @property
+    def weighted(self) -> int:
+        """How many pictures have an importance map."""
+        return sum(m is not None for m in self.importance)
+
     def crops(
-        self, count: int, size: int, generator: torch.Generator, downscale: float, labelled: bool = False
+        self,
+        count: int,
+        size: int,
+        generator: torch.Generator,
+        downscale: float,
+        labelled: bool = False,
+        weighted: bool = False,
     ) -> Batch:
         """`count` random crops (B,3,S,S), flipped at random; a picture is chosen in proportion to its pixels.
 
         downscale: probability that a crop is taken larger, up to twice, and reduced. labelled: from pictures with label
-        maps only, and with their labels. Chance is drawn on the CPU, so that it is the same on every device.
+        maps only, and with their labels; weighted: the same of importance maps. Chance is drawn on the CPU, so that it
+        is the same on every device.
         """
-        pool = [i for i, m in enumerate(self.labels) if m is not None or not labelled]
+        pool = [
+            i
+            for i, (label, map_) in enumerate(zip(self.labels, self.importance, strict=True))
+            if (label is not None or not labelled) and (map_ is not None or not weighted)
+        ]
         areas = torch.tensor([float(self.pictures[i].shape[1] * self.pictures[i].shape[2]) for i in pool])
         chosen = torch.multinomial(areas, count, replacement=True, generator=generator).tolist()
         draws = [Draw(*values) for values in torch.rand(count, 4, generator=generator).tolist()]
         pairs = [self._crop(pool[i], size, d, downscale, labelled) for i, d in zip(chosen, draws, strict=True)]
         x = torch.stack([picture for picture, _ in pairs])
-        return Batch(x, torch.stack([m for _, m in pairs if m is not None]) if labelled else None)
+        maps = [self._importance(pool[i], size, d, downscale) for i, d in zip(chosen, draws, strict=True) if weighted]
+        labels = torch.stack([m for _, m in pairs if m is not None]) if labelled else None
+        return Batch(x, labels, torch.cat(maps) if weighted else None)
 
     def _crop(
         self, index: int, size: int, draw: Draw, downscale: float, labelled: bool
     ) -> tuple[Tensor, Tensor | None]:
         """One crop (3,S,S) float32 and its labels (S,S) int64."""
         picture, mask = self.pictures[index], self.labels[index] if labelled else None
-        _, height, width = picture.shape
-        wide = size
-        if draw.reduce < downscale:
-            wide = min(round(size * (1 + draw.reduce / downscale)), height, width)
-        top, left = int(draw.top * (height - wide + 1)), int(draw.left * (width - wide + 1))
+        top, left, wide = self._place(index, size, draw, downscale)
         crop = picture[:, top : top + wide, left : left + wide].float() / 255
         if wide != size:
             crop = F.interpolate(crop[None], (size, size), mode="bilinear", antialias=True)[0]
@@ -112,29 +139,57 @@ class PicturePack:
             cut = cut.flip(1)
         return crop, torch.unique(cut, return_inverse=True)[1]
 
+    def _place(self, index: int, size: int, draw: Draw, downscale: float) -> tuple[int, int, int]:
+        """Top, left and side of the square that becomes a crop."""
+        _, height, width = self.pictures[index].shape
+        wide = size
+        if draw.reduce < downscale:
+            wide = min(round(size * (1 + draw.reduce / downscale)), height, width)
+        return int(draw.top * (height - wide + 1)), int(draw.left * (width - wide + 1)), wide
+
+    def _importance(self, index: int, size: int, draw: Draw, downscale: float) -> Tensor:
+        """The importance (1,1,S,S) float32 of the same crop, in between the values of a coarse map."""
+        values, (_, height, width) = self.importance[index], self.pictures[index].shape
+        assert values is not None
+        top, left, wide = self._place(index, size, draw, downscale)
+        at = (torch.arange(size, device=values.device) + 0.5) * (wide / size)
+        rows, columns = 2 * (top + at) / height - 1, 2 * (left + at) / width - 1
+        if draw.flip < 0.5:
+            columns = columns.flip(0)
+        places = torch.stack([columns.expand(size, -1), rows[:, None].expand(-1, size)], dim=2)
+        coarse = values[None, None].float() / 255
+        return F.grid_sample(coarse, places[None], padding_mode="border", align_corners=False)
+
 
 def load_pictures(
-    folders: Sequence[Path], smallest: int, sources: Sequence[LabelSource] = (), limit: int | None = None
+    folders: Sequence[Path],
+    smallest: int,
+    sources: Sequence[LabelSource] = (),
+    limit: int | None = None,
+    importance: ImportanceFolder | None = None,
 ) -> PicturePack:
     """Decode every picture of the folders whose sides are at least `smallest`; unreadable ones are warned of.
 
     sources: where to look for label maps; the first that knows a picture is believed. limit: the first so many files.
+    importance: where to look for importance maps.
     """
     where = ", ".join(map(str, folders))
     files = sorted(f for folder in folders for f in folder.glob("*") if f.suffix.lower() in SUFFIXES)
     if not files:
         raise UsageError(f"no pictures in {where}")
     with ThreadPoolExecutor(min(READERS, os.cpu_count() or 1)) as readers:
-        read = list(readers.map(lambda file: _read(file, smallest, sources), files[:limit]))
+        read = list(readers.map(lambda file: _read(file, smallest, sources, importance), files[:limit]))
     found = [(file.name, *entry) for file, entry in zip(files, read, strict=False) if entry is not None]
     if not found:
         raise BadImage(f"no readable picture of at least {smallest} pixels a side in {where}")
-    names, pictures, labels = (list(column) for column in zip(*found, strict=True))
-    return PicturePack(names, pictures, labels)
+    names, pictures, labels, weights = (list(column) for column in zip(*found, strict=True))
+    return PicturePack(names, pictures, labels, weights)
 
 
-def _read(file: Path, smallest: int, sources: Sequence[LabelSource]) -> tuple[Tensor, Tensor | None] | None:
-    """A picture (3,H,W) uint8 and its labels (H,W) int16, or None where there is nothing to train on."""
+def _read(
+    file: Path, smallest: int, sources: Sequence[LabelSource], importance: ImportanceFolder | None
+) -> tuple[Tensor, Tensor | None, Tensor | None] | None:
+    """A picture (3,H,W) uint8, its labels (H,W) int16, its importance; or None where there is nothing to train on."""
     try:
         pixels = read_picture(file).pixels
     except (OSError, RegioError) as error:
@@ -143,4 +198,5 @@ def _read(file: Path, smallest: int, sources: Sequence[LabelSource]) -> tuple[Te
     if min(pixels.shape[:2]) < smallest:
         return None
     labels = next((m for source in sources if (m := source.find(file, pixels)) is not None), None)
-    return torch.from_numpy(pixels.transpose(2, 0, 1).copy()), labels
+    weights = None if importance is None else importance.find(file, (pixels.shape[0], pixels.shape[1]))
+    return torch.from_numpy(pixels.transpose(2, 0, 1).copy()), labels, weights

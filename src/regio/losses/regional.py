@@ -1,0 +1,48 @@
+"""Distortion that knows where people look: strict in a region of interest, lenient about texture elsewhere [1].
+
+[1] "ROI image codec optimized for visual quality", Eq. 2 to 5.
+"""
+
+import torch
+from pytorch_msssim import ssim
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+SMOOTHING = 51  # pixels, the side of the box of Eq. 2
+
+
+def smooth(mask: Tensor, side: int = SMOOTHING) -> Tensor:
+    """Mask (B,1,H,W) -> its mean over a box of side x side pixels around each, Eq. 2; beyond the edge nothing counts.
+
+    Departure: [1] sets all weights to one; ours sum to one, so that the mask stays within [0,1]. Two passes of one
+    dimension each, which is the same.
+    """
+    for window in ((side, 1), (1, side)):
+        margin = (window[0] // 2, window[1] // 2)
+        mask = F.avg_pool2d(mask, window, stride=1, padding=margin, count_include_pad=False)
+    return mask
+
+
+def on_latents(mask: Tensor, stride: int = 16) -> Tensor:
+    """Smoothed mask (B,1,H,W) -> (B,1,H/stride,W/stride), Eq. 5."""
+    return F.avg_pool2d(mask, stride)
+
+
+def roi_distortion(x: Tensor, x_hat: Tensor, mask: Tensor) -> Tensor:
+    """d_ROI, Eq. 3: pictures (B,3,H,W) in [0,1], mask (B,1,H,W) -> mean of mask * squared error (B,), on [0,1]."""
+    return ((x - x_hat).square() * mask).mean(dim=(1, 2, 3))
+
+
+class BackgroundDistortion(nn.Module):
+    """d_BG, Eq. 4: 1 - SSIM + lambda_p * LPIPS, of whole pictures, as printed."""
+
+    def __init__(self, perceptual: nn.Module | None, share: float = 0.5) -> None:
+        """perceptual: LPIPS, (x, x_hat) -> (B,), or None to leave it out; share: lambda_p."""
+        super().__init__()
+        self.perceptual, self.share = perceptual, share
+
+    def forward(self, x: Tensor, x_hat: Tensor) -> tuple[Tensor, Tensor]:
+        """Pictures (B,3,H,W) in [0,1] -> d_BG (B,) and the LPIPS in it (B,), zero where it is left out."""
+        structure = 1 - ssim(x, x_hat, data_range=1.0, size_average=False)
+        distance = torch.zeros_like(structure) if self.perceptual is None else self.perceptual(x, x_hat)
+        return structure + self.share * distance, distance
