@@ -41,7 +41,7 @@ def recipe_of(folder: Path, run: str = "", data: str = "", phase: str = "") -> R
         ("phase", "lambdas = [0.1]", "phase 1: lambdas = (0.1,) is not a list of 2 numbers"),
         ("phase", "lambdas = [0.1, 0.01]", "phase 1: lambdas rise and are above 0"),
         ("phase", "optimizer = 'sgd'", "phase 1: optimizer is one of adam, soap, muon, muon-conv, not 'sgd'"),
-        ("phase", "measure = 'lpips'", "phase 1: measure is one of mse, ms-ssim, not 'lpips'"),
+        ("phase", "measure = 'lpips'", "phase 1: measure is one of mse, ms-ssim, masked, perceptual, not 'lpips'"),
         ("phase", "measure = 'ms-ssim'", "phase 1: crop=128 is too small for ms-ssim: its five scales need 192"),
         ("phase", "learning_rate = 0", "phase 1: learning_rate and clip are above 0"),
         ("phase", "ema = 1", "phase 1: final and ema are shares, ema below 1"),

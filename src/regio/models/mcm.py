@@ -280,7 +280,8 @@ class MCM(nn.Module):
             scores = covering(latents.y[:, -1])
             where = Ranked(torch.stack([ranks(one) for one in scores]), scores[0].numel())
         kept = where.places.flatten(1) < self.budget(None if rate is None else rate[:1], where.total)
-        return kept.nonzero()[:, 1].view(len(kept), -1)
+        ids: Tensor = kept.nonzero()[:, 1].view(len(kept), -1)
+        return ids
 
     def paint(self, x: Tensor, keep: Tensor, rate: Tensor | None = None) -> Tensor:
         """A masked autoencoder, without any coding: what the transformer is trained as first.
@@ -289,7 +290,8 @@ class MCM(nn.Module):
         """
         size, rate = self.latent_size(x), self.rate_or_default(rate, x)
         tokens = Cells(keep, size).spread(self.encoder(self.stem(x), keep))
-        painted: Tensor = self.head(self.decoder(tokens, _mask_of(keep, size)[:, None].to(tokens.dtype), rate), rate)
+        mask = _mask_of(keep, size)[:, None].to(tokens.dtype)
+        painted: Tensor = self.head(self.decoder(tokens, mask, rate), rate)
         return painted
 
     def synthesise(self, decoded: Decoded, where: Any, rate: Tensor | None) -> Tensor:
@@ -298,6 +300,24 @@ class MCM(nn.Module):
         features = self.decoder(self.g_s(tokens), mask, rate)
         x_hat: Tensor = self.head(features, rate)
         return x_hat
+
+    def adopted(self, known: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The numbers of a SegPIC model of the same skeleton, under our names, for training to begin with.
+
+        Its rate tables are read where its gains are ours: at our rate r, its own rate lies where log2 of the gain
+        agrees (beyond its ends they go on as lines). Numbers of an MCM come back as they are.
+        """
+        if "gain.log_gain.points" not in known or any(name.startswith("stem.") for name in known):
+            return known
+        gains = known["gain.log_gain.points"].float().mean(dim=1)
+        ours = torch.linspace(*self.config.log_gains, self.config.rate_points)
+        place = _place_of(ours, gains)
+        renamed = {}
+        for name, value in known.items():
+            home = "stem." if name.startswith("g_a") else "head." if name.startswith("g_s") else ""
+            table = name.endswith(".points") and value.shape[0] == len(gains)
+            renamed[home + name] = _read_at(value.float(), place) if table else value
+        return renamed
 
     def priors(self) -> dict[str, FactorizedPrior]:
         """The factorised priors by the stream they code."""
@@ -330,6 +350,18 @@ def _mask_of(ids: Tensor, size: tuple[int, int]) -> Tensor:
     return flat.scatter(1, ids, True).view(len(ids), *size)
 
 
+def _place_of(wanted: Tensor, values: Tensor) -> Tensor:
+    """Where a rising line through `values` (P,) takes the wanted ones (Q,), counted in points; beyond the ends, too."""
+    below = (torch.searchsorted(values.contiguous(), wanted.contiguous()) - 1).clamp(0, len(values) - 2)
+    return below + (wanted - values[below]) / (values[below + 1] - values[below])
+
+
+def _read_at(table: Tensor, place: Tensor) -> Tensor:
+    """A table (P,C) at places (Q,) -> (Q,C), by lines between its points and beyond its ends."""
+    below = place.floor().clamp(0, len(table) - 2).long()
+    return torch.lerp(table[below], table[below + 1], (place - below)[:, None])
+
+
 def _first_gains(config: MCMConfig) -> Tensor:
     """(points, M): logarithms to base 2, evenly from the lowest to the highest rate."""
     return torch.linspace(*config.log_gains, config.rate_points)[:, None].repeat(1, config.latent)
@@ -357,7 +389,7 @@ TINY = MCMConfig(
     context_kernel=1,
     prior_start=2.0,
     rate_points=9,
-    log_gains=(-3.2, 0.8),
+    log_gains=(-2.8, -0.4),
     kept=(60, 250, 450, 700, 1000),
 )
 TOY = replace(

@@ -93,9 +93,10 @@ def covering(scores: Tensor, block: int = 4) -> Tensor:
     padded = F.pad(scores, pads, value=float("-inf"))
     cut = padded.reshape(batch, padded.shape[1] // block, block, -1, block).permute(0, 1, 3, 2, 4).flatten(3)
     best = F.one_hot(cut.argmax(3), block * block).to(scores.dtype)
-    lead = best.unflatten(3, (block, block)).permute(0, 1, 3, 2, 4).reshape(padded.shape)[:, :height, :width]
+    lead = best.reshape(*cut.shape[:3], block, block).permute(0, 1, 3, 2, 4).reshape(padded.shape)[:, :height, :width]
     spread = scores.amax(dim=(1, 2), keepdim=True) - scores.amin(dim=(1, 2), keepdim=True)
-    return scores + lead * (spread + 1)
+    raised: Tensor = scores + lead * (spread + 1)
+    return raised
 
 
 def ranks(scores: Tensor) -> Tensor:

@@ -11,7 +11,11 @@ from regio.training.recipe import Recipe
 from regio.training.step import TrainingStep
 
 # a family of models.catalog.FAMILIES -> module:class of the step that trains it
-STEPS = {"segpic": "regio.training.step:TrainingStep"}
+STEPS = {
+    "segpic": "regio.training.step:TrainingStep",
+    "mcm": "regio.training.steps_mcm:MCMStep",
+    "roi": "regio.training.steps_roi:RoiStep",
+}
 
 
 def configuration(recipe: Recipe) -> tuple[str, Any]:

@@ -11,8 +11,10 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from regio.errors import UsageError
 
 OPTIMIZERS = ("adam", "soap", "muon", "muon-conv")
-MEASURES = ("mse", "ms-ssim")
+MEASURES = ("mse", "ms-ssim", "masked", "perceptual", "roi")
+GAMES = ("non-saturating", "least-squares")
 PRECISIONS = ("bf16", "float32")
+BACKBONES = ("squeeze", "alex", "vgg")  # of judges
 CROP_MULTIPLE = 64  # what every model's sides must divide by
 MS_SSIM_CROP = 192  # five scales under an 11-pixel window leave nothing of less than 161
 
@@ -35,6 +37,9 @@ class DataSection:
     held_back: int = setting("pictures never trained on, for validation", 16)
     smallest: int | None = setting("pictures with a shorter side are left out; default: the largest crop", None)
     downscale: float = setting("share of crops that are taken larger, up to twice, and reduced", 0.3)
+    importance: str | None = setting(
+        "folder of importance maps: grey PNG of any size, the picture's stem, white = most important", None
+    )
     labelled: float = setting("share of batches whose regions are label maps; the others have a grid", 0.0)
     limit: int | None = setting("at most so many pictures, for trials", None)
 
@@ -42,6 +47,32 @@ class DataSection:
         _check(0 <= self.downscale <= 1 and 0 <= self.labelled <= 1, "downscale and labelled are shares, 0 to 1")
         _check(self.held_back >= 0, "held_back is a number of pictures")
         _check(self.limit is None or self.limit > self.held_back, "limit leaves nothing to train on")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoiTerms:
+    """What the measure `roi` is made of; equations of the ROI codec's paper."""
+
+    alpha: tuple[float, float] = setting(
+        "least and greatest α of Eq. 6, drawn on a logarithmic scale; the smaller, the more a region gets", (0.5, 4.0)
+    )
+    plain: float = setting("share of samples in which no region is emphasised", 0.25)
+    floor: float = setting("least weight of the squared error outside of regions", 0.0)
+    background: float = setting(
+        "weight of the background's distortion (1 − SSIM + λ_p LPIPS) beside a region's squared error", 100.0
+    )
+    perceptual: float = setting("λ_p, the weight of LPIPS (SqueezeNet 1.1) in it", 0.5)
+    adversary: float = setting("weight of the discriminator's verdict in it; 0: no GAN", 0.0)
+    game: str = setting("`non-saturating` or `least-squares`", "non-saturating")
+    judge_width: int = setting("channels of the discriminator's first layer", 64)
+    judge_rate: float = setting("learning rate of the discriminator, as a multiple of the model's", 1.0)
+
+    def __post_init__(self) -> None:
+        _check(0 < self.alpha[0] <= self.alpha[1], "alpha rises and is above 0")
+        _check(0 <= self.plain <= 1 and 0 <= self.floor <= 1, "plain and floor are shares, 0 to 1")
+        _check(min(self.background, self.perceptual, self.adversary) >= 0, "weights are 0 or more")
+        _check(self.game in GAMES, f"game is one of {', '.join(GAMES)}, not {self.game!r}")
+        _check(self.judge_width >= 1 and self.judge_rate > 0, "judge_width and judge_rate are above 0")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +86,11 @@ class Phase:
     learning_rate: float = setting("after the warm-up", 3e-3)
     final: float = setting("share of the learning rate that is left at the end of the cosine", 0.02)
     warmup: int = setting("steps over which the learning rate rises from zero", 200)
-    measure: str = setting("distortion: `mse` or `ms-ssim`", "mse")
+    measure: str = setting(
+        "distortion: `mse` or `ms-ssim`; for MCM `perceptual`, or `masked`, which trains to paint and codes nothing; "
+        "for the ROI codec `roi`",
+        "mse",
+    )
     lambdas: tuple[float, float] = setting("weight of the distortion at rate 0 and at rate 1", (0.0002, 0.12))
     balance: float = setting("samples weigh λ to the power of minus this, so that low rates are heard", 0.3)
     clip: float = setting("gradients of a larger norm are scaled down to it", 1.0)
@@ -64,6 +99,15 @@ class Phase:
     side_ramp: int = setting(
         "steps over which the rate of all but y comes in; charged at once, it dies before it is of use", 0
     )
+    mix: tuple[float, float, float] = setting(
+        "`perceptual`: weights of L1, of 1 − SSIM and of the difference of features", (10.0, 0.25, 0.1)
+    )
+    features: str = setting(
+        "`perceptual`: `vgg` (two layers, as the paper), `squeeze` or `alex` (two like them), `lpips-squeeze`, …",
+        "squeeze",
+    )
+    masked: float = setting("`masked`: share of the patches that are hidden, at random", 0.75)
+    roi: RoiTerms = field(default_factory=RoiTerms, metadata={"doc": "`roi`: a table of its own, below"})
     labelled: float | None = setting("instead of the data section's", None)
     rate_maps: float = setting("share of batches whose rate, and λ with it, varies over the picture; `mse` only", 0.0)
     grids: tuple[int, ...] = setting("sides of the grids of batches without label maps, drawn at random", (4,))
@@ -75,6 +119,9 @@ class Phase:
         _check(self.crop >= 1 and self.crop % CROP_MULTIPLE == 0, f"crop={self.crop} is not a multiple of 64")
         wide = self.measure != "ms-ssim" or self.crop >= MS_SSIM_CROP
         _check(wide, f"crop={self.crop} is too small for ms-ssim: its five scales need {MS_SSIM_CROP}")
+        _check(min(self.mix) >= 0 < max(self.mix), "mix holds weights of 0 or more, not all of them 0")
+        _check(self.features.removeprefix("lpips-") in BACKBONES, f"features = {self.features!r} is none of the judges")
+        _check(0 < self.masked < 1, "masked is a share, above 0 and below 1")
         _check(self.learning_rate > 0 and self.clip > 0, "learning_rate and clip are above 0")
         _check(0 < self.lambdas[0] <= self.lambdas[1], "lambdas rise and are above 0")
         _check(0 <= self.final <= 1 and 0 <= self.ema < 1, "final and ema are shares, ema below 1")
@@ -100,6 +147,9 @@ class Recipe:
         "of the transforms, `bf16` or `float32`; what sets probabilities is always float32", "bf16"
     )
     compile: bool = setting("compile the model; pays on GPUs, after minutes", False)
+    judges: str | None = setting(
+        "folder with the weights of networks that judge; default: fetched once, and kept", None
+    )
     start: str | None = setting("weights to start from: a bundled name, a .safetensors file, a hub id", None)
     log_every: int = setting("steps between lines of the log", 50)
     save_every: int = setting("steps between saved states", 500)
@@ -144,7 +194,7 @@ class Recipe:
         sections = {"data": _section(DataSection, values.get("data", {}), "data")}
         phases = values.get("phase", [])
         _check(isinstance(phases, list | tuple), "phases are written [[phase]]")
-        stretches = tuple(_section(Phase, phase, f"phase {n}") for n, phase in enumerate(phases, 1))
+        stretches = tuple(_phase(phase, f"phase {n}") for n, phase in enumerate(phases, 1))
         recipe: Recipe = _section(cls, {**values, **sections, "phase": stretches}, "recipe")
         return recipe
 
@@ -189,6 +239,13 @@ def _merged(base: Any, change: Any) -> Any:
 def _check(holds: bool, message: str) -> None:
     if not holds:
         raise UsageError(message)
+
+
+def _phase(values: Any, where: str) -> Any:
+    """A phase and the table within it."""
+    if isinstance(values, dict) and "roi" in values:
+        values = values | {"roi": _section(RoiTerms, values["roi"], f"{where}, roi")}
+    return _section(Phase, values, where)
 
 
 def _section(kind: type, values: Any, where: str) -> Any:

@@ -14,7 +14,7 @@ from regio.training.checkpoint import AVERAGE, LAST, OPTIMIZERS, RunFolder
 from regio.training.families import fresh_net, make_step
 from regio.training.optimizers import JUDGE_BETAS, QUANTILE_RATE, adam, learning_rate, make_optimizer
 from regio.training.recipe import Phase, Recipe
-from regio.training.step import Drawn
+from regio.training.step import PLAIN_ALPHA, Drawn
 from regio.weights import store
 
 log = logging.getLogger(__name__)
@@ -77,9 +77,9 @@ class Run:
             beside = beside + nn.utils.clip_grad_norm_(self.judging, phase.clip)
         self.step += 1
         if bool(torch.isfinite(values["norm"] + beside)):
-            for optimizer in self.optimizers[: self.scheduled]:
+            for optimizer, factor in zip(self.optimizers, (1.0, phase.roi.judge_rate)[: self.scheduled], strict=False):
                 for group in optimizer.param_groups:
-                    group["lr"] = learning_rate(phase, at)
+                    group["lr"] = learning_rate(phase, at) * factor
             for optimizer in self.optimizers:
                 optimizer.step()
             self.average.update(phase.ema, self.step)
@@ -96,7 +96,8 @@ class Run:
         torch.manual_seed(seed)  # of the noise, which is drawn on the device
         generator = torch.Generator().manual_seed(seed)
         labelled = bool(torch.rand(1, generator=generator) < self.recipe.labelled(phase))
-        batch = pack.crops(phase.batch, phase.crop, generator, self.recipe.data.downscale, labelled)
+        weighted = phase.measure == "roi"
+        batch = pack.crops(phase.batch, phase.crop, generator, self.recipe.data.downscale, labelled, weighted)
         rate = spread_rates(phase.batch, generator)
         grid = phase.grids[int(torch.randint(len(phase.grids), (1,), generator=generator))]
         if phase.rate_maps and bool(torch.rand(1, generator=generator) < phase.rate_maps):
@@ -105,7 +106,12 @@ class Run:
         device = self.fabric.device
         x = batch.x.to(device, memory_format=torch.channels_last)
         regions = None if batch.regions is None else batch.regions.to(device)
-        return Drawn(x, regions, grid, rate.to(device), torch.tensor(share, device=device))
+        drawn = Drawn(x, regions, grid, rate.to(device), torch.tensor(share, device=device))
+        if batch.importance is None:
+            return drawn
+        alpha, plain = draw_alphas(phase, generator)
+        importance = torch.where(plain.to(device).view(-1, 1, 1, 1), 1.0, batch.importance.to(device))
+        return drawn._replace(importance=importance, alpha=alpha.to(device))
 
     def save(self) -> None:
         """Write everything needed to go on; weights, average and optimisers apart. Only finite weights are kept."""
@@ -177,6 +183,9 @@ class Run:
 def start_from(net: nn.Module, weights: str) -> None:
     """Take over the numbers of other weights wherever name and shape agree; the rest stays fresh, with a warning."""
     known, fresh = store.load(weights).net.state_dict(), net.state_dict()
+    adopted = getattr(net, "adopted", None)  # a family may begin with the numbers of another, under its own names
+    if adopted is not None:
+        known = adopted(known)
     taken = {k: v for k, v in known.items() if k in fresh and v.shape == fresh[k].shape}
     if not taken:
         raise UsageError(f"{weights} has nothing in common with the recipe's model")
@@ -203,3 +212,11 @@ def vary_rates(rate: Tensor, cells: int, generator: torch.Generator) -> Tensor:
     inside = down[:, None, :, None] * across[:, None, None, :]
     other = torch.rand(len(rate), generator=generator)
     return torch.lerp(rate[:, None, None, None], other[:, None, None, None], inside)
+
+
+def draw_alphas(phase: Phase, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Alphas (B,), evenly on a logarithmic scale, and which samples (B,) are plain: nothing in them is emphasised."""
+    low, high = phase.roi.alpha
+    alpha = low * (high / low) ** torch.rand(phase.batch, generator=generator)
+    plain = torch.rand(phase.batch, generator=generator) < phase.roi.plain
+    return torch.where(plain, PLAIN_ALPHA, alpha), plain

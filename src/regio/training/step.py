@@ -6,8 +6,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from regio.errors import UsageError
 from regio.losses.rate_distortion import multipliers, rate_distortion
 from regio.training.recipe import Phase, Recipe
+
+PLAIN_ALPHA = 1e6  # of samples without a region: nothing is emphasised
 
 
 class Drawn(NamedTuple):
@@ -18,6 +21,8 @@ class Drawn(NamedTuple):
     grid: int
     rate: Tensor  # (B,) or (B,1,h,w) in [0,1]
     side: Tensor  # scalar: what counts of the rate of all but y
+    importance: Tensor | None = None  # (B,1,S,S) in [0,1], where the measure wants it
+    alpha: Tensor | None = None  # (B,), the alpha of Eq. 6 of the ROI codec
 
 
 class TrainingStep(nn.Module):
@@ -29,11 +34,16 @@ class TrainingStep(nn.Module):
     """
 
     judge: nn.Module | None = None  # has an optimiser of its own
+    measures: tuple[str, ...] = ("mse", "ms-ssim")  # that it can train on
     phase: Phase
 
     def __init__(self, net: Any, recipe: Recipe) -> None:
         """net: any model of the catalogue. UsageError when its family cannot follow a phase of the recipe."""
         super().__init__()
+        for number, phase in enumerate(recipe.phase, 1):
+            if phase.measure not in self.measures:
+                known = ", ".join(self.measures)
+                raise UsageError(f"phase {number}: {recipe.model} is trained on {known}, not on {phase.measure}")
         self.net, self.bf16 = net, recipe.precision == "bf16"
         self.begin(recipe.phase[0])
 

@@ -1,0 +1,117 @@
+"""How MCM is trained [3]: first to paint what is hidden, then to code what is kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from regio.errors import UsageError
+from regio.losses.masked import mixed_distortion
+from regio.losses.perceptual import FeatureDistance, Lpips
+from regio.losses.rate_distortion import multipliers
+from regio.models.mcm_mask import STRATEGIES, covering, gumbel, log_chances, structure, texture, top
+from regio.training.recipe import Phase, Recipe
+from regio.training.step import Drawn, TrainingStep, charged, decibels, voice
+
+RATE_JITTER = 0.25  # rates of a batch lie at most half of this around the one that says how many patches are kept
+COUNT_JITTER = 0.5  # of the logarithm of that number, so that one set of weights serves other budgets, too
+SHARES = (0.6, 0.2, 0.0, 0.2)  # how often a batch is masked by each of STRATEGIES
+
+
+class MCMStep(TrainingStep):
+    """MCM and its losses.
+
+    masked      mean squared error of the whole picture, painted from a random share of its patches (stage 1 of [3];
+                departure: kept patches count as well, because the same layers paint both)
+    perceptual  bpp + lambda (10 L1 + 0.25 (1 - SSIM) + 0.1 features) (Eq. 10 and 11), the weights being the recipe's
+    mse         bpp + lambda 255**2 MSE
+
+    Patches are kept by DA-Mask in most batches, by texture or by nothing in others, and now with the paper's chance,
+    now with none, so that a decoder meets every kind of kept set. Structure is the importance map's or the
+    label map's, where there is one.
+    """
+
+    measures = ("masked", "perceptual", "mse")
+
+    def __init__(self, net: Any, recipe: Recipe) -> None:
+        for number, phase in enumerate(recipe.phase, 1):
+            if phase.rate_maps:
+                raise UsageError(f"phase {number}: MCM knows no maps of rates; a region of interest keeps its patches")
+        nn.Module.__init__(self)
+        self.folder = recipe.judges
+        super().__init__(net, recipe)
+
+    def begin(self, phase: Phase) -> None:
+        """See TrainingStep; loads the judge of the phase."""
+        super().begin(phase)
+        self.difference = self._judge(phase)
+
+    def _judge(self, phase: Phase) -> nn.Module | None:
+        if phase.measure != "perceptual" or not phase.mix[2]:
+            return None
+        name = phase.features.removeprefix("lpips-")
+        kind = FeatureDistance if name == phase.features else Lpips
+        return kind(name, weights=self.folder).to(next(self.net.parameters()).device)
+
+    def forward(self, drawn: Drawn) -> dict[str, Tensor]:
+        """See TrainingStep."""
+        return self._paint(drawn) if self.phase.measure == "masked" else self._code(drawn)
+
+    def _paint(self, drawn: Drawn) -> dict[str, Tensor]:
+        x, size = drawn.x, self.net.latent_size(drawn.x)
+        total = size[0] * size[1]
+        count = max(1, round(total * (1 - self.phase.masked)))
+        keep = torch.rand(len(x), total, device=x.device).topk(count, dim=1).indices.sort(dim=1).values
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
+            painted = self.net.paint(x, keep, None if self.net.gain is None else drawn.rate)
+        mse = (painted.float() - x).square().mean(dim=(1, 2, 3))
+        # data-parallel engines want to see every parameter used; those of the codec have nothing to do here
+        idle = torch.stack([p.sum() * 0.0 for p in self.net.parameters()]).sum()
+        cost = mse.mean()
+        return {
+            "loss": cost + idle + self.quantile_loss(),
+            "cost": cost.detach(),
+            "bpp": cost.new_tensor(float("nan")),
+            "psnr": decibels(mse),
+        }
+
+    def _code(self, drawn: Drawn) -> dict[str, Tensor]:
+        phase, x = self.phase, drawn.x
+        rate, keep = self._choose(drawn)
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
+            out = self.net(x, keep, rate)
+        x_hat, weight = out.x_hat.float(), multipliers(drawn.rate if rate is None else rate, *phase.lambdas)
+        bits = charged(out.bits, drawn.side)
+        bpp = torch.stack(list(bits.values())).sum(0) / (x.shape[2] * x.shape[3])
+        mse = (x_hat - x).square().mean(dim=(1, 2, 3))
+        distortion = 255**2 * mse if phase.measure == "mse" else mixed_distortion(x, x_hat, phase.mix, self.difference)
+        cost = bpp + weight * distortion
+        return {
+            "loss": (cost * voice(weight, phase)).mean() + self.quantile_loss(),
+            "cost": cost.mean().detach(),
+            "bpp": bpp.mean().detach(),
+            "psnr": decibels(mse),
+        }
+
+    def _choose(self, drawn: Drawn) -> tuple[Tensor | None, Tensor]:
+        """The rates of a batch (B,), and the patches that are kept (B,K): as many as one of the rates says."""
+        x, size = drawn.x, self.net.latent_size(drawn.x)
+        dice = torch.rand(4).tolist()
+        rate = None
+        if self.net.gain is not None:
+            middle = drawn.rate[int(dice[0] * len(drawn.rate))]
+            rate = (middle + (drawn.rate - 0.5) * RATE_JITTER).clamp(0, 1)
+        count = self.net.budget(None if rate is None else middle[None], size[0] * size[1])
+        if rate is not None:
+            count = round(count * 2.0 ** ((dice[1] * 2 - 1) * COUNT_JITTER))
+        objects = None if drawn.importance is None else structure(drawn.importance[:, 0])
+        if objects is None and drawn.regions is not None:  # the region in the middle is the object, all others are not
+            centre = drawn.regions[:, x.shape[2] // 2, x.shape[3] // 2]
+            objects = structure((drawn.regions == centre[:, None, None]).float())
+        at = next(k for k in range(len(SHARES)) if dice[2] < sum(SHARES[: k + 1]) or k == len(SHARES) - 1)
+        scores = log_chances(STRATEGIES[at], texture(x), objects, "proportion")
+        scores = gumbel(scores, temperature=0.0 if dice[3] < 0.5 and STRATEGIES[at] != "random" else 1.0)
+        scores = covering(scores) if dice[3] < 0.7 else scores
+        return rate, top(scores, min(max(count, 1), size[0] * size[1]))

@@ -1,0 +1,105 @@
+"""MCM in the one loop: painting, coding, starting from SegPIC, and what is refused."""
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from regio.errors import UsageError
+from regio.models.mcm import MCM, TOY
+from regio.models.segpic import SegPIC, SegPICConfig
+from regio.training.families import fresh_net, make_step
+from regio.training.loop import train
+from regio.training.recipe import read_recipe
+from regio.training.step import Drawn
+
+MCM_RUN = {"model": "mcm:toy", "name": "toy-mcm"}
+PERCEPTUAL = {"measure": "perceptual", "mix": [10.0, 0.25, 0.0], "lambdas": [0.1, 2.0]}
+
+
+def lines(folder: Path) -> list[dict]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_painting_then_coding_trains_resumes_and_lowers_the_cost(toy: Callable[..., Path], tmp_path: Path) -> None:
+    painting = {"measure": "masked", "steps": 90, "batch": 4, "learning_rate": 1e-2}
+    recipe = toy(painting, PERCEPTUAL | {"steps": 6}, run=MCM_RUN)
+    whole = train(recipe, out=tmp_path / "whole", device="cpu")
+    steps = [line for line in lines(whole) if "loss" in line]
+    first, last = steps[:25], steps[65:90]
+    assert sum(s["cost"] for s in last) < 0.93 * sum(s["cost"] for s in first)
+    assert all(s["bpp"] is None for s in steps[:90])
+    assert all(s["bpp"] > 0 for s in steps[90:])
+    parts = train(recipe, out=tmp_path / "parts", device="cpu", steps=93)
+    train(recipe, out=parts, device="cpu", resume=True)
+    one, two = (torch.load(f / "ema.pt", weights_only=True)["model"] for f in (whole, parts))
+    assert all(torch.equal(one[k], two[k]) for k in one)
+
+
+def test_painting_uses_every_parameter_and_moves_no_codec(toy: Callable[..., Path]) -> None:
+    recipe = read_recipe(toy({"measure": "masked"}, run=MCM_RUN))
+    net = fresh_net(recipe)
+    step = make_step(net, recipe).train()
+    step(Drawn(torch.rand(2, 3, 64, 64), None, 4, torch.tensor([0.2, 0.8]), torch.tensor(1.0)))["loss"].backward()
+    assert all(p.grad is not None for p in net.parameters())
+    codec = [p.grad for k, p in net.named_parameters() if k.startswith(("h_a", "h_mean", "context", "levels"))]
+    assert codec
+    assert not any(bool(g.any()) for g in codec)
+
+
+def begin(path: Path) -> None:
+    recipe = read_recipe(path)
+    make_step(fresh_net(recipe), recipe)
+
+
+def test_kept_sets_follow_the_rate(toy: Callable[..., Path]) -> None:
+    recipe = read_recipe(toy(PERCEPTUAL, run=MCM_RUN))
+    step = make_step(fresh_net(recipe), recipe)
+    x = torch.rand(2, 3, 64, 64)
+    sizes = []
+    for middle in (0.02, 0.98):
+        counts = []
+        for seed in range(12):
+            torch.manual_seed(seed)
+            rate, keep = step._choose(Drawn(x, None, 4, torch.tensor([middle, middle]), torch.tensor(1.0)))
+            assert rate is not None
+            assert bool(((rate >= 0) & (rate <= 1)).all())
+            assert all(len(set(row.tolist())) == keep.shape[1] for row in keep)
+            counts.append(keep.shape[1])
+        sizes.append(sum(counts) / len(counts))
+    assert sizes[0] < 0.3 * sizes[1]
+
+
+def test_segpics_numbers_are_taken_over_under_our_names_at_the_same_gain() -> None:
+    torch.manual_seed(0)
+    theirs = SegPIC(replace(SegPICConfig.preset("toy"), log_gains=(-2.0, 2.0)))
+    ours = MCM(replace(TOY, log_gains=(-3.0, 1.0)))
+    known = ours.adopted(theirs.state_dict())
+    assert torch.equal(known["stem.g_a2.down.mix.weight"], theirs.g_a2.down.mix.weight)
+    ours.load_state_dict({k: v for k, v in known.items() if k in ours.state_dict()}, strict=False)
+    assert torch.equal(ours.stem.g_a2.down.mix.weight, theirs.g_a2.down.mix.weight)
+    assert torch.allclose(ours.gain.log_gain.points.mean(1), torch.linspace(-3, 1, 9), atol=1e-5)
+    mine = ours.state_dict()
+    assert ours.adopted(mine) is mine
+
+
+@pytest.mark.parametrize(
+    ("model", "phase", "message"),
+    [
+        ("mcm:toy", {"measure": "ms-ssim", "crop": 192}, "phase 1: mcm:toy is trained on masked, perceptual, mse"),
+        ("mcm:toy", {"rate_maps": 0.5}, "no maps of rates"),
+        ("segpic:toy", {"measure": "masked"}, "segpic:toy is trained on mse, ms-ssim, not on masked"),
+        ("mcm:toy", {"features": "resnet"}, "'resnet' is none of the judges"),
+        ("mcm:toy", {"mix": [0.0, 0.0, 0.0]}, "not all of them 0"),
+        ("mcm:toy", {"masked": 1.0}, "masked is a share"),
+    ],
+)
+def test_what_a_family_cannot_follow_is_refused(
+    toy: Callable[..., Path], model: str, phase: dict, message: str
+) -> None:
+    path = toy(phase, run={"model": model})
+    with pytest.raises(UsageError, match=message):
+        begin(path)
