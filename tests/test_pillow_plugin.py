@@ -72,9 +72,7 @@ def test_opening_and_reading_metadata_imports_neither_torch_nor_numpy(
     assert done.stdout == "(24, 16) RGB []\n"
 
 
-def test_metadata_is_in_info_before_loading_and_can_be_replaced_or_dropped(
-    stand_in: ModuleType, photo: Photo
-) -> None:
+def test_metadata_is_in_info_before_loading_and_can_be_replaced_or_dropped(stand_in: ModuleType, photo: Photo) -> None:
     exif = Image.Exif()
     exif[0x010F] = "Regio"
     image = photo()
@@ -123,3 +121,13 @@ def test_damage_is_one_of_our_errors_and_foreign_bytes_are_nobodys(stand_in: Mod
     for cut in range(2, len(whole)):
         with pytest.raises(CorruptFile):
             Image.open(io.BytesIO(whole[:cut])).load()
+
+
+def test_a_region_of_interest_is_a_save_option(stand_in: ModuleType, tmp_path: Path, photo: Photo) -> None:
+    mask = np.ones((16, 24), bool)
+    photo().save(tmp_path / "a.rgo", quality=40, roi=(2, 3, 4, 5), roi_strength=15)
+    photo().save(tmp_path / "b.rgo", quality=60, roi=mask, background=20)
+    first, second = next(iter(stand_in.LOADED.values())).calls[-2:]
+    assert first == {"quality": 40, "roi": (2, 3, 4, 5), "roi_strength": 15}
+    assert second["roi"] is mask
+    assert second["background"] == 20

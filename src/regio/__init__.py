@@ -56,6 +56,8 @@ def encode(
     target_psnr: float | None = None,
     grid: int | None = None,
     roi: Any = None,
+    roi_strength: float | None = None,
+    background: float | None = None,
     strip: bool = False,
     device: str = "auto",
     max_memory: int | None = None,
@@ -76,6 +78,8 @@ def encode(
         target_psnr=target_psnr,
         grid=grid,
         roi=roi,
+        roi_strength=roi_strength,
+        background=background,
         strip=strip,
         max_memory=max_memory,
     )

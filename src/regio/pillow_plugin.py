@@ -17,7 +17,8 @@ from regio.format.header import MAGIC
 
 FORMAT, EXTENSION, MIME = "RGO", ".rgo", "image/x-rgo"
 _INFO_NAMES = {Kind.ICC: "icc_profile", Kind.EXIF: "exif", Kind.XMP: "xmp"}
-_ENCODE_OPTIONS = ("quality", "target_bpp", "max_bytes", "target_psnr", "grid", "roi", "strip")
+_RATE_OPTIONS = ("quality", "target_bpp", "max_bytes", "target_psnr")
+_ENCODE_OPTIONS = (*_RATE_OPTIONS, "roi", "roi_strength", "background", "grid", "strip")
 
 
 def accept(prefix: bytes) -> bool:

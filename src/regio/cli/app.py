@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from regio.cli import compare, decode, encode, evaluate, export, import_weights, info, models, train, verify
+from regio.cli import compare, decode, encode, evaluate, export, import_weights, info, models, regions, train, verify
 from regio.cli.exit_codes import FAILURE, OK, code_of
 from regio.cli.progress import one_line, say
 from regio.errors import RegioError, UsageError
@@ -19,6 +19,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "decode": decode.decode,
     "info": info.info,
     "models": models.models,
+    "regions": regions.regions,
     "verify": verify.verify,
     "compare": compare.compare,
     "evaluate": evaluate.evaluate,

@@ -4,7 +4,7 @@
 faces and text need OpenCV (`pip install 'regio[regions]'`), those of other people ONNX Runtime ('regio[detectors]').
 """
 
-from regio.regions.maps import Importance, Labels, Polygon
+from regio.regions.maps import Importance, Labels, Polygon, read_labels
 from regio.regions.onnx import OnnxDetector
 from regio.regions.smoothing import BOX, pool, smooth, upper_half
 from regio.regions.sources import DETECTORS, importance
@@ -18,6 +18,7 @@ __all__ = [
     "Polygon",
     "importance",
     "pool",
+    "read_labels",
     "smooth",
     "upper_half",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -92,6 +93,24 @@ def of_labels(labels: Labels, size: tuple[int, int]) -> Values:
             raise UsageError(f"the label map has no label {label}")
         values[given == label] = round(255 * weight)
     return fitted(values, size, nearest=True)
+
+
+def read_labels(path: Path) -> NDArray[np.integer[Any]]:
+    """A label map from a file: grey or palette numbers as they are, colours as COCO's panoptic pictures code them.
+
+    Those have the label R + 256 G + 65536 B. UsageError for what is no picture; OSError.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as image:
+            if image.mode in ("RGB", "RGBA"):
+                planes = np.asarray(image).astype(np.int64)
+                return np.asarray(planes[..., 0] + 256 * planes[..., 1] + 65536 * planes[..., 2])
+            labels = np.asarray(image)
+    except (UnidentifiedImageError, Image.DecompressionBombError, SyntaxError) as error:
+        raise UsageError(f"the label map {path} is not a picture that can be read") from error
+    return labels.astype(np.int64)
 
 
 def of_array(array: NDArray[Any], size: tuple[int, int]) -> Values:
