@@ -51,8 +51,8 @@ TABLE = {
         {"torch", "numpy", "safetensors", "lightning_fabric", "pytorch_optimizer"},
     ),
     "evaluation": Row(
-        {"", "errors", "codec", "data", "regions", "images", "info", "models", "weights", "version"}
-        | {"losses.perceptual"},
+        {"", "errors", "codec", "data", "regions", "images", "info", "models", "weights", "version", "format"}
+        | {"losses.perceptual", "entropy", "nn"},
         {"torch", "numpy", "PIL"},
         frozenset({"bjontegaard", "scipy", "matplotlib", "pytorch_msssim", "pillow_heif", "pillow_jxl"})
         | {"torch_fidelity", "onnxruntime", "imageio_ffmpeg"},

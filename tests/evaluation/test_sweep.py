@@ -46,7 +46,7 @@ class Rounding:
     def aimed_at(self, mask: np.ndarray | None) -> Rounding:
         return self
 
-    def share_inside(self, pixels: np.ndarray, setting: float, mask: np.ndarray) -> float:
+    def share_inside(self, data: bytes, mask: np.ndarray) -> float:
         return float(mask.mean())
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from regio.cli.progress import Progress
     from regio.evaluation.contestants import Lineup
     from regio.evaluation.judging import Judges
+    from regio.evaluation.paper_run import Order
     from regio.evaluation.report import Report
     from regio.evaluation.sweep import Outcome
 
@@ -44,7 +45,9 @@ def evaluate(
     marks: Annotated[
         Path | None, typer.Option(help="regions of interest: JSON of boxes, or folder of masks; adds their PSNR")
     ] = None,
-    roi_strength: Annotated[float, typer.Option(min=0, max=1, help="of MODEL+roi, 0 … 1")] = 0.5,
+    roi_strength: Annotated[
+        float, typer.Option(min=0.1, max=100, help="of MODEL+roi: points of quality between region and rest")
+    ] = 20,
     segmenter: Annotated[
         str | None, typer.Option(help="adds the agreement of its labels: file.onnx or module:function")
     ] = None,
@@ -53,8 +56,13 @@ def evaluate(
     crop_bpp: Annotated[float, typer.Option(min=0.001, max=24, help="bits per pixel of these crops")] = 0.2,
     repeats: Annotated[int, typer.Option(min=1, max=99, help="of each measurement; times are medians")] = 1,
     table: Annotated[
-        str | None, typer.Option(help="a paper's table beside ours: segpic-1, -2, -3, roi-1, mcm-1, mcm-2; or list")
+        str | None,
+        typer.Option(
+            help="a paper's table, its figures beside ours: segpic-1, segpic-2, segpic-3, segpic-kernels, roi-1, "
+            "mcm-1, mcm-2; or curves, the BD-rates of all --references against --anchor (vtm)"
+        ),
     ] = None,
+    labels: Annotated[Path | None, typer.Option(help="label maps (PNG) for segpic-3 and segpic-kernels")] = None,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
@@ -70,20 +78,25 @@ def evaluate(
     from regio.errors import UsageError
     from regio.evaluation.bd_rate import AXES, find_curves, fit_named
     from regio.evaluation.contestants import line_up, names_in
+    from regio.evaluation.paper_run import Order
     from regio.evaluation.report import write_report
     from regio.evaluation.scenes import scenes_of
     from regio.evaluation.sweep import find_pictures, sweep
 
     with needs_extra("eval"):
-        if table is not None:
-            print_table(table, folder, references, output, as_json)
-            return
-        if folder is None:
-            raise UsageError("name a folder of pictures, or a --table")
         method = fit_named(fit)
         own = numbers_in(qualities)
         others = settings_in(settings)
         judges = judges_for(lpips, lpips_weights, marks, segmenter, device)
+        if table is not None:
+            names = tuple(names_in(codecs)) if codecs else ()
+            order = Order(
+                table, folder, output, references, labels, names, own, judges, method, anchor or "vtm", device
+            )
+            print_table(order, as_json)
+            return
+        if folder is None:
+            raise UsageError("name a folder of pictures, or a --table")
         pictures = find_pictures(folder)
         curves = {metric: find_curves(references, metric) if references else [] for metric in AXES}
         lineup = line_up(names_in(codecs), device=device, strength=roi_strength)
@@ -181,8 +194,21 @@ def print_report(report: Report, lineup: Lineup, output: Path, as_json: bool) ->
     return say(f"the whole report: {output / 'index.html'}")
 
 
-def print_table(name: str, folder: Path | None, references: Path | None, output: Path, as_json: bool) -> None:
+def print_table(order: Order, as_json: bool) -> None:
     """A paper's table, its figures beside ours."""
+    import json
+
+    from regio.cli.progress import Progress, print_result, say
+    from regio.evaluation.paper_run import run
+
+    progress = Progress(1)
+    ran = run(order, progress=progress.show)
+    progress.clear()
+    for name, reason in ran.skipped.items():
+        say(f"{name} skipped: {reason}")
+    for problem in ran.problems:
+        say(f"{' by '.join(filter(None, (problem.picture, problem.codec)))} skipped: {problem.reason}")
+    print_result(json.dumps(ran.table._asdict(), ensure_ascii=False) if as_json else ran.table.text())
 
 
 def numbers_in(text: str | None) -> tuple[float, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -56,8 +55,8 @@ class Contestant(Protocol):
     def aimed_at(self, mask: Mask | None) -> Contestant:
         """The same codec with its attention on a region (H,W) of the picture that comes; itself if it has none."""
 
-    def share_inside(self, pixels: Pixels, setting: float, mask: Mask) -> float:
-        """Part of the bits, 0..1, that it spends inside a region (H,W); NaN if it cannot tell."""
+    def share_inside(self, data: bytes, mask: Mask) -> float:
+        """Part of the bits, 0..1, that a file spends inside a region (H,W); NaN if it cannot tell."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,17 +64,19 @@ class OwnCodec:
     """One of Regio's codecs as a contestant; its settings are qualities, 0..100.
 
     strength: None, or how strongly it favours the region marked in a picture ("+roi" in its name). Where no region is
-    marked it codes the picture as ever.
+    marked it codes the picture as ever. grid: regions of the picture are grid x grid (in its name); None: by size.
     """
 
     codec: Codec
     settings: tuple[float, ...] = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
     strength: float | None = None
     mask: Mask | None = None
+    grid: int | None = None
 
     @property
     def name(self) -> str:
-        return self.codec.name + ("" if self.strength is None else ROI)
+        grid = "" if self.grid is None else f" {self.grid}x{self.grid}"
+        return self.codec.name + grid + ("" if self.strength is None else ROI)
 
     @property
     def description(self) -> str:
@@ -108,13 +109,16 @@ class OwnCodec:
     def aimed_at(self, mask: Mask | None) -> OwnCodec:
         return self if self.strength is None or mask is None else replace(self, mask=mask)
 
-    def share_inside(self, pixels: Pixels, setting: float, mask: Mask) -> float:
-        return math.nan
+    def share_inside(self, data: bytes, mask: Mask) -> float:
+        from regio.evaluation.bit_share import share_inside
+
+        return share_inside(self.codec, data, mask)
 
     def _aim(self) -> dict[str, Any]:
-        if self.mask is None:
-            return {}
-        return {"roi": self.mask.astype(np.uint8) * 255, "roi_strength": self.strength}
+        aim: dict[str, Any] = {} if self.grid is None else {"grid": self.grid}
+        if self.mask is not None:
+            aim |= {"roi": self.mask.astype(np.uint8) * 255, "roi_strength": self.strength}
+        return aim
 
 
 class Lineup(NamedTuple):
@@ -125,6 +129,7 @@ class Lineup(NamedTuple):
 
 
 ROI = "+roi"
+STRENGTH = 20.0  # points of quality between a region and the rest
 OPPONENTS_BY_DEFAULT = ("jpeg", "webp", "jpeg2000", "avif")
 
 
@@ -137,7 +142,7 @@ def names_in(text: str | None) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def line_up(names: Sequence[str], *, device: str = "auto", strength: float = 0.5) -> Lineup:
+def line_up(names: Sequence[str], *, device: str = "auto", strength: float = STRENGTH) -> Lineup:
     """Contestants by name: an opponent's, a bundled codec's, or the path of weights; of the latter two, with "+roi" as
     well: then the codec favours marked regions with that strength.
 

@@ -65,7 +65,7 @@ class Opponent:
         """None of them can."""
         return self
 
-    def share_inside(self, pixels: Pixels, setting: float, mask: Mask) -> float:
+    def share_inside(self, data: bytes, mask: Mask) -> float:
         """None of them can tell."""
         return math.nan
 

@@ -51,7 +51,7 @@ class Row:
     roi_psnr: float = math.nan  # dB inside the marked region
     background_psnr: float = math.nan  # dB outside of it
     agreement: float = math.nan  # mean IoU of a segmenter's labels with those of the original
-    roi_share: float = math.nan  # of the latents' bits inside the marked region, 0..1
+    roi_share: float = math.nan  # part of y's bits inside the marked region, 0..1
     judges: str = ""  # whose figures these are: LPIPS' backbone and hashes, the region, the segmenter
 
     @property
@@ -193,7 +193,7 @@ def measure(
         weights=contestant.weights,
         commit=commit,
         device=contestant.device,
-        roi_share=math.nan if original.mask is None else aimed.share_inside(original.pixels, setting, original.mask),
+        roi_share=math.nan if original.mask is None else contestant.share_inside(data, original.mask),
         judges="; ".join(original.judges.names(name)),
         **original.scores(decoded)._asdict(),
     )

@@ -111,7 +111,7 @@ class Vvc:
         """It cannot."""
         return self
 
-    def share_inside(self, pixels: Pixels, setting: float, mask: Mask) -> float:
+    def share_inside(self, data: bytes, mask: Mask) -> float:
         """It cannot tell."""
         return math.nan
 

@@ -1,0 +1,119 @@
+"""Where a file of ours spends its bits: noted while it is decoded, so it holds for any file, tiled or with regions."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from regio.codec import Codec
+from regio.codec.decoding import Decoding
+from regio.codec.devices import exact_arithmetic
+from regio.entropy import StreamReader
+from regio.entropy.coders import gaussian_bits
+from regio.entropy.mixture import Mixture, mixture_bits
+from regio.entropy.tables import level_to_scale
+from regio.evaluation.marks import Mask
+from regio.format import parse
+from regio.nn.checkerboard import join
+from regio.nn.regional import GridRegions
+
+BitMap = npt.NDArray[np.float64]
+
+
+class Ledger:
+    """A reader that notes what each place of `y` costs. Only `y` has places: the hyper-latent serves all of them."""
+
+    def __init__(self, reader: StreamReader) -> None:
+        self.reader = reader
+        self.maps: list[Tensor] = []  # (h,w) each
+
+    def factorized(self, *arguments: Any) -> Tensor:
+        """See Coder."""
+        return self.reader.factorized(*arguments)
+
+    def positions(self, *arguments: Any) -> Tensor:
+        """See Coder."""
+        return self.reader.positions(*arguments)
+
+    def gaussian(self, stream: str, values: Any, mean: Tensor, level: Tensor, guard: float) -> Tensor:
+        """See Coder."""
+        decoded = self.reader.gaussian(stream, values, mean, level, guard)
+        self._note(
+            stream, lambda: gaussian_bits((decoded - mean).float(), level_to_scale(level.float().to(mean.device)))
+        )
+        return decoded
+
+    def mixture(self, stream: str, values: Any, mean: Tensor, mixture: Mixture) -> Tensor:
+        """See Coder."""
+        decoded = self.reader.mixture(stream, values, mean, mixture)
+        self._note(stream, lambda: mixture_bits((decoded - mean).float(), mixture, rounded=True))
+        return decoded
+
+    def _note(self, stream: str, bits: Any) -> None:
+        if stream == "y":
+            self.maps.append(bits().detach().sum(1)[0].cpu())
+
+    def total(self, size: tuple[int, int]) -> BitMap | None:
+        """Bits at each place (h,w) of y; None if the model codes something else than places."""
+        whole = torch.zeros(size, dtype=torch.float64)
+        waiting: Tensor | None = None
+        for one in self.maps:
+            if one.shape == whole.shape:
+                whole += one
+            elif one.shape != (size[0], size[1] // 2) or size[1] % 2:
+                return None
+            elif waiting is None:
+                waiting = one
+            else:  # two halves of a checkerboard
+                whole += join(waiting[None, None], one[None, None])[0, 0]
+                waiting = None
+        return whole.numpy() if self.maps and waiting is None else None
+
+
+@torch.inference_mode()
+def bit_map(codec: Codec, data: bytes) -> BitMap | None:
+    """Bits that a file spends on each latent position (h,w) of `y`, each of codec.net.stride pixels a side.
+
+    None if the model does not code places. Raises as `Codec.decode` does.
+    """
+    decoding = Decoding(codec, parse(data), data)
+    layout = decoding.layout
+    parts: list[tuple[Any, BitMap]] = []
+    for k in range(layout.count):
+        rates, streams = decoding._rates(k)
+        reader = StreamReader(codec.tables, [streams])
+        if rates is not None:
+            reader.readers[0].log(rates.levels)
+        ledger, tile = Ledger(reader), layout.tile(k)
+        with exact_arithmetic():
+            rate = decoding._rate(codec.net, rates)
+            codec.net.code(None, ledger, GridRegions(decoding.file.header.grid), rate, tile.size)
+        found = ledger.total(tile.size)
+        if found is None:
+            return None
+        parts.append((tile, found))
+    rows, columns = (max(tile[axis].stop for tile, _ in parts) for axis in (0, 1))
+    whole = np.zeros((rows, columns))
+    for tile, found in parts:
+        whole[tile.rows.start : tile.rows.stop, tile.columns.start : tile.columns.stop] = found
+    return whole
+
+
+def share_inside(codec: Codec, data: bytes, mask: Mask) -> float:
+    """Part of y's bits, 0..1, inside a region (H,W) of the picture; NaN if the model cannot tell.
+
+    A position on the border counts with the part of its pixels that lie inside.
+    """
+    bits = bit_map(codec, data)
+    if bits is None or not bits.sum():
+        return math.nan
+    stride = int(codec.net.stride)
+    inside = np.zeros((bits.shape[0] * stride, bits.shape[1] * stride))
+    inside[: mask.shape[0], : mask.shape[1]] = mask
+    part = inside.reshape(bits.shape[0], stride, bits.shape[1], stride).mean((1, 3))
+    return float((bits * part).sum() / bits.sum())

@@ -1,0 +1,170 @@
+"""What regions do for SegPIC: grids against label maps at equal weights, and the kernels that they lead to.
+
+Table 3 and Figure 9 of [1].
+
+[1] Liu et al., "Region-Adaptive Transform with Segmentation Prior for Image Compression", 2024.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from regio.codec import Codec
+from regio.errors import UsageError
+from regio.evaluation.contestants import OwnCodec, device_name
+from regio.evaluation.metrics import bpp, ms_ssim, psnr
+from regio.evaluation.sweep import Row, source_commit
+from regio.images import Pixels, read_picture
+
+GRIDS = (1, 2, 4, 8)
+HEADER_BYTES = 16  # that a file adds to its latents
+Find = Callable[[Path, Pixels], Tensor | None]  # file, (H,W,3) uint8 -> labels (H,W)
+
+
+def grids_of(codec: Codec, settings: Sequence[float]) -> list[OwnCodec]:
+    """The codec once with each grid. Raises UsageError if its model knows no regions."""
+    if not any("kernels" in name for name, _ in codec.net.named_modules()):
+        raise UsageError(f"{codec.name} has no region-adaptive transform")
+    return [OwnCodec(codec, tuple(settings), grid=grid) for grid in GRIDS]
+
+
+def with_labels(codec: Codec, pictures: Mapping[str, Path], find: Find, settings: Sequence[float]) -> list[Row]:
+    """Rows of the codec steered by label maps instead of a grid; bytes are estimated, as no file carries a map.
+
+    find: file and pixels -> its label map (H,W), or None: the picture is left out. Raises UsageError if all are.
+    """
+    rows: list[Row] = []
+    commit = source_commit()
+    for name, path in pictures.items():
+        pixels = read_picture(path).pixels
+        labels = find(path, pixels)
+        if labels is None:
+            continue
+        x, regions = _padded(codec, pixels, labels)
+        for setting in settings:
+            rate = None if codec.net.gain is None else x.new_tensor([setting / 100])
+            with torch.inference_mode():
+                made = codec.net(x, regions=regions, rate=rate)
+            size = math.ceil(float(sum(bits.double().sum() for bits in made.bits.values())) / 8) + HEADER_BYTES
+            height, width = pixels.shape[:2]
+            decoded = (
+                (made.x_hat[0, :, :height, :width].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+            )
+            rows.append(
+                Row(
+                    codec=f"{codec.name} label maps",
+                    picture=name,
+                    quality=float(setting),
+                    bytes=size,
+                    bpp=bpp(size, pixels),
+                    psnr=psnr(pixels, decoded),
+                    ms_ssim=ms_ssim(pixels, decoded),
+                    encode_seconds=math.nan,
+                    decode_seconds=math.nan,
+                    weights=codec.fingerprint,
+                    commit=commit,
+                    device=device_name(codec.device),
+                )
+            )
+    if not rows:
+        raise UsageError("no picture has a label map")
+    return rows
+
+
+class Kernels(NamedTuple):
+    """Of one region-adaptive transform: the largest magnitude over channels and taps, (h,w) each."""
+
+    layer: str
+    values: Tensor
+    gradients: Tensor  # of the squared error of the whole picture
+
+
+def kernels_of(
+    codec: Codec, pixels: Pixels, labels: Tensor | None, *, grid: int = 4, quality: float = 50
+) -> tuple[list[Kernels], Tensor]:
+    """Kernels that the encoder's transforms make of (H,W,3) pixels, and the squared error (H,W) of the decoded picture.
+
+    labels (H,W), or None for a grid. Raises UsageError if the model has no region-adaptive transform.
+    """
+    made: dict[str, Tensor] = {}
+
+    def keep(name: str) -> Callable[[Any, Any, Tensor], None]:
+        def hook(module: Any, given: Any, kernels: Tensor) -> None:
+            if name not in made:
+                made[name] = kernels
+                kernels.retain_grad()
+
+        return hook
+
+    net = codec.net
+    found = [(name, module) for name, module in net.named_modules() if name.split(".")[-1] == "kernels"]
+    if not found:
+        raise UsageError(f"{codec.name} has no region-adaptive transform")
+    hooks = [module.register_forward_hook(keep(name)) for name, module in found]
+    try:
+        x, regions = _padded(codec, pixels, labels)
+        x.requires_grad_(True)
+        rate = None if net.gain is None else x.new_tensor([quality / 100])
+        error = (net(x, regions=regions, grid=grid, rate=rate).x_hat - x.detach()).square()
+        error.sum().backward()
+    finally:
+        for hook in hooks:
+            hook.remove()
+    parts = [
+        Kernels(name.removesuffix(".kernels"), _largest(kernels.detach()), _largest(kernels.grad))
+        for name, kernels in made.items()
+        if kernels.grad is not None
+    ]
+    height, width = pixels.shape[:2]
+    return parts, error.detach()[0, :, :height, :width].mean(0).cpu()
+
+
+def kernel_figure(codec: Codec, pixels: Pixels, labels: Tensor, path: Path, *, quality: float = 50) -> None:
+    """Draw Figure 9 of [1]: error, kernels and their gradients, with label maps above, with a 4 x 4 grid below."""
+    from matplotlib.figure import Figure
+
+    rows = {"label maps": kernels_of(codec, pixels, labels, quality=quality)}
+    rows["4 x 4 grid"] = kernels_of(codec, pixels, None, quality=quality)
+    layers = [part.layer for part in rows["4 x 4 grid"][0]]
+    drawing = Figure(figsize=(3 * (2 + 2 * len(layers)), 2 * 3), layout="constrained")
+    axes = drawing.subplots(2, 2 + 2 * len(layers), squeeze=False)
+    for line, (title, (parts, error)) in zip(axes, rows.items(), strict=True):
+        line[0].imshow(pixels if title == "4 x 4 grid" else labels.numpy(), cmap="tab20", interpolation="nearest")
+        line[0].set_ylabel(title)
+        line[0].set_title("picture" if title == "4 x 4 grid" else "labels")
+        line[1].imshow(error, cmap="magma", vmax=float(error.quantile(0.99)) or None)
+        line[1].set_title("squared error")
+        for at, part in enumerate(parts):
+            for offset, (values, name) in enumerate(((part.values, "kernels"), (part.gradients, "gradients"))):
+                line[2 + 2 * at + offset].imshow(values, cmap="magma")
+                line[2 + 2 * at + offset].set_title(f"{name}\n{part.layer}", fontsize="small")
+    for one in axes.flat:
+        one.set_xticks([])
+        one.set_yticks([])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    drawing.savefig(path, dpi=130)
+
+
+def _largest(kernels: Tensor) -> Tensor:
+    """(1,C*k*k,h,w) -> (h,w), and the maximum of each 3 x 3 neighbourhood, as the paper draws them."""
+    pooled = torch.nn.functional.max_pool2d(kernels.abs().amax(1, keepdim=True), 3, stride=1, padding=1)
+    return pooled[0, 0].cpu()
+
+
+def _padded(codec: Codec, pixels: Pixels, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
+    """-> x (1,3,H',W') in [0,1] and labels (1,H',W'), both continued to the model's multiple."""
+    height, width = pixels.shape[:2]
+    multiple = int(codec.net.multiple)
+    more = ((0, -height % multiple), (0, -width % multiple))
+    x = torch.from_numpy(np.pad(pixels, (*more, (0, 0)), mode="edge").astype(np.float32) / 255)
+    regions = None
+    if labels is not None:
+        regions = torch.from_numpy(np.pad(labels.numpy().astype(np.int64), more, mode="edge"))[None].to(codec.device)
+    return x.permute(2, 0, 1)[None].to(codec.device), regions

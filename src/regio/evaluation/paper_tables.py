@@ -1,0 +1,203 @@
+"""The papers' tables with our figures beside the published ones, and what ours are worth said with them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from regio.evaluation.bd_rate import BDRate, Curve, Fit, Metric, bd_rate
+from regio.evaluation.columns import columns, figure
+from regio.evaluation.means import MeanCurve
+from regio.evaluation.published import SEGPIC_KODAK, TABLES, PaperTable
+
+SMALL_BUDGET = (
+    "Bundled weights are small networks trained on a small budget (the cards beside them say how), not the papers' "
+    "networks and millions of steps: the figures do not show how good the method is."
+)
+NONE_MEASURED = "Of ours nothing is measured: name a folder of pictures, or the -o of an earlier `regio evaluate`."
+ANCHOR = "vtm"
+
+
+class Beside(NamedTuple):
+    """A printed table, ours beside it, and what must be said of both."""
+
+    title: str
+    published: tuple[tuple[str, ...], ...]  # header first
+    ours: tuple[tuple[str, ...], ...]  # header first; empty if there is nothing to show
+    notes: tuple[str, ...]
+
+    def text(self) -> str:
+        """Lines for a terminal."""
+        parts = [self.title, columns(self.published[0], self.published[1:])]
+        if self.ours:
+            parts += ["ours", columns(self.ours[0], self.ours[1:])]
+        return "\n\n".join(parts) + "\n\n" + "\n".join(f"- {note}" for note in self.notes)
+
+
+class Measured(NamedTuple):
+    """What there is to set beside a table."""
+
+    ours: Sequence[MeanCurve]  # of the table's family
+    others: Sequence[MeanCurve]  # opponents measured on the same pictures
+    references: Mapping[Metric, Mapping[str, Curve]]  # published curves by name
+    place: str  # where the pictures came from
+    fit: Fit = "pchip"
+
+
+def beside(name: str, measured: Measured) -> Beside:
+    """A paper's table of that name with our figures. KeyError for a name that is not in TABLES."""
+    table = TABLES[name]
+    published, ours, notes = _MAKERS[name](table, measured)
+    said = [*table.notes, *notes]
+    if measured.ours:
+        pictures = max(curve.pictures for curve in measured.ours)
+        said += [f"Ours: {pictures} pictures of {measured.place}, real files.", SMALL_BUDGET]
+        said += [f"{one.name}: weights {one.weights}, source {', '.join(one.commits)}." for one in measured.ours]
+    elif name != "segpic-2":
+        said.append(NONE_MEASURED)
+    return Beside(table.title, published, ours, tuple(said))
+
+
+Made = tuple[tuple[tuple[str, ...], ...], tuple[tuple[str, ...], ...], list[str]]
+
+
+def _segpic_1(table: PaperTable, measured: Measured) -> Made:
+    references = dict(measured.references.get("psnr", {}))
+    anchor = references.get(ANCHOR)
+    notes: list[str] = []
+    if anchor is None:
+        notes.append(f"No curve called {ANCHOR} in --references: nothing can be recomputed.")
+    references.setdefault("segpic", SEGPIC_KODAK)
+    by_name = {curve.name: curve for curve in measured.ours}
+    rows: list[tuple[str, ...]] = [(*table.header, "Kodak, recomputed", "Regio")]
+    for row in table.rows:
+        theirs = references.get(table.curves.get(row[0], ""))
+        again = _percent(anchor, theirs, "psnr", measured.fit)
+        preset = table.models.get(row[0])
+        own = by_name.get(preset or "")
+        cell = _percent(anchor, own.curve("psnr"), "psnr", measured.fit) if own else "no weights" if preset else "–"
+        rows.append((*row, again, cell))
+    extra = [curve for curve in measured.ours if curve.name not in table.models.values()]
+    ours: list[tuple[str, ...]] = [("model", "BD-rate", "overlap, dB", "points (ours, anchor)")]
+    ours += [_entry(one.name, bd_rate(anchor, one.curve("psnr"), fit=measured.fit)) for one in extra if anchor]
+    return tuple(rows), tuple(ours) if len(ours) > 1 else (), notes
+
+
+def _segpic_2(table: PaperTable, measured: Measured) -> Made:
+    by_name = {curve.name: curve for curve in measured.ours}
+    base = by_name.get("wacnn")
+    rows: list[tuple[str, ...]] = [(*table.header, "our params", "our BD-rate", "our encode", "our decode")]
+    for row in table.rows:
+        preset = table.models[row[0]]
+        own = by_name.get(preset)
+        cells = ["no weights"] + 2 * ["–"]
+        if own is not None:
+            anchor = base.curve("psnr") if base else None
+            cells = [_percent(anchor, own.curve("psnr"), "psnr", measured.fit), *_times(own)]
+        rows.append((*row, f"{parameters(preset) / 1e6:.1f} M", *cells))
+    extra = [curve for curve in measured.ours if curve.name not in table.models.values()]
+    ours: list[tuple[str, ...]] = [("model", "encode", "decode", "device")]
+    ours += [(one.name, *_times(one), ", ".join(one.devices) or "–") for one in extra]
+    return tuple(rows), tuple(ours) if extra else (), []
+
+
+def _segpic_3(table: PaperTable, measured: Measured) -> Made:
+    ours: list[tuple[str, ...]] = [("regions in testing", "BD-rate", "overlap, dB", "points (ours, anchor)")]
+    notes: list[str] = []
+    base = next((curve for curve in measured.ours if curve.name.endswith(" 4x4")), None)
+    if base is not None:
+        anchor = base.curve("psnr")
+        ours += [_entry(one.name, bd_rate(anchor, one.curve("psnr"), fit=measured.fit)) for one in measured.ours]
+        notes.append(
+            "The row with label maps counts estimated bits, some 0.1 % under those of files, which carry no maps."
+        )
+        notes.append("The row trained without masks needs such weights: add their .safetensors to --codecs.")
+    return (table.header, *table.rows), tuple(ours) if len(ours) > 1 else (), notes
+
+
+def _roi_1(table: PaperTable, measured: Measured) -> Made:
+    ours: list[tuple[str, ...]] = [("model", *table.header)]
+    for one in (*measured.ours, *measured.others):
+        lpips = one.lpips_metric
+        for row in table.rows:
+            rate = float(row[0])
+            cells = [figure(one.curve("psnr").quality_at(rate), ".2f"), _natural(one.curve("ms_ssim").quality_at(rate))]
+            cells += [_lpips(one.curve(lpips).quality_at(rate)) if lpips else "–"]
+            ours.append((one.name, row[0], *cells, figure(one.curve("roi_psnr").quality_at(rate), ".2f")))
+    return (table.header, *table.rows), tuple(ours) if len(ours) > 1 else (), []
+
+
+def _mcm_1(table: PaperTable, measured: Measured) -> Made:
+    notes: list[str] = []
+    everybody = [*measured.ours, *measured.others]
+    anchor = next((one for one in measured.others if one.name == "vvc"), None)
+    if everybody and anchor is None:
+        notes.append("vvc was not measured, so there is no BD-rate against it.")
+    ours: list[tuple[str, ...]] = [("codec", "BD-rate", "overlap, dB", "points (ours, anchor)")]
+    if anchor is not None and anchor.lpips_metric is None:
+        notes.append("LPIPS was not measured: --lpips squeeze.")
+    elif anchor is not None and anchor.lpips_metric is not None:
+        metric = anchor.lpips_metric
+        for one in everybody:
+            if one is not anchor:
+                entry = bd_rate(anchor.curve(metric), one.curve(metric), metric=metric, fit=measured.fit)
+                ours.append(_entry(one.name, entry))
+        notes.append(f"Ours in {metric}, as -10 log10.")
+    return (table.header, *table.rows), tuple(ours) if len(ours) > 1 else (), notes
+
+
+def _mcm_2(table: PaperTable, measured: Measured) -> Made:
+    ours: list[tuple[str, ...]] = [("codec", "setting", "bpp", "LPIPS")]
+    for one in measured.ours:
+        for at, setting in enumerate(one.settings):
+            ours.append((one.name, f"{setting:g}", f"{one.bpp[at]:.4f}", figure(one.lpips[at], ".3f")))
+    return (table.header, *table.rows), tuple(ours) if len(ours) > 1 else (), []
+
+
+_MAKERS = {
+    "segpic-1": _segpic_1,
+    "segpic-2": _segpic_2,
+    "segpic-3": _segpic_3,
+    "roi-1": _roi_1,
+    "mcm-1": _mcm_1,
+    "mcm-2": _mcm_2,
+}
+
+
+def parameters(preset: str) -> int:
+    """How many numbers a SegPIC preset has; the network is laid out without memory."""
+    import torch
+
+    from regio.models import SegPIC, SegPICConfig
+
+    with torch.device("meta"):
+        net = SegPIC(SegPICConfig.preset(preset))
+    return sum(parameter.numel() for parameter in net.parameters())
+
+
+def _percent(anchor: Curve | None, curve: Curve | None, metric: Metric, fit: Fit) -> str:
+    if anchor is None or curve is None:
+        return "–"
+    found = bd_rate(anchor, curve, metric=metric, fit=fit)
+    return found.note or f"{found.percent:+.2f}"
+
+
+def _entry(name: str, found: BDRate) -> tuple[str, ...]:
+    overlap = "–" if math.isnan(found.low) else f"{found.low:.2f}–{found.high:.2f}"
+    return name, found.note or f"{found.percent:+.2f} %", overlap, f"{found.points[0]}, {found.points[1]}"
+
+
+def _times(one: MeanCurve) -> tuple[str, str]:
+    """Medians over the settings' medians."""
+    return tuple(  # type: ignore[return-value]
+        f"{1000 * sorted(seconds)[len(seconds) // 2]:.0f} ms" for seconds in (one.encode_seconds, one.decode_seconds)
+    )
+
+
+def _natural(decibels: float) -> str:
+    return figure(1 - 10 ** (-decibels / 10), ".3f")
+
+
+def _lpips(decibels: float) -> str:
+    return figure(10 ** (-decibels / 10), ".3f")
