@@ -10,7 +10,7 @@ import pytest
 from regio.errors import UsageError
 from regio.training.families import configuration, fresh_net
 from regio.training.optimizers import learning_rate
-from regio.training.recipe import DataSection, Phase, Recipe, read_recipe
+from regio.training.recipe import DataSection, Phase, Recipe, RoiTerms, read_recipe
 
 ROOT = Path(__file__).parents[2]
 GOOD = '{run}\nname = "n"\nmodel = "toy"\n[data]\nfolders = ["a"]\n{data}\n[[phase]]\nsteps = 5\n{phase}\n'
@@ -41,7 +41,7 @@ def recipe_of(folder: Path, run: str = "", data: str = "", phase: str = "") -> R
         ("phase", "lambdas = [0.1]", "phase 1: lambdas = (0.1,) is not a list of 2 numbers"),
         ("phase", "lambdas = [0.1, 0.01]", "phase 1: lambdas rise and are above 0"),
         ("phase", "optimizer = 'sgd'", "phase 1: optimizer is one of adam, soap, muon, muon-conv, not 'sgd'"),
-        ("phase", "measure = 'lpips'", "phase 1: measure is one of mse, ms-ssim, masked, perceptual, not 'lpips'"),
+        ("phase", "measure = 'lpips'", "phase 1: measure is one of mse, ms-ssim, masked, perceptual, roi, not 'lpips'"),
         ("phase", "measure = 'ms-ssim'", "phase 1: crop=128 is too small for ms-ssim: its five scales need 192"),
         ("phase", "learning_rate = 0", "phase 1: learning_rate and clip are above 0"),
         ("phase", "ema = 1", "phase 1: final and ema are shares, ema below 1"),
@@ -157,7 +157,7 @@ def test_every_proxy_has_its_question_in_the_guide() -> None:
 
 def test_every_setting_is_documented_with_its_default() -> None:
     text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
-    for kind in (Recipe, DataSection, Phase):
+    for kind in (Recipe, DataSection, Phase, RoiTerms):
         for setting in fields(kind):
             default = "" if setting.default is MISSING else f"`{toml(setting.default)}`"
             row = f"| `{setting.name}` | {default} | {setting.metadata['doc']} |"

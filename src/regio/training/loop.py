@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from lightning_fabric import Fabric
 
+from regio.data.importance import ImportanceFolder
 from regio.data.labels import LabelSource, MaskFolder, Panoptic, Segmented
 from regio.data.pictures import PicturePack, load_pictures
 from regio.errors import UsageError
@@ -79,7 +80,9 @@ def load_pack(recipe: Recipe, folders: list[Path] | None, fabric: Fabric) -> Pic
     # a segmentation that is made once is made by one process
     first = fabric.rank_zero_first() if data.segments else contextlib.nullcontext()
     with first:
-        return load_pictures(places, data.smallest or recipe.largest_crop, _label_sources(data), data.limit)
+        importance = ImportanceFolder(Path(data.importance)) if data.importance else None
+        smallest = data.smallest or recipe.largest_crop
+        return load_pictures(places, smallest, _label_sources(data), data.limit, importance)
 
 
 def _label_sources(data: DataSection) -> list[LabelSource]:
@@ -97,6 +100,8 @@ def _check_labels(recipe: Recipe, trained: PicturePack) -> None:
         raise UsageError(f"data.smallest = {recipe.data.smallest} is less than the largest crop, {crop}")
     if any(recipe.labelled(phase) > 0 for phase in recipe.phase) and not trained.labelled:
         raise UsageError("labelled batches are wanted, but no picture has a label map; see masks, panoptic, segments")
+    if any(phase.measure == "roi" for phase in recipe.phase) and not trained.weighted:
+        raise UsageError("measure = 'roi' wants importance maps, but no picture has one; see importance")
 
 
 @dataclass

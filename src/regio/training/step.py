@@ -33,7 +33,7 @@ class TrainingStep(nn.Module):
     same loss, which must not reach the model, as the model's terms must not reach it.
     """
 
-    judge: nn.Module | None = None  # has an optimiser of its own
+    judge: nn.Module | None  # has an optimiser of its own
     measures: tuple[str, ...] = ("mse", "ms-ssim")  # that it can train on
     phase: Phase
 
@@ -44,8 +44,13 @@ class TrainingStep(nn.Module):
             if phase.measure not in self.measures:
                 known = ", ".join(self.measures)
                 raise UsageError(f"phase {number}: {recipe.model} is trained on {known}, not on {phase.measure}")
-        self.net, self.bf16 = net, recipe.precision == "bf16"
+        self.net, self.bf16, self.folder = net, recipe.precision == "bf16", recipe.judges
+        self.judge = self.opponent(net, recipe)
         self.begin(recipe.phase[0])
+
+    def opponent(self, net: Any, recipe: Recipe) -> nn.Module | None:
+        """The judge of a family that has one, fresh."""
+        return None
 
     def begin(self, phase: Phase) -> None:
         """From here on the losses of this phase."""

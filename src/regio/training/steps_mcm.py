@@ -11,7 +11,7 @@ from regio.errors import UsageError
 from regio.losses.masked import mixed_distortion
 from regio.losses.perceptual import FeatureDistance, Lpips
 from regio.losses.rate_distortion import multipliers
-from regio.models.mcm_mask import STRATEGIES, covering, gumbel, log_chances, structure, texture, top
+from regio.models.mcm_mask import STRATEGIES, covering, gumbel, log_chances, structure, texture, top, typicality
 from regio.training.recipe import Phase, Recipe
 from regio.training.step import Drawn, TrainingStep, charged, decibels, voice
 
@@ -113,5 +113,5 @@ class MCMStep(TrainingStep):
         at = next(k for k in range(len(SHARES)) if dice[2] < sum(SHARES[: k + 1]) or k == len(SHARES) - 1)
         scores = log_chances(STRATEGIES[at], texture(x), objects, "proportion")
         scores = gumbel(scores, temperature=0.0 if dice[3] < 0.5 and STRATEGIES[at] != "random" else 1.0)
-        scores = covering(scores) if dice[3] < 0.7 else scores
+        scores = covering(scores, typicality(x)) if dice[3] < 0.7 else scores
         return rate, top(scores, min(max(count, 1), size[0] * size[1]))

@@ -1,0 +1,109 @@
+"""How the ROI codec is trained [1]: strict where people look, and with a discriminator for the rest.
+
+[1] "ROI image codec optimized for visual quality", sections 1.2 to 1.5.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from regio.entropy import RateEstimator
+from regio.errors import UsageError
+from regio.losses.adversarial import PatchDiscriminator, Verdict, contest
+from regio.losses.perceptual import Lpips
+from regio.losses.rate_distortion import multipliers
+from regio.losses.regional import BackgroundDistortion, on_latents, roi_distortion, smooth
+from regio.nn.regional import GridRegions
+from regio.training.recipe import Phase, Recipe
+from regio.training.step import PLAIN_ALPHA, Drawn, TrainingStep, charged, decibels, voice
+
+
+class RoiStep(TrainingStep):
+    """The ROI codec and its losses.
+
+    mse, ms-ssim  as every model: nothing is emphasised
+    roi           bpp + lambda (255**2 d_ROI + background (d_BG + adversary G)), d_ROI and d_BG of Eq. 3 and 4
+
+    [1] weighs the rate and not the distortion, which is the same with lambda = 1 / lambda_s. Departures: an error in a
+    region counts (RM + alpha)**2 / alpha**2 times, because that is how much smaller quantisation makes it there; G, how
+    far patches are from passing for real, counts outside of regions only, so that nothing is invented inside.
+    """
+
+    measures = ("mse", "ms-ssim", "roi")
+
+    def opponent(self, net: Any, recipe: Recipe) -> PatchDiscriminator | None:
+        """See TrainingStep."""
+        widths = {phase.roi.judge_width for phase in recipe.phase if phase.measure == "roi" and phase.roi.adversary}
+        if len(widths) > 1:
+            raise UsageError("judge_width is one for all phases: they share a discriminator")
+        torch.manual_seed(recipe.seed)
+        return PatchDiscriminator(net.config.latent, widths.pop()) if widths else None
+
+    def begin(self, phase: Phase) -> None:
+        """See TrainingStep; loads LPIPS where it is wanted, and lets the discriminator learn or rest."""
+        super().begin(phase)
+        regional = phase.measure == "roi"
+        if self.judge is not None:
+            self.judge.requires_grad_(regional and phase.roi.adversary > 0)
+        self.background: BackgroundDistortion | None = None
+        if regional:
+            network = Lpips("squeeze", weights=self.folder) if phase.roi.perceptual else None
+            device = next(self.net.parameters()).device
+            self.background = BackgroundDistortion(network, phase.roi.perceptual).to(device)
+
+    def forward(self, drawn: Drawn) -> dict[str, Tensor]:
+        """See TrainingStep."""
+        if self.background is None:
+            return super().forward(drawn)
+        assert drawn.importance is not None
+        assert drawn.alpha is not None
+        phase, terms, x = self.phase, self.phase.roi, drawn.x
+        mask, alpha = smooth(drawn.importance), drawn.alpha.view(-1, 1, 1, 1)
+        x_hat, bits, latents = self._code(drawn, on_latents(mask), alpha)
+        bpp = torch.stack(list(charged(bits, drawn.side).values())).sum(0) / (x.shape[2] * x.shape[3])
+        region = roi_distortion(x, x_hat, mask.clamp_min(terms.floor) * ((mask + alpha) / alpha).square())
+        background, distance = self.background(x, x_hat)
+        verdict = self._judged(x, x_hat, latents)
+        if verdict is not None:
+            outside = on_latents(1 - mask)
+            background = background + terms.adversary * (outside * verdict.model).mean(dim=(1, 2, 3))
+        weight = multipliers(drawn.rate, *phase.lambdas)
+        total = bpp + weight * (255**2 * region + terms.background * background)
+        loss = (total * voice(weight, phase)).mean() + self.quantile_loss()
+        inside = (drawn.alpha < PLAIN_ALPHA).float()
+        reports = {
+            "loss": loss if verdict is None else loss + verdict.judge,
+            "cost": total.mean().detach(),
+            "bpp": bpp.mean().detach(),
+            "psnr": decibels((x - x_hat).square().mean(dim=(1, 2, 3))),
+            "roi_psnr": _within(x, x_hat, mask, inside),
+            "lpips": distance.mean().detach(),
+            "region": 255**2 * region.mean().detach(),
+            "background": background.mean().detach(),
+        }
+        return reports if verdict is None else reports | {"judge": verdict.judge.detach()}
+
+    def _code(self, drawn: Drawn, importance: Tensor, alpha: Tensor) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+        """-> pictures (B,3,S,S), bits (B,) by stream, the latents of Eq. 7 (B,M,h,w)."""
+        net, x, where = self.net, drawn.x, GridRegions(1)
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
+            latents = net.emphasise(net.analyse(x, where), importance, alpha)
+            coder = RateEstimator(noisy=self.training)
+            decoded = net.code(latents, coder, where, drawn.rate, net.latent_size(x))
+            x_hat = net.synthesise(decoded, where, drawn.rate)
+        return x_hat.float(), coder.bits, latents.y.float()
+
+    def _judged(self, x: Tensor, x_hat: Tensor, latents: Tensor) -> Verdict | None:
+        if self.judge is None or not self.phase.roi.adversary:
+            return None
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
+            verdict = contest(self.judge, x, x_hat, latents, self.phase.roi.game)
+        return Verdict(verdict.model.float(), verdict.judge.float())
+
+
+def _within(x: Tensor, x_hat: Tensor, mask: Tensor, inside: Tensor) -> Tensor:
+    """PSNR inside the masks of the samples that have one, for the log; not finite where none has."""
+    share = mask * inside.view(-1, 1, 1, 1)
+    error = ((x - x_hat).detach().square() * share).sum() / (3 * share.sum())
+    return -10 * torch.log10(error.clamp_min(1e-10))
