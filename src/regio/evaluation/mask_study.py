@@ -139,11 +139,11 @@ def kernel_figure(codec: Codec, pixels: Pixels, labels: Tensor, path: Path, *, q
         line[0].imshow(pixels if title == "4 x 4 grid" else labels.numpy(), cmap="tab20", interpolation="nearest")
         line[0].set_ylabel(title)
         line[0].set_title("picture" if title == "4 x 4 grid" else "labels")
-        line[1].imshow(error, cmap="magma", vmax=float(error.quantile(0.99)) or None)
+        line[1].imshow(error.numpy(), cmap="magma", vmax=float(error.quantile(0.99)) or None)
         line[1].set_title("squared error")
         for at, part in enumerate(parts):
             for offset, (values, name) in enumerate(((part.values, "kernels"), (part.gradients, "gradients"))):
-                line[2 + 2 * at + offset].imshow(values, cmap="magma")
+                line[2 + 2 * at + offset].imshow(values.numpy(), cmap="magma")
                 line[2 + 2 * at + offset].set_title(f"{name}\n{part.layer}", fontsize="small")
     for one in axes.flat:
         one.set_xticks([])
