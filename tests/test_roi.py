@@ -20,6 +20,8 @@ from regio.codec.roi import LEVELS, Background, Gap, alpha_of
 from regio.errors import CorruptFile, RegioError, UsageError
 from regio.format import RgoFile, pack, parse
 from regio.models.catalog import DEFAULT
+from regio.models.mcm import MCM, MCMConfig
+from regio.models.roi import RoiCodec, RoiCodecConfig
 from regio.models.segpic import Decoded, Latents, SegPIC
 
 BOX = (32, 64, 96, 80)
@@ -270,26 +272,48 @@ def test_a_map_for_a_codec_without_rates_is_damage() -> None:
         paper().decode(data)
 
 
-# Models that scale their latents
+# Models that know by themselves how to give more to a region
+
+
+FAMILIES: dict[str, Any] = {
+    "roi": lambda: RoiCodec(RoiCodecConfig.preset("toy")),
+    "mcm": lambda: MCM(MCMConfig.preset("toy")),
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_other_models_emphasise_and_the_file_says_nothing(family: str) -> None:
+    torch.manual_seed(0)
+    codec, pixels = codec_of(FAMILIES[family]().eval().requires_grad_(False), family), picture(200, 300)
+    plain, data = codec.encode(pixels, quality=50), codec.encode(pixels, quality=80, background=50, roi=BOX)
+    info = regio.inspect(data)
+    assert (info.quality, info.roi_quality) == (50, None)
+    assert data != plain
+    codec.verify(data)
+    moved = codec.encode(pixels, quality=50, roi=BOX, roi_strength=30)
+    assert 0.97 * len(plain) <= len(moved) <= len(plain)
+    with tiling(7):
+        tiled = codec.encode(pixels, quality=50, roi=BOX)
+        whole, part = codec.decode(tiled), codec.decode(tiled, region=(10, 20, 200, 100))
+        assert part.tobytes() == whole.crop((10, 20, 210, 120)).tobytes()
 
 
 class Emphatic(SegPIC):
-    """Scales latents of the region, as RoiCodec does."""
+    """Scales latents of the region, and remembers by how much."""
 
     def emphasise(self, latents: Latents, importance: torch.Tensor, alpha: float) -> Latents:
         assert importance.shape == (1, 1, *latents.y.shape[2:])
+        self.seen = (float(importance.max()), float(importance.min()), alpha)
         return latents._replace(y=latents.y * (importance + alpha) / alpha)
 
 
-def test_models_that_scale_their_latents_do_so_and_the_file_says_nothing() -> None:
+def test_importance_and_alpha_reach_the_model() -> None:
     codec = codec_of(toy_net())
     codec.net.__class__ = Emphatic
     pixels = picture(256, 320)
     data = codec.encode(pixels, quality=50, background=30, roi=BOX)
-    assert regio.inspect(data).roi_quality is None
-    assert regio.inspect(data).quality == 30
-    plain = codec.encode(pixels, quality=30)
-    assert len(data) > len(plain)
+    most, least, alpha = codec.net.seen
+    assert (most, least) == (pytest.approx(1), 0)
+    assert alpha == alpha_of(20)
+    assert len(data) > len(codec.encode(pixels, quality=30))
     assert codec.decode(data).size == (320, 256)
-    moved = codec.encode(pixels, quality=30, roi=BOX, roi_strength=20)
-    assert 0.97 * len(plain) <= len(moved) <= len(plain)

@@ -113,7 +113,7 @@ class Decoding:
 
     def _attempts(self) -> Iterator[Any]:
         yield self.codec.net
-        if self.codec.net.config.exact_scales is None:
+        if getattr(self.codec.net.config, "exact_scales", True) is None:  # a family without the field is exact
             yield self._precise
 
     @cached_property
