@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from regio.models.mcm_mask import STRATEGIES, covering, gumbel, log_chances, ranks, structure, texture, top
+from regio.models.mcm_mask import STRATEGIES, covering, gumbel, log_chances, ranks, structure, texture, top, typicality
 
 
 def test_texture_is_the_mean_absolute_laplacian_of_each_patch_alone() -> None:
@@ -71,14 +71,26 @@ def test_kept_patches_come_in_raster_order_and_ranks_nest_them() -> None:
 
 
 def test_covering_puts_one_patch_of_every_block_first_and_keeps_the_order_else() -> None:
-    scores = torch.rand(2, 6, 9, generator=torch.Generator().manual_seed(4))
-    covered = covering(scores)
-    for one, raised in zip(scores, covered, strict=True):
+    generator = torch.Generator().manual_seed(4)
+    scores, typical = torch.rand(2, 6, 9, generator=generator), -torch.rand(2, 6, 9, generator=generator)
+    covered = covering(scores, typical)
+    for one, near, raised in zip(scores, typical, covered, strict=True):
         first = (ranks(raised) < 6).nonzero()
         blocks = {(r // 4, c // 4) for r, c in first.tolist()}
         assert len(blocks) == 6  # 2 x 3 blocks, the last of each cut
         for r, c in first.tolist():
-            block = one[r // 4 * 4 : r // 4 * 4 + 4, c // 4 * 4 : c // 4 * 4 + 4]
-            assert one[r, c] == block.max()
+            block = near[r // 4 * 4 : r // 4 * 4 + 4, c // 4 * 4 : c // 4 * 4 + 4]
+            assert near[r, c] == block.max()
         rest = ranks(raised) >= 6
         assert torch.equal(one[rest].argsort(), raised[rest].argsort())
+
+
+def test_the_most_typical_patch_has_the_colour_of_its_block() -> None:
+    x = torch.zeros(1, 3, 64, 96)
+    x[..., 16:32, 32:48] = 0.5  # one of sixteen, so that the mean is 0.03
+    x[..., 64:] = 0.7
+    found = typicality(x)[0]
+    mean = 0.5 / 16
+    assert float(found[0, 0]) == pytest.approx(-3 * mean**2, rel=1e-4)
+    assert float(found[1, 2]) == pytest.approx(-3 * (0.5 - mean) ** 2, rel=1e-4)
+    assert found[:, 4:].abs().max() < 1e-6

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,16 +11,18 @@ import torch
 from torch import Tensor
 
 from regio.codec.devices import exact_arithmetic
+from regio.codec.kept import Order
 from regio.codec.layout import Layout
 from regio.codec.pixels import pad, to_pixels, to_tensor
-from regio.codec.roi import Emphasis, Steps, TileRates
+from regio.codec.roi import Emphasis, Steps, TileRates, alpha_of
 from regio.codec.windows import Tile as Synthesised
 from regio.codec.windows import analysis_regions, synthesise
 from regio.entropy import StreamWriter
 from regio.entropy.coders import Coder, Written
 from regio.format import Chunk, Header, RgoFile, Tile, TileIndex, pack
-from regio.format.header import MAX_RATE
+from regio.format.header import MAX_RATE, RATE_STEPS
 from regio.images import Picture
+from regio.models.mcm import Ranked
 from regio.models.segpic import Decoded
 from regio.nn.regional import GridRegions
 
@@ -101,8 +104,24 @@ class Job:
         if self.emphasis is not None and hasattr(net, "emphasise"):
             latents = self.emphasis.latents(net, latents, tile, self.plan.at(step))
         with exact_arithmetic():
-            decoded: Decoded = net.code(latents, coder, GridRegions(self.grid), self.rates(k, step)[0], tile.size)
+            decoded: Decoded = net.code(latents, coder, self._where(k, step), self.rates(k, step)[0], tile.size)
         return decoded
+
+    def _where(self, k: int, step: int) -> GridRegions | Ranked:
+        """What the walk of tile k wants to know beside the latents: its regions, or which of its patches to keep."""
+        if self.order is None:
+            return GridRegions(self.grid)
+        rest, best = self.plan.at(step)
+        return self.order.of_tile(k, None if rest == best else alpha_of((best - rest) / RATE_STEPS))
+
+    @cached_property
+    def order(self) -> Order | None:
+        """The patches by their worth, for models that keep only some of them."""
+        net = self.codec.net
+        if not hasattr(net, "worth"):
+            return None
+        weights = None if self.emphasis is None else self.emphasis.weights
+        return Order(net, self.picture.pixels, self.layout, weights)
 
     def at(self, step: int) -> bytes:
         """The file at a rate step, 0 to 4000."""

@@ -267,5 +267,5 @@ def layout_of(net: Any, width: int, height: int, log2_side: int | None) -> Layou
         length = -(-side // net.multiple) * net.multiple // net.stride
         block = length if tile is None else min(max(tile, BLOCKS[0]), BLOCKS[1]) // net.stride
         piece = length if tile is None else tile // net.stride
-        axes.append(Axis(length, piece, block, net.halo, net.multiple // net.stride))
+        axes.append(Axis(length, piece, block, net.halo, getattr(net, "align", net.multiple // net.stride)))
     return Layout(width, height, net.stride, axes[0], axes[1], log2_side)

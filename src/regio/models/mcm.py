@@ -20,7 +20,7 @@ from regio.entropy.coders import straight_through
 from regio.entropy.tables import LEVELS
 from regio.models.context import ChannelContext
 from regio.models.mcm_cells import CellCoder, Cells
-from regio.models.mcm_mask import covering, ranks, texture
+from regio.models.mcm_mask import covering, ranks, structure, texture, typicality
 from regio.models.mcm_transforms import PATCH, GlobalViT, WindowViT
 from regio.models.patch_transforms import PatchTransform
 from regio.models.segpic import ExactScales, Reconstruction, hyper_stack
@@ -30,6 +30,8 @@ from regio.nn.norm import lower_bound
 
 STREAMS = ("positions", "z", "y")  # in the order in which a file holds them
 PER_MILLE = 1000
+LEAST_TEXTURE = 0.05  # below it a patch is flat
+ROI_NATS = 8.0  # for every octave of gain that another codec would give a region, its patches' odds rise by e**8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +54,7 @@ class MCMConfig:
     prior_start: float = 10.0
     rate_points: int = 0
     log_gains: tuple[float, float] = (0.0, 0.0)
+    structure_power: float = 1.0  # how much objects count against texture, in files
     kept: tuple[int, ...] = (562,)  # patches sent, per mille of all: evenly from rate 0 to rate 1, or at the one rate
 
     def __post_init__(self) -> None:
@@ -155,9 +158,9 @@ class MCM(nn.Module):
         self.hyper_stride = math.prod(stride for _, stride in config.hyper_down)
         self.halo = config.vision.halo
         if isinstance(config.vision, GlobalViT):
-            self.multiple = config.vision.grid * PATCH
-        else:
-            self.multiple = self.stride * self.hyper_stride
+            self.multiple, self.align = config.vision.grid * PATCH, config.vision.grid
+        else:  # windows of a large picture start where those of attention do, or borders would be seen
+            self.multiple, self.align = self.stride * self.hyper_stride, config.vision.window
         self.h_a = hyper_stack(latent, config.hyper_down, down=True)
         if config.hyper_magnitudes:
             self.h_a[0] = nn.Conv2d(2 * latent, config.hyper_down[0][0], 1)
@@ -220,17 +223,34 @@ class MCM(nn.Module):
 
     def analyse(self, x: Tensor, where: Any = None) -> Latents:
         """Pictures (B,3,H,W) -> features of all patches. Runs once a picture, however many rates are tried."""
-        worth = torch.log(texture(x).clamp_min(1e-6))[:, None]
         features: Tensor = self.stem(x)
+        worth = covering(self.worth(x), typicality(x))[:, None]
         return Latents(torch.cat([features, worth.to(features.dtype)], dim=1))
+
+    def worth(self, x: Tensor, objects: Tensor | None = None) -> Tensor:
+        """Pictures (B,3,H,W), object maps (B,H,W) in [0,1] -> how much each patch is worth sending (B,h,w).
+
+        The logarithm of the capacity of DA-Mask, the structure to the power of `structure_power` (1 in the paper).
+        """
+        score = torch.log(texture(x).clamp_min(LEAST_TEXTURE))
+        return score if objects is None else score + self.config.structure_power * torch.log(structure(objects))
+
+    def preference(self, importance: Tensor, alpha: float) -> Tensor:
+        """What is added to the worth of patches for importances in [0,1]; alpha as in the ROI codec, small is much."""
+        return importance * (ROI_NATS * math.log2((1 + alpha) / alpha))
+
+    def emphasise(self, latents: Latents, importance: Tensor, alpha: float) -> Latents:
+        """The same latents, patches of a region of interest (B,1,h,w) worth more. The file says nothing of it."""
+        worth = latents.y[:, -1:] + self.preference(importance, alpha)
+        return Latents(torch.cat([latents.y[:, :-1], worth], dim=1))
 
     def code(
         self, latents: Latents | None, coder: Coder, where: Any, rate: Tensor | None, size: tuple[int, int]
     ) -> Decoded:
         """The walk over the latents, the same for training, writing and reading (latents is None then).
 
-        where: `Chosen` or `Ranked`; for anything else a writer keeps the patches of most texture, at least one of every
-        4x4. Of no use to a reader. size: (h,w) of the patches.
+        where: `Chosen` or `Ranked`; for anything else a writer keeps the patches of most texture, and one of every 4x4
+        at any rate. Of no use to a reader. size: (h,w) of the patches.
         """
         device = self.z_prior.quantiles.device
         expected = self.budget(None if rate is None else rate[:1], size[0] * size[1])
@@ -277,8 +297,8 @@ class MCM(nn.Module):
         if isinstance(where, Chosen):
             return where.ids
         if not isinstance(where, Ranked):
-            scores = covering(latents.y[:, -1])
-            where = Ranked(torch.stack([ranks(one) for one in scores]), scores[0].numel())
+            worth = latents.y[:, -1]
+            where = Ranked(torch.stack([ranks(one) for one in worth]), worth[0].numel())
         kept = where.places.flatten(1) < self.budget(None if rate is None else rate[:1], where.total)
         ids: Tensor = kept.nonzero()[:, 1].view(len(kept), -1)
         return ids

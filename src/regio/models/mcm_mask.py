@@ -82,18 +82,34 @@ def top(scores: Tensor, count: int) -> Tensor:
     return best.sort(dim=1).values
 
 
-def covering(scores: Tensor, block: int = 4) -> Tensor:
-    """Scores (B,h,w) -> the same with the best patch of every block x block patches above all others (ours).
+BLOCK = 4  # patches a side, of which one is sent in any case
+
+
+def typicality(x: Tensor) -> Tensor:
+    """x (B,3,H,W), sides multiples of 16 -> (B,H/16,W/16): how near each patch's mean colour is to that of its block.
+
+    A block is BLOCK x BLOCK patches, fewer at the edges. Zero is nearest, others are negative.
+    """
+    colours = F.avg_pool2d(x.detach().float(), PATCH)
+    pads = (0, -colours.shape[3] % BLOCK, 0, -colours.shape[2] % BLOCK)
+    wide = F.pad(colours, pads)
+    share = F.avg_pool2d(F.pad(torch.ones_like(colours), pads), BLOCK)
+    means = (F.avg_pool2d(wide, BLOCK) / share).repeat_interleave(BLOCK, 2).repeat_interleave(BLOCK, 3)
+    return -(wide - means).square().sum(1)[:, : colours.shape[2], : colours.shape[3]]
+
+
+def covering(scores: Tensor, typical: Tensor) -> Tensor:
+    """Scores (B,h,w) -> the same with the most typical patch of every block above all others (ours).
 
     Capacity alone sends nothing of a sky until all else is sent, and what is painted there then has no colour to go by.
-    One patch in sixteen gives every place a neighbour that is known.
+    One patch in sixteen gives every place a neighbour that is known; being typical, it takes few bits and stands for
+    what lies around it.
     """
     batch, height, width = scores.shape
-    pads = (0, -width % block, 0, -height % block)
-    padded = F.pad(scores, pads, value=float("-inf"))
-    cut = padded.reshape(batch, padded.shape[1] // block, block, -1, block).permute(0, 1, 3, 2, 4).flatten(3)
-    best = F.one_hot(cut.argmax(3), block * block).to(scores.dtype)
-    lead = best.reshape(*cut.shape[:3], block, block).permute(0, 1, 3, 2, 4).reshape(padded.shape)[:, :height, :width]
+    padded = F.pad(typical, (0, -width % BLOCK, 0, -height % BLOCK), value=float("-inf"))
+    cut = padded.reshape(batch, padded.shape[1] // BLOCK, BLOCK, -1, BLOCK).permute(0, 1, 3, 2, 4).flatten(3)
+    best = F.one_hot(cut.argmax(3), BLOCK * BLOCK).to(scores.dtype)
+    lead = best.reshape(*cut.shape[:3], BLOCK, BLOCK).permute(0, 1, 3, 2, 4).reshape(padded.shape)[:, :height, :width]
     spread = scores.amax(dim=(1, 2), keepdim=True) - scores.amin(dim=(1, 2), keepdim=True)
     raised: Tensor = scores + lead * (spread + 1)
     return raised
