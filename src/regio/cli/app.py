@@ -8,7 +8,20 @@ from typing import Annotated
 
 import typer
 
-from regio.cli import compare, decode, encode, evaluate, export, import_weights, info, models, regions, train, verify
+from regio.cli import (
+    bench,
+    compare,
+    decode,
+    encode,
+    evaluate,
+    export,
+    import_weights,
+    info,
+    models,
+    regions,
+    train,
+    verify,
+)
 from regio.cli.exit_codes import FAILURE, OK, code_of
 from regio.cli.progress import one_line, say
 from regio.errors import RegioError, UsageError
@@ -23,6 +36,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "verify": verify.verify,
     "compare": compare.compare,
     "evaluate": evaluate.evaluate,
+    "bench": bench.bench,
     "import-weights": import_weights.import_weights,
     "train": train.train,
     "export": export.export,

@@ -1,0 +1,231 @@
+"""How fast and in how much memory: each codec, device and size in a process of its own.
+
+Every codec gets the same bytes per pixel. A process loads the codec, finds the setting, makes one file that is not
+timed, then times `repeats` encodings and decodings; what is reported is their median. Memory is the process's largest
+resident set, libraries and weights included; on an accelerator also the most that torch allocated there.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import resource
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass
+from statistics import median
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from regio.errors import RegioError, UsageError
+from regio.evaluation.columns import columns
+from regio.evaluation.contestants import Contestant, line_up
+from regio.evaluation.opponents import OPPONENTS
+from regio.images import Pixels
+
+SIZES = ((512, 512), (768, 512), (1920, 1080))
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Medians of one codec on one device at one size."""
+
+    codec: str
+    device: str
+    width: int
+    height: int
+    bpp: float
+    setting: float
+    encode_seconds: float
+    decode_seconds: float
+    mebibytes: float  # peak of the whole process
+    device_mebibytes: float  # peak allocated on an accelerator, 0 without one
+    weights: str
+
+    @property
+    def megapixels(self) -> float:
+        """Of the picture."""
+        return self.width * self.height / 1e6
+
+
+class Skipped(NamedTuple):
+    """What could not be measured."""
+
+    codec: str
+    device: str
+    size: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Task:
+    """One measurement, as it is handed to a process."""
+
+    codec: str
+    device: str
+    pixels: Pixels
+    bpp: float
+    repeats: int
+    threads: int
+
+
+def bench(
+    codecs: Sequence[str],
+    *,
+    devices: Sequence[str] = ("cpu",),
+    sizes: Sequence[tuple[int, int]] = SIZES,
+    picture: Pixels | None = None,
+    bpp: float = 0.5,
+    repeats: int = 5,
+    threads: int = 1,
+    progress: Callable[[str], None] = lambda line: None,
+) -> Iterator[Speed | Skipped]:
+    """Measure codec by codec; opponents once, on the CPU. sizes: (width, height); picture: what they are cut from."""
+    for name in codecs:
+        for device in devices if name not in OPPONENTS else ("cpu",):
+            for width, height in sizes:
+                size = f"{width}x{height}"
+                progress(f"{name} on {device}, {size}")
+                task = Task(name, device, cut(picture, width, height), bpp, repeats, threads)
+                try:
+                    yield in_a_process_of_its_own(task)
+                except (RegioError, OSError, ValueError, RuntimeError, MemoryError) as error:
+                    yield Skipped(name, device, size, " ".join(str(error).split()) or type(error).__name__)
+
+
+def in_a_process_of_its_own(task: Task) -> Speed:
+    """Run `measure` in a fresh interpreter. Raises what it raises; RegioError if the process dies."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        try:
+            return pool.submit(measure, task).result()
+        except BrokenProcessPool:
+            raise RegioError("the process ended before it was done (out of memory?)") from None
+
+
+def measure(task: Task) -> Speed:
+    """Everything about one task, in this process."""
+    if task.codec not in OPPONENTS:  # those need no torch, and would pay for its memory
+        import torch
+
+        torch.set_num_threads(task.threads)
+        if task.device.startswith("cuda") and not torch.cuda.is_available():
+            raise UsageError("there is no CUDA device")
+    lineup = line_up([task.codec], device=task.device)
+    if reason := lineup.skipped.get(task.codec):
+        raise RegioError(reason)
+    (codec,) = lineup.contestants
+    return _timed(codec, task)
+
+
+def _timed(codec: Contestant, task: Task) -> Speed:
+    height, width = task.pixels.shape[:2]
+    made = codec.at_bytes(task.pixels, max(1, int(task.bpp * height * width / 8)))
+    accelerator = _Cuda() if task.device.startswith("cuda") else _Nothing()
+    codec.decode(codec.encode(task.pixels, made.setting))
+    encoding, decoding = [], []
+    for _ in range(task.repeats):
+        accelerator.wait()
+        start = time.perf_counter()
+        data = codec.encode(task.pixels, made.setting)
+        accelerator.wait()
+        between = time.perf_counter()
+        codec.decode(data)
+        accelerator.wait()
+        encoding.append(between - start)
+        decoding.append(time.perf_counter() - between)
+    unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
+    return Speed(
+        codec=codec.name,
+        device=codec.device,
+        width=width,
+        height=height,
+        bpp=8 * len(data) / (height * width),
+        setting=made.setting,
+        encode_seconds=median(encoding),
+        decode_seconds=median(decoding),
+        mebibytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20,
+        device_mebibytes=accelerator.mebibytes(),
+        weights=codec.weights,
+    )
+
+
+class _Nothing:
+    """No accelerator: calls return when their work is done."""
+
+    def wait(self) -> None:
+        """Nothing to wait for."""
+
+    def mebibytes(self) -> float:
+        """None of its own."""
+        return 0.0
+
+
+class _Cuda:
+    """Waits for the GPU before a clock is read, and knows the most that was allocated there since it was made."""
+
+    def __init__(self) -> None:
+        import torch
+
+        self.cuda: Any = torch.cuda
+        self.cuda.reset_peak_memory_stats()
+
+    def wait(self) -> None:
+        """Until all work is done."""
+        self.cuda.synchronize()
+
+    def mebibytes(self) -> float:
+        """Allocated by torch."""
+        return float(self.cuda.max_memory_allocated()) / 2**20
+
+
+def cut(picture: Pixels | None, width: int, height: int) -> Pixels:
+    """A picture of that size: cut from one, mirrored where it is too small; waves and noise without one."""
+    if picture is not None:
+        down, right = (max(0, want - have) for want, have in zip((height, width), picture.shape[:2], strict=True))
+        enlarged = np.pad(picture, ((0, down), (0, right), (0, 0)), mode="symmetric")
+        return np.ascontiguousarray(enlarged[:height, :width])
+    rows, columns_ = np.mgrid[0:height, 0:width].astype(np.float32)
+    noise = np.random.default_rng(0).normal(0, 4, (height, width, 3)).astype(np.float32)
+    waves = [50 * np.sin(0.02 * (c + 1) * rows) + 40 * np.sin(0.05 * columns_ - 0.03 * c * rows) for c in range(3)]
+    edges = 25 * np.sign(np.sin(0.031 * (rows + columns_)))[..., None]
+    made: Pixels = (128 + np.stack(waves, -1) + edges + noise).clip(0, 255).astype(np.uint8)
+    return made
+
+
+def table(found: Sequence[Speed]) -> str:
+    """One row per measurement, as lines of text."""
+    header = ["codec", "device", "size", "bpp", "encode s", "decode s", "encode MP/s", "decode MP/s", "peak MiB"]
+    with_gpu = any(one.device_mebibytes for one in found)
+    rows = [
+        [
+            one.codec,
+            one.device,
+            f"{one.width}x{one.height}",
+            f"{one.bpp:.3f}",
+            f"{one.encode_seconds:.4f}",
+            f"{one.decode_seconds:.4f}",
+            f"{one.megapixels / one.encode_seconds:.2f}",
+            f"{one.megapixels / one.decode_seconds:.2f}",
+            f"{one.mebibytes:.0f}",
+            *([f"{one.device_mebibytes:.0f}"] if with_gpu else []),
+        ]
+        for one in found
+    ]
+    return columns([*header, *(["device MiB"] if with_gpu else [])], rows)
+
+
+def as_dict(one: Speed) -> dict[str, Any]:
+    """For JSON."""
+    return asdict(one)
+
+
+def size_in(text: str) -> tuple[int, int]:
+    """ "1920x1080" -> (1920, 1080). UsageError for anything else."""
+    width, by, height = text.lower().partition("x")
+    if not (by and width.strip().isdecimal() and height.strip().isdecimal() and int(width) and int(height)):
+        raise UsageError(f"--sizes: WIDTHxHEIGHT with commas is wanted, not {text!r}")
+    return int(width), int(height)
