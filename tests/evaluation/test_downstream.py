@@ -1,0 +1,115 @@
+"""Segmenters from ONNX files, made here byte by byte; FID with a stand-in for torch-fidelity."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from regio.errors import MissingWeights, RegioError, UsageError
+from regio.evaluation.downstream import DEVIATION, MEAN, labeller_named
+from regio.evaluation.fidelity import PATCH, columns_of, fidelity, patches
+from regio.evaluation.opponents import OPPONENTS
+from regio.evaluation.sweep import sweep
+
+
+def field(number: int, value: int | bytes | str) -> bytes:
+    """A protobuf field of a small number or of bytes."""
+    if isinstance(value, int):
+        return bytes([number << 3, value])
+    body = value.encode() if isinstance(value, str) else value
+    length = bytes([len(body)]) if len(body) < 128 else bytes([len(body) & 127 | 128, len(body) >> 7])
+    return bytes([number << 3 | 2]) + length + body
+
+
+def tensor(name: str, sides: tuple[int, int] | None) -> bytes:
+    """ValueInfoProto of a float tensor (1,3,h,w), h and w open without `sides`."""
+    last = [field(1, side) for side in sides] if sides else [field(2, "h"), field(2, "w")]
+    shape = b"".join(field(1, dimension) for dimension in (field(1, 1), field(1, 3), *last))
+    return field(1, name) + field(2, field(1, field(1, 1) + field(2, shape)))
+
+
+def network(path: Path, sides: tuple[int, int] | None = None) -> str:
+    """An ONNX file whose scores are its input: the label of a pixel is its largest normalised channel."""
+    node = field(1, "x") + field(2, "y") + field(4, "Identity")
+    graph = field(1, node) + field(2, "g") + field(11, tensor("x", sides)) + field(12, tensor("y", sides))
+    path.write_bytes(field(1, 8) + field(7, graph) + field(8, field(1, "") + field(2, 13)))
+    return str(path)
+
+
+def test_an_onnx_network_labels_every_pixel(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    labeller = labeller_named(network(tmp_path / "open.onnx"))
+    expected = ((pixels / 255 - MEAN) / DEVIATION).argmax(2)
+    assert (labeller.labels(pixels) == expected).all()
+    assert labeller.name.startswith("open.onnx ")
+    fixed = labeller_named(network(tmp_path / "fixed.onnx", (4, 8)))
+    halves = np.zeros((40, 16, 3), np.uint8)
+    halves[:20, :, 0] = halves[20:, :, 2] = 255
+    labels = fixed.labels(halves)
+    assert labels.shape == (40, 16)
+    assert (labels[:8] == 0).all()
+    assert (labels[32:] == 2).all()
+
+
+def test_what_is_no_network_is_said_in_one_line(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    (tmp_path / "x.onnx").write_bytes(b"nothing")
+    with pytest.raises(MissingWeights, match="not an ONNX network") as caught:
+        labeller_named(str(tmp_path / "x.onnx"))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.fixture
+def torch_fidelity(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int, dict[str, object]]]:
+    """A stand-in whose FID is the number of patches and whose KID is the mean difference; records what it saw."""
+    seen: list[tuple[int, int, dict[str, object]]] = []
+
+    def calculate_metrics(input1: str, input2: str, **options: object) -> dict[str, float]:
+        first, second = ([np.asarray(Image.open(p)) for p in sorted(Path(f).iterdir())] for f in (input1, input2))
+        assert all(patch.shape == (PATCH, PATCH, 3) for patch in first + second)
+        seen.append((len(first), len(second), options))
+        difference = np.mean([abs(a.astype(float) - b).mean() for a, b in zip(first, second, strict=True)])
+        return {"frechet_inception_distance": len(first), "kernel_inception_distance_mean": float(difference)}
+
+    module = ModuleType("torch_fidelity")
+    module.calculate_metrics = calculate_metrics  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "torch_fidelity", module)
+    return seen
+
+
+def test_fid_compares_the_patches_of_both_and_is_kept(torch_fidelity: list[object], tmp_path: Path) -> None:
+    coarse = np.random.default_rng(1).integers(0, 256, (7, 9, 3), dtype=np.uint8)
+    Image.fromarray(coarse).resize((600, 400), Image.Resampling.BICUBIC).save(tmp_path / "a.png")
+    pictures, jpeg = {"a.png": tmp_path / "a.png"}, OPPONENTS["jpeg"]
+    outcome = sweep(pictures, [jpeg], tmp_path / "s.csv", settings={"jpeg": [10, 90]})
+    found = fidelity(outcome.rows, pictures, [jpeg], tmp_path / "fid.csv")
+    assert [(one.setting, one.fid, one.patches) for one in found] == [(10, 3, 3), (90, 3, 3)]  # 2, and 1 in between
+    assert found[0].kid > found[1].kid > 0
+    assert fidelity(outcome.rows, pictures, [jpeg], tmp_path / "fid.csv") == found
+    assert len(torch_fidelity) == 2  # the second time from the table
+    assert columns_of(found)[0][-1] == "patches"
+
+
+def test_patches_lie_on_two_grids() -> None:
+    ramp = np.zeros((PATCH, 2 * PATCH, 3), np.uint8)
+    assert [patch.shape for patch in patches(ramp)] == 2 * [(PATCH, PATCH, 3)]
+    assert len(list(patches(np.zeros((2 * PATCH, 2 * PATCH, 3), np.uint8)))) == 5
+
+
+def test_fid_without_patches_or_package_says_so(
+    torch_fidelity: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Image.new("RGB", (40, 40)).save(tmp_path / "a.png")
+    pictures, jpeg = {"a.png": tmp_path / "a.png"}, OPPONENTS["jpeg"]
+    rows = sweep(pictures, [jpeg], tmp_path / "s.csv", settings={"jpeg": [10]}).rows
+    with pytest.raises(UsageError, match="at least two patches"):
+        fidelity(rows, pictures, [jpeg], tmp_path / "fid.csv")
+    monkeypatch.setitem(sys.modules, "torch_fidelity", None)
+    with pytest.raises(RegioError, match="pip install torch-fidelity"):
+        fidelity(rows, pictures, [jpeg], tmp_path / "fid.csv")
