@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from toy_codec import code_of_page
 
 from regio.entropy.positions import position_bits, read_positions, set_bits, write_positions
 from regio.entropy.range_coder import RangeReader, RangeWriter
@@ -83,3 +84,20 @@ def test_nonsense_is_corrupt() -> None:
         read_positions(RangeReader(writer.finish()), (4, 4), 3)
     with pytest.raises(CorruptFile, match="0 of 16 patches"):
         read_positions(RangeReader(b""), (4, 4), None)
+
+
+@pytest.mark.parametrize("expected", [20, 21])
+def test_the_decoder_of_the_specification_reads_sets(expected: int) -> None:
+    decoder = code_of_page()["PositionDecoder"]
+    for kept in (drawn((8, 9), 20, 5), np.roll(np.eye(8, 9, dtype=bool) | np.eye(8, 9, 1, dtype=bool), 2, axis=1)):
+        grid = kept.copy()
+        while grid.sum() > 20:
+            grid[tuple(np.argwhere(grid)[-1])] = False
+        assert decoder(written(grid, expected)).positions(8, 9, expected) == grid.astype(int).tolist()
+    blob_like = blob((12, 12))
+    count = int(blob_like.sum())
+    assert decoder(written(blob_like, count)).positions(12, 12, count) == blob_like.astype(int).tolist()
+
+
+def test_a_set_of_all_patches_takes_next_to_nothing() -> None:
+    assert len(written(np.ones((16, 16), bool), 256)) <= 1

@@ -106,6 +106,9 @@ class Phase:
         "`perceptual`: `vgg` (two layers, as the paper), `squeeze` or `alex` (two like them), `lpips-squeeze`, …",
         "squeeze",
     )
+    look: int = setting(
+        "`perceptual`: side of the part of a crop, anywhere in it, whose features are compared; 0: all of it", 0
+    )
     masked: float = setting("`masked`: share of the patches that are hidden, at random", 0.75)
     roi: RoiTerms = field(default_factory=RoiTerms, metadata={"doc": "`roi`: a table of its own, below"})
     labelled: float | None = setting("instead of the data section's", None)
@@ -121,6 +124,7 @@ class Phase:
         _check(wide, f"crop={self.crop} is too small for ms-ssim: its five scales need {MS_SSIM_CROP}")
         _check(min(self.mix) >= 0 < max(self.mix), "mix holds weights of 0 or more, not all of them 0")
         _check(self.features.removeprefix("lpips-") in BACKBONES, f"features = {self.features!r} is none of the judges")
+        _check(self.look == 0 or 64 <= self.look <= self.crop, f"look={self.look} is not 0 or 64 to {self.crop}")
         _check(0 < self.masked < 1, "masked is a share, above 0 and below 1")
         _check(self.learning_rate > 0 and self.clip > 0, "learning_rate and clip are above 0")
         _check(0 < self.lambdas[0] <= self.lambdas[1], "lambdas rise and are above 0")

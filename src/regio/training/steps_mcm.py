@@ -86,7 +86,10 @@ class MCMStep(TrainingStep):
         bits = charged(out.bits, drawn.side)
         bpp = torch.stack(list(bits.values())).sum(0) / (x.shape[2] * x.shape[3])
         mse = (x_hat - x).square().mean(dim=(1, 2, 3))
-        distortion = 255**2 * mse if phase.measure == "mse" else mixed_distortion(x, x_hat, phase.mix, self.difference)
+        if phase.measure == "mse":
+            distortion = 255**2 * mse
+        else:
+            distortion = mixed_distortion(x, x_hat, phase.mix, None if self.difference is None else self._compare)
         cost = bpp + weight * distortion
         return {
             "loss": (cost * voice(weight, phase)).mean() + self.quantile_loss(),
@@ -94,6 +97,15 @@ class MCMStep(TrainingStep):
             "bpp": bpp.mean().detach(),
             "psnr": decibels(mse),
         }
+
+    def _compare(self, x: Tensor, x_hat: Tensor) -> Tensor:
+        """How much pictures (B,3,H,W) differ to the judge (B,), all of them or a part of all."""
+        assert self.difference is not None
+        look = self.phase.look or x.shape[2]
+        top, left = (int(place * (x.shape[2] - look + 1)) for place in torch.rand(2).tolist())
+        part = (..., slice(top, top + look), slice(left, left + look))
+        difference: Tensor = self.difference(x[part], x_hat[part])
+        return difference
 
     def _choose(self, drawn: Drawn) -> tuple[Tensor | None, Tensor]:
         """The rates of a batch (B,), and the patches that are kept (B,K): as many as one of the rates says."""
