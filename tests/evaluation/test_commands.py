@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import typer
 from PIL import Image
 from typer.testing import CliRunner
@@ -15,6 +17,8 @@ from typer.testing import CliRunner
 from regio.cli.compare import compare
 from regio.cli.evaluate import evaluate, numbers_in
 from regio.errors import UsageError
+from regio.losses.perceptual import LAYERS
+from regio.losses.perceptual_weights import BACKBONES
 
 
 def app() -> typer.Typer:
@@ -55,6 +59,38 @@ def test_evaluate_prints_means_and_bd_rates_and_writes_the_report(folder: Path, 
     content = json.loads(again.stdout)
     assert [curve["name"] for curve in content["curves"]] == ["jpeg", "webp"]
     assert content["bd_rates"][0]["anchor"] == "jpeg"
+
+
+def test_odd_pictures_do_not_stop_a_run_with_every_judge(folder: Path, tmp_path: Path) -> None:
+    pixels = np.asarray(Image.open(folder / "0.png"))
+    Image.fromarray(pixels[..., 0]).save(folder / "grey.png")
+    Image.fromarray(np.dstack([pixels, pixels[..., :1]])).save(folder / "alpha.png")
+    Image.fromarray(pixels[:1, :1]).save(folder / "dot.png")
+    Image.fromarray(pixels).convert("P").save(folder / "palette.png")
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff")
+    (tmp_path / "marks.json").write_text(json.dumps({"0": {"face": [0, 0, 9, 9]}, "1": {"face": [0, 0, 999, 9]}}))
+    torch.save(LAYERS["squeeze"]().state_dict(), tmp_path / "lpips_squeeze_backbone.pth")
+    heads = {f"lin{i}.model.1.weight": torch.ones(1, c, 1, 1) for i, c in enumerate(BACKBONES["squeeze"].channels)}
+    torch.save(heads, tmp_path / "squeeze.pth")
+    command = ["evaluate", str(folder), "--codecs", "jpeg", "--settings", "jpeg=10,60", "-o", str(tmp_path / "out")]
+    command += ["--marks", str(tmp_path / "marks.json"), "--lpips-weights", str(tmp_path), "--segmenter", "math:nan"]
+    refused = CliRunner().invoke(app(), command)
+    assert isinstance(refused.exception, UsageError)
+    result = CliRunner().invoke(app(), command[:-2])
+    assert result.exit_code == 0, result.output
+    assert "broken.jpg skipped" in result.stderr
+    assert "1.png skipped: box 0,0,999,9 reaches beyond" in result.stderr
+    rows = list(csv.DictReader((tmp_path / "out/sweep.csv").read_text().splitlines()))
+    assert {row["picture"] for row in rows} == {"0.png", "grey.png", "alpha.png", "dot.png", "palette.png"}
+    by_picture = {row["picture"]: row for row in rows}
+    assert by_picture["dot.png"]["lpips"] == ""
+    assert float(by_picture["grey.png"]["lpips"]) > 0
+    assert float(by_picture["0.png"]["roi_psnr"]) > 0
+    problems = (tmp_path / "out/problems.csv").read_text()
+    assert "broken.jpg" in problems
+    assert "broken.jpg" in (tmp_path / "out/index.html").read_text()
+    wrong = CliRunner().invoke(app(), [*command[:5], "avif=3", *command[6:8]])
+    assert isinstance(wrong.exception, UsageError)
 
 
 def test_compare_prints_a_table_and_writes_the_sheet(tmp_path: Path) -> None:

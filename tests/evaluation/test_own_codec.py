@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zlib
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ class Rounding:
 
     name = "rounding"
     fingerprint = "0123abcd"
+    net = SimpleNamespace(gain="any")
 
     def encode(
         self, image: Any, *, quality: float | None = None, max_bytes: int | None = None, strip: bool = False
@@ -74,6 +76,22 @@ def test_an_impossible_budget_gives_the_smallest_file_and_says_so(contestant: Ow
     made = contestant.at_bytes(PIXELS, 10)
     assert not made.fits
     assert made.data == contestant.encode(PIXELS, 0)
+
+
+def test_a_model_of_one_rate_has_one_setting_and_no_choice() -> None:
+    class OneRate(Rounding):
+        net = SimpleNamespace(gain=None)
+
+        def encode(self, image: Any, *, quality: float | None = None, strip: bool = False, **rate: Any) -> bytes:
+            assert quality is None
+            assert not rate
+            return self.file(image, 50)
+
+    fixed = OwnCodec(OneRate())  # type: ignore[arg-type]
+    assert fixed.settings == (0,)
+    data = fixed.encode(PIXELS, 0)
+    assert fixed.at_bytes(PIXELS, len(data)) == (data, 0, True)
+    assert not fixed.at_bytes(PIXELS, len(data) - 1).fits
 
 
 def test_names_come_with_commas_and_by_default_from_the_catalog() -> None:

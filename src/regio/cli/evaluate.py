@@ -160,7 +160,7 @@ def chosen(
     names = {one.name for one in lineup.contestants} | set(lineup.skipped)
     if strange := set(others) - names:
         raise UsageError(f"--settings: {min(strange)} is not among the codecs: {', '.join(sorted(names))}")
-    found = {one.name: own for one in lineup.contestants if own and isinstance(one, OwnCodec)}
+    found = {one.name: own for one in lineup.contestants if own and isinstance(one, OwnCodec) and len(one.settings) > 1}
     return found | others
 
 

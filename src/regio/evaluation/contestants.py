@@ -59,16 +59,19 @@ class Contestant(Protocol):
         """Part of the bits, 0..1, that a file spends inside a region (H,W); NaN if it cannot tell."""
 
 
+QUALITIES = (0.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 100.0)
+
+
 @dataclass(frozen=True, eq=False)
 class OwnCodec:
-    """One of Regio's codecs as a contestant; its settings are qualities, 0..100.
+    """One of Regio's codecs as a contestant; its settings are qualities, 0..100, or 0 alone for a model of one rate.
 
     strength: None, or how strongly it favours the region marked in a picture ("+roi" in its name). Where no region is
     marked it codes the picture as ever. grid: regions of the picture are grid x grid (in its name); None: by size.
     """
 
     codec: Codec
-    settings: tuple[float, ...] = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
+    qualities: tuple[float, ...] = QUALITIES
     strength: float | None = None
     mask: Mask | None = None
     grid: int | None = None
@@ -84,6 +87,10 @@ class OwnCodec:
         return f"Regio {self.codec.name}{aim}"
 
     @property
+    def settings(self) -> tuple[float, ...]:
+        return self.qualities if self._variable else (0.0,)
+
+    @property
     def weights(self) -> str:
         return self.codec.fingerprint + ("" if self.strength is None else f" strength {self.strength:g}")
 
@@ -92,7 +99,8 @@ class OwnCodec:
         return device_name(self.codec.device)
 
     def encode(self, pixels: Pixels, setting: float) -> bytes:
-        return self.codec.encode(pixels, quality=setting, strip=True, **self._aim())
+        quality = setting if self._variable else None
+        return self.codec.encode(pixels, quality=quality, strip=True, **self._aim())
 
     def decode(self, data: bytes) -> Pixels:
         return np.asarray(self.codec.decode(data).convert("RGB"))
@@ -100,6 +108,9 @@ class OwnCodec:
     def at_bytes(self, pixels: Pixels, budget: int) -> SizedFile:
         from regio.info import inspect
 
+        if not self._variable:
+            data = self.encode(pixels, 0)
+            return SizedFile(data, 0, len(data) <= budget)
         try:
             data = self.codec.encode(pixels, max_bytes=budget, strip=True, **self._aim())
         except UsageError:  # not even quality 0 fits
@@ -113,6 +124,11 @@ class OwnCodec:
         from regio.evaluation.bit_share import share_inside
 
         return share_inside(self.codec, data, mask)
+
+    @property
+    def _variable(self) -> bool:
+        """Whether its rate can be chosen."""
+        return self.codec.net.gain is not None
 
     def _aim(self) -> dict[str, Any]:
         aim: dict[str, Any] = {} if self.grid is None else {"grid": self.grid}

@@ -123,6 +123,9 @@ def labeller_named(text: str) -> Labeller:
     if not colon:
         raise UsageError(f"{text!r}: an .onnx file or module:function is wanted")
     try:
-        return FunctionLabeller(text, getattr(importlib.import_module(module), function))
+        found = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError) as error:
         raise UsageError(f"{text!r}: {error}") from None
+    if not callable(found):
+        raise UsageError(f"{text!r} is no function")
+    return FunctionLabeller(text, found)

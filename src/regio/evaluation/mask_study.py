@@ -48,7 +48,7 @@ def with_labels(codec: Codec, pictures: Mapping[str, Path], find: Find, settings
         if labels is None:
             continue
         x, regions = _padded(codec, pixels, labels)
-        for setting in settings:
+        for setting in settings if codec.net.gain is not None else (0.0,):
             rate = None if codec.net.gain is None else x.new_tensor([setting / 100])
             with torch.inference_mode():
                 made = codec.net(x, regions=regions, rate=rate)

@@ -95,7 +95,8 @@ def _measured(
         codecs = [regio.load(name, device=order.device) for name in names]
         contestants = tuple(one for codec in codecs for one in grids_of(codec, qualities or STUDY_QUALITIES))
     opponents = OPPONENTS_OF.get(order.name, ())
-    settings = {one.name: qualities for one in contestants if qualities and one.name not in opponents}
+    own = [one for one in contestants if one.name not in opponents and len(one.settings) > 1]  # not those of one rate
+    settings = {one.name: qualities for one in own if qualities}
     outcome = sweep(pictures, contestants, table, settings=settings, judges=order.judges, progress=progress)
     rows = list(outcome.rows)
     if study and order.labels is not None:
