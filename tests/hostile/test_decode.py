@@ -18,15 +18,15 @@ from regio.codec import Codec, api, decoding
 from regio.errors import CorruptFile, RegioError
 from regio.format import Kind, parse
 
-CODECS: dict[str, Callable[[], Codec]] = {"toy": toy, "paper": paper}
+CODECS: dict[str, Callable[[], Codec]] = {"toy": toy, "paper": paper, "region": toy}
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=3)
 def sound(name: str) -> tuple[bytes, bytes]:
     """A small file with two chunks, and the pixels it decodes to."""
     image = Image.fromarray(picture(48, 60))
     image.putalpha(7)
-    data = CODECS[name]().encode(image)
+    data = CODECS[name]().encode(image, roi=(4, 8, 30, 20) if name == "region" else None)
     return data, CODECS[name]().decode(data).tobytes()
 
 
@@ -46,6 +46,10 @@ def outcome(name: str, data: bytes) -> type[RegioError] | None:
     return None
 
 
+def test_one_of_the_files_has_a_rate_map() -> None:
+    assert [parse(sound(name)[0]).header.varies for name in CODECS] == [False, False, True]
+
+
 @pytest.mark.parametrize("name", CODECS)
 def test_every_truncation_is_corrupt(name: str) -> None:
     data, _ = sound(name)
@@ -54,7 +58,7 @@ def test_every_truncation_is_corrupt(name: str) -> None:
         assert outcome(name, data[:cut]) is CorruptFile, f"cut at {cut}"
 
 
-@pytest.mark.parametrize(("name", "count"), [("toy", 1000), ("paper", 60)])
+@pytest.mark.parametrize(("name", "count"), [("toy", 1000), ("paper", 60), ("region", 200)])
 def test_random_changes_of_a_byte_are_errors(name: str, count: int) -> None:
     data, _ = sound(name)
     generator = random.Random(1)

@@ -2,7 +2,8 @@
 
 Candidates are the maximally stable extremal regions of the picture (Matas et al. 2002). Of these, letters have strokes
 of nearly one width (after Epshtein et al. 2010, here from the distance transform), and neighbours of about the same
-height, brightness and place above the ground line. Three of them or more make a line. Lines may lean, but a little.
+height, brightness and place above the ground line. Three of them or more make a line, unless they look all the same, as
+windows and bars do. Lines may lean, but a little.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ SIDE = 1024  # pixels: the long side of what is searched
 HEIGHTS = 8, 256  # pixels of a letter in that
 LETTERS = 3  # in a line, at least
 MOST = 4000  # candidates that are looked at
+ALIKE = 0.57  # mean correlation of the letters of a line; "1913" has 0.54, lattices mostly more
 
 
 class Letters(NamedTuple):
@@ -36,6 +38,8 @@ def text(pixels: NDArray[np.uint8]) -> list[Box]:
         return []
     found = []
     for line in lines(candidates(cv2, grey)):
+        if _likeness(cv2, grey, line) > ALIKE:
+            continue
         low, high = line[:, :2].min(0), (line[:, :2] + line[:, 2:]).max(0)
         margin = 0.2 * float(np.median(line[:, 3]))
         x, y = (int(v) for v in np.floor(np.maximum(low - margin, 0) / factor))
@@ -78,6 +82,19 @@ def _even_strokes(cv2: Any, mask: NDArray[np.uint8], height: int) -> bool:
     widths = 2 * ridge - 1
     mean = float(widths.mean())
     return mean < 0.45 * height and float(widths.std()) < 0.5 * mean
+
+
+def _likeness(cv2: Any, grey: NDArray[np.uint8], line: NDArray[np.float64]) -> float:
+    """The mean correlation of the pictures of a line's letters, each brought to one size."""
+    looks = []
+    for x, y, width, height in line.astype(int):
+        look = cv2.resize(grey[y : y + height, x : x + width], (12, 16), interpolation=cv2.INTER_AREA).astype(
+            np.float64
+        )
+        look -= look.mean()
+        looks.append(look.ravel() / max(float(np.linalg.norm(look)), 1e-9))
+    total = np.stack(looks)
+    return float((np.square(total.sum(0)).sum() - len(looks)) / (len(looks) * (len(looks) - 1)))
 
 
 def _distinct(letters: Letters) -> Letters:
