@@ -14,7 +14,7 @@ from PIL import Image
 
 from regio.errors import MissingWeights, UsageError
 from regio.losses import perceptual_weights
-from regio.losses.perceptual import LAYERS, FeatureDistance, Lpips, Taps, unit
+from regio.losses.perceptual import LAYERS, Dists, FeatureDistance, Lpips, SmoothPool, Taps, unit
 from regio.losses.perceptual_weights import BACKBONES, WeightsFile, fetch, find
 
 SHARED = Path(__file__).parents[3] / "shared"
@@ -168,3 +168,48 @@ def test_fetching_checks_keeps_and_explains(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(MissingWeights, match="not the file expected"):
         fetch(WeightsFile(("b.pth",), source.as_uri(), right.sha256))
     assert [p.name for p in (tmp_path / "cache").iterdir()] == ["a.pth"]  # nothing half-written
+
+
+@pytest.fixture(scope="module")
+def dists(tmp_path_factory: pytest.TempPathFactory) -> Dists:
+    """With an untrained VGG-16."""
+    folder = tmp_path_factory.mktemp("dists")
+    torch.manual_seed(1)
+    torch.save(LAYERS["vgg"]().state_dict(), folder / "lpips_vgg_backbone.pth")
+    torch.save({"alpha": torch.rand(1, 1475, 1, 1), "beta": torch.rand(1, 1475, 1, 1)}, folder / "weights.pt")
+    return Dists(weights=folder)
+
+
+def test_smooth_pooling_is_the_root_of_the_blurred_square() -> None:
+    x = torch.zeros(1, 1, 5, 5)
+    x[0, 0, 2, 2] = 3
+    y = SmoothPool()(x)[0, 0]
+    assert y.shape == (3, 3)
+    assert y[1, 1].item() == pytest.approx(1.5)  # sqrt(9 / 4): the middle of the kernel
+    assert SmoothPool()(torch.full((1, 2, 8, 8), 2.0))[0, :, 1:, 1:].unique().tolist() == pytest.approx([2.0])
+
+
+def test_dists_compares_means_and_correlations_of_pixels_and_five_layers(dists: Dists) -> None:
+    x, y = torch.rand(2, 2, 3, 32, 40)
+    assert dists.channels == (3, 64, 128, 256, 512, 512)
+    assert [f.shape[1] for f in dists.features(x)] == list(dists.channels)
+    assert not any(isinstance(layer, torch.nn.MaxPool2d) for layer in dists.taps.body)
+    expected = torch.zeros(2)
+    at, whole = 0, float(dists.alpha.sum() + dists.beta.sum())
+    for f, g in zip(dists.features(x), dists.features(y), strict=True):
+        for channel in range(f.shape[1]):
+            for b in range(2):
+                u, v = f[b, channel].double().flatten(), g[b, channel].double().flatten()
+                texture = (2 * u.mean() * v.mean() + 1e-6) / (u.mean() ** 2 + v.mean() ** 2 + 1e-6)
+                both = u.var(correction=0) + v.var(correction=0)
+                structure = (2 * ((u - u.mean()) * (v - v.mean())).mean() + 1e-6) / (both + 1e-6)
+                mixed = dists.alpha[0, at, 0, 0] * texture + dists.beta[0, at, 0, 0] * structure
+                expected[b] += float(mixed) / whole
+            at += 1
+    torch.testing.assert_close(dists(x, y), 1 - expected, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(dists(x, x), torch.zeros(2), rtol=0, atol=1e-5)
+    z = y.clone().requires_grad_(True)
+    dists(x, z).sum().backward()
+    assert z.grad is not None
+    assert torch.isfinite(z.grad).all()
+    assert dists.description.startswith("DISTS (VGG-16), backbone ")

@@ -42,6 +42,9 @@ def evaluate(
     lpips_weights: Annotated[
         Path | None, typer.Option(help="folder with its weights; default: fetched once from their publishers")
     ] = None,
+    dists: Annotated[
+        bool, typer.Option("--dists", help="also DISTS; weights from --lpips-weights, else fetched")
+    ] = False,
     marks: Annotated[
         Path | None, typer.Option(help="regions of interest: JSON of boxes, or folder of masks; adds their PSNR")
     ] = None,
@@ -87,7 +90,7 @@ def evaluate(
         method = fit_named(fit)
         own = numbers_in(qualities)
         others = settings_in(settings)
-        judges = judges_for(lpips, lpips_weights, marks, segmenter, device)
+        judges = judges_for(lpips, lpips_weights, marks, segmenter, device, dists=dists)
         if table is not None:
             names = tuple(names_in(codecs)) if codecs else ()
             order = Order(
@@ -134,20 +137,23 @@ def evaluate(
 
 
 def judges_for(
-    lpips: str | None, weights: Path | None, marks: Path | None, segmenter: str | None, device: str
+    lpips: str | None, weights: Path | None, marks: Path | None, segmenter: str | None, device: str, *, dists: bool
 ) -> Judges:
     """Who is asked besides PSNR and MS-SSIM."""
     from regio.evaluation.downstream import labeller_named
     from regio.evaluation.judging import Judges
     from regio.evaluation.marks import read_marks
 
-    judge = None
-    if lpips is not None or weights is not None:
+    judge = texture = None
+    if lpips is not None or weights is not None or dists:
         from regio.codec.devices import device_of
-        from regio.losses.perceptual import Lpips
+        from regio.losses.perceptual import Dists, Lpips
 
-        judge = Lpips(lpips or "squeeze", weights=weights).to(device_of(device))
-    return Judges(judge, read_marks(marks) if marks else None, labeller_named(segmenter) if segmenter else None)
+        place = device_of(device)
+        judge = Lpips(lpips or "squeeze", weights=weights).to(place) if lpips or not dists else None
+        texture = Dists(weights=weights).to(place) if dists else None
+    regions, labeller = read_marks(marks) if marks else None, labeller_named(segmenter) if segmenter else None
+    return Judges(judge, regions, labeller, texture)
 
 
 def chosen(

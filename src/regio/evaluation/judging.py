@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from regio.evaluation.downstream import Labeller
-    from regio.losses.perceptual import Lpips
+    from regio.losses.perceptual import Dists, Lpips
 
 
 class Scores(NamedTuple):
@@ -27,6 +27,7 @@ class Scores(NamedTuple):
     lpips: float
     roi_psnr: float  # dB inside the marked region
     background_psnr: float  # dB outside of it
+    dists: float
     agreement: float  # mean intersection over union of labels on decoded and original picture
 
 
@@ -37,11 +38,13 @@ class Judges:
     lpips: Lpips | None = None
     marks: Marks | None = None
     labeller: Labeller | None = None
+    dists: Dists | None = None
 
     def names(self, picture: str) -> tuple[str, ...]:
-        """Whose figures these are: backbone and hash of LPIPS, region, segmenter, for the picture of that name."""
+        """Whose figures these are, for the picture of that name: backbones and hashes, region, segmenter."""
         names = (
             self.lpips.description if self.lpips else "",
+            self.dists.description if self.dists else "",
             self.marks.identity(picture) if self.marks else "",
             self.labeller.name if self.labeller else "",
         )
@@ -54,18 +57,10 @@ class Judges:
             pixels,
             self,
             self.marks.mask(picture, height, width) if self.marks else None,
-            self._features(pixels),
+            features_of(self.lpips, pixels),
+            features_of(self.dists, pixels),
             self.labeller.labels(pixels) if self.labeller else None,
         )
-
-    def _features(self, pixels: Pixels) -> list[Tensor] | None:
-        if self.lpips is None or min(pixels.shape[:2]) < self.lpips.smallest:
-            return None
-        import torch
-
-        scaled = torch.from_numpy(pixels.astype(np.float32) / 255).permute(2, 0, 1)[None]  # (H,W,3) -> (1,3,H,W)
-        with torch.inference_mode():
-            return self.lpips.features(scaled.to(self.lpips.device))
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,21 +70,40 @@ class Original:
     pixels: Pixels
     judges: Judges
     mask: Mask | None
-    features: list[Tensor] | None
+    lpips: list[Tensor] | None  # features of the original
+    dists: list[Tensor] | None
     labels: np.ndarray | None
 
     def scores(self, decoded: Pixels) -> Scores:
         """Judge an (H,W,3) uint8 version. Raises ValueError if its shape differs."""
-        scores = Scores(psnr(self.pixels, decoded), ms_ssim(self.pixels, decoded), *(4 * [math.nan]))
-        if self.features is not None and self.judges.lpips is not None:
-            theirs = self.judges._features(decoded)
-            assert theirs is not None
-            scores = scores._replace(lpips=float(self.judges.lpips.distance(self.features, theirs)))
+        judges = self.judges
+        scores = Scores(psnr(self.pixels, decoded), ms_ssim(self.pixels, decoded), *(5 * [math.nan]))
+        scores = scores._replace(
+            lpips=_distance(judges.lpips, self.lpips, decoded), dists=_distance(judges.dists, self.dists, decoded)
+        )
         if self.mask is not None:
             inside, outside = (masked_psnr(self.pixels, decoded, mask) for mask in (self.mask, ~self.mask))
             scores = scores._replace(roi_psnr=inside, background_psnr=outside)
-        if self.labels is not None and self.judges.labeller is not None:
+        if self.labels is not None and judges.labeller is not None:
             from regio.evaluation.downstream import mean_iou
 
-            scores = scores._replace(agreement=mean_iou(self.labels, self.judges.labeller.labels(decoded)))
+            scores = scores._replace(agreement=mean_iou(self.labels, judges.labeller.labels(decoded)))
         return scores
+
+
+def features_of(judge: Lpips | Dists | None, pixels: Pixels) -> list[Tensor] | None:
+    """What a judge keeps of an (H,W,3) picture; None without one, or if the picture is too small for it."""
+    if judge is None or min(pixels.shape[:2]) < judge.smallest:
+        return None
+    import torch
+
+    scaled = torch.from_numpy(pixels.astype(np.float32) / 255).permute(2, 0, 1)[None]  # (H,W,3) -> (1,3,H,W)
+    with torch.inference_mode():
+        return judge.features(scaled.to(judge.device))
+
+
+def _distance(judge: Lpips | Dists | None, original: list[Tensor] | None, decoded: Pixels) -> float:
+    theirs = None if original is None else features_of(judge, decoded)
+    if judge is None or original is None or theirs is None:
+        return math.nan
+    return float(judge.distance(original, theirs))

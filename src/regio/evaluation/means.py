@@ -34,6 +34,7 @@ class MeanCurve:
     psnr: Values  # mean of the pictures' dB
     ms_ssim: Values  # mean over the pictures large enough
     lpips: Values
+    dists: Values
     roi_psnr: Values  # mean over the pictures with a marked region
     background_psnr: Values
     agreement: Values
@@ -72,7 +73,7 @@ class MeanCurve:
         """The shape of the field's result files, with what they do not say beside it."""
         results: dict[str, Values] = {"bpp": self.bpp}
         results |= {FIELD_KEYS[metric][0]: self.values(metric) for metric in self.metrics}
-        for key, extra in (("downstream-miou", self.agreement), ("roi-share", self.roi_share)):
+        for key, extra in (("dists", self.dists), ("downstream-miou", self.agreement), ("roi-share", self.roi_share)):
             if not any(math.isnan(value) for value in extra):
                 results[key] = extra
         results |= {"encoding_time": self.encode_seconds, "decoding_time": self.decode_seconds}
@@ -125,7 +126,7 @@ def _mean_curve(name: str, description: str, rows: Sequence[Row]) -> MeanCurve:
         return mean([value for value in values if not math.isnan(value)] or [math.nan])
 
     order = sorted(by_setting, key=lambda setting: means("bpp", setting))
-    columns = ("bpp", "psnr", "ms_ssim", "lpips", "roi_psnr", "background_psnr", "agreement", "roi_share")
+    columns = ("bpp", "psnr", "ms_ssim", "lpips", "dists", "roi_psnr", "background_psnr", "agreement", "roi_share")
     return MeanCurve(
         name=name,
         description=description,
@@ -155,6 +156,7 @@ def write_curves(curves: Iterable[MeanCurve], folder: Path) -> list[Path]:
 
 EXTRA = {
     "lpips": ("LPIPS", ".4f"),
+    "dists": ("DISTS", ".4f"),
     "roi_psnr": ("ROI dB", ".2f"),
     "background_psnr": ("rest dB", ".2f"),
     "roi_share": ("ROI share", ".3f"),

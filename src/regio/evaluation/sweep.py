@@ -52,7 +52,8 @@ class Row:
     background_psnr: float = math.nan  # dB outside of it
     agreement: float = math.nan  # mean IoU of a segmenter's labels with those of the original
     roi_share: float = math.nan  # part of y's bits inside the marked region, 0..1
-    judges: str = ""  # whose figures these are: LPIPS' backbone and hashes, the region, the segmenter
+    judges: str = ""  # whose figures these are: backbones and hashes, the region, the segmenter
+    dists: float = math.nan
 
     @property
     def key(self) -> tuple[str, str, str, float]:

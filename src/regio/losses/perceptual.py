@@ -1,7 +1,9 @@
-"""Features of image classifiers: LPIPS [1], and the plain distance between features that MCM trains with.
+"""Features of image classifiers: LPIPS [1], DISTS [2], and the plain distance between features that MCM trains with.
 
 [1] R. Zhang, P. Isola, A. A. Efros, E. Shechtman, O. Wang, "The unreasonable effectiveness of deep features as a
     perceptual metric", CVPR 2018.
+[2] K. Ding, K. Ma, S. Wang, E. P. Simoncelli, "Image quality assessment: unifying structure and texture similarity",
+    TPAMI 2022.
 
     x (B,3,H,W) -> normalise -> classifier -> taps f_l (B,C_l,H_l,W_l) -> unit length over channels
     LPIPS = sum over l of mean over places of w_l . (f_l(x) - f_l(y))**2                        Eq. (1) of [1]
@@ -20,7 +22,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from regio.errors import MissingWeights, UsageError
-from regio.losses.perceptual_weights import BACKBONES, Backbone, find, read_state
+from regio.losses.perceptual_weights import BACKBONES, DISTS, Backbone, find, read_state
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of ImageNet, on [0,1]. LPIPS' own shift and scale on [-1,1] are the same map: (1 - 0.030) / 2 = 0.485, ..."""
@@ -178,6 +180,82 @@ class Lpips(nn.Module):
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         """x, y (B,3,H,W) in [0,1] -> distance (B,). Values outside [0,1] are taken as they are."""
+        return self.distance(self.features(x), self.features(y))
+
+
+class SmoothPool(nn.Module):
+    """Halves features by the root of a blurred square instead of the maximum, Eq. (4) of [2]: no aliasing."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B,C,h,w) -> (B,C,ceil(h/2),ceil(w/2))."""
+        taps = torch.tensor((0.25, 0.5, 0.25), dtype=x.dtype, device=x.device)  # of a Hann window
+        kernel = (taps[:, None] * taps).expand(x.shape[1], 1, 3, 3)
+        return (F.conv2d(x.square(), kernel, stride=2, padding=1, groups=x.shape[1]) + 1e-12).sqrt()
+
+
+class Dists(nn.Module):
+    """DISTS [2]: similarity of the means (texture) and of the correlation (structure) of VGG-16 features and pixels.
+
+    0 for equal pictures. weights: folder with the files of VGG-16 and of DISTS; None: the cache, else the publishers.
+    Raises as `Taps` does. Pictures are taken at their size: the authors' program can shrink them to 256 pixels first,
+    and its figures are then others.
+    """
+
+    def __init__(self, *, weights: str | Path | None = None) -> None:
+        super().__init__()
+        self.taps = Taps("vgg", weights=weights)
+        for number, layer in enumerate(self.taps.body):
+            if isinstance(layer, nn.MaxPool2d):
+                self.taps.body[number] = SmoothPool()
+        path = find(DISTS, weights)
+        self.weights_hash, state = read_state(path, DISTS)
+        self.channels = (3, *self.taps.about.channels)
+        self.alpha = nn.Parameter(torch.zeros(1, sum(self.channels), 1, 1), requires_grad=False)
+        self.beta = nn.Parameter(torch.zeros(1, sum(self.channels), 1, 1), requires_grad=False)
+        parts = {key: value for key, value in state.items() if key in ("alpha", "beta")}
+        with torch.no_grad():
+            for name, own in (("alpha", self.alpha), ("beta", self.beta)):
+                if name not in parts or parts[name].shape != own.shape:
+                    raise MissingWeights(f"{path}: not the expected weights (no {name} of {tuple(own.shape)})")
+                own.copy_(parts[name])
+
+    @property
+    def description(self) -> str:
+        """For reports: name, backbone, and the first digits of the SHA-256 of both files."""
+        return f"DISTS (VGG-16), backbone {self.taps.weights_hash[:8]}, weights {self.weights_hash[:8]}"
+
+    @property
+    def smallest(self) -> int:
+        """The shortest side, in pixels, of a picture that it takes."""
+        return self.taps.about.smallest
+
+    @property
+    def device(self) -> torch.device:
+        """Where it runs."""
+        return self.taps.mean.device
+
+    def features(self, x: Tensor) -> list[Tensor]:
+        """x (B,3,H,W) in [0,1] -> the pixels and the features (B,C_l,h_l,w_l): what is kept of an original."""
+        return [x.float(), *self.taps(x)]
+
+    def distance(self, x: list[Tensor], y: list[Tensor]) -> Tensor:
+        """Of what `features` gave for two pictures -> (B,); Eq. (5) to (8) of [2]."""
+        whole = self.alpha.sum() + self.beta.sum()
+        weights = zip(*(torch.split(one, list(self.channels), 1) for one in (self.alpha, self.beta)), strict=True)
+        similarity = torch.zeros(len(x[0]), device=x[0].device)
+        for f, g, (alpha, beta) in zip(x, y, weights, strict=True):
+            mean_f, mean_g = f.mean((2, 3), keepdim=True), g.mean((2, 3), keepdim=True)
+            variance = (f - mean_f).square().mean((2, 3), keepdim=True) + (g - mean_g).square().mean(
+                (2, 3), keepdim=True
+            )
+            covariance = (f * g).mean((2, 3), keepdim=True) - mean_f * mean_g
+            texture = (2 * mean_f * mean_g + 1e-6) / (mean_f.square() + mean_g.square() + 1e-6)
+            structure = (2 * covariance + 1e-6) / (variance + 1e-6)
+            similarity = similarity + ((alpha * texture + beta * structure) / whole).sum((1, 2, 3))
+        return 1 - similarity
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        """x, y (B,3,H,W) in [0,1] -> distance (B,)."""
         return self.distance(self.features(x), self.features(y))
 
 

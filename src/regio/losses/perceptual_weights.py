@@ -105,6 +105,14 @@ BACKBONES = {
 }
 
 
+DISTS = WeightsFile(
+    ("dists_weights.pt", "weights.pt"),
+    "https://raw.githubusercontent.com/dingkeyan93/DISTS/1267d8cb626c98706db3697422701c56a85ebf2e/"
+    "DISTS_pytorch/weights.pt",
+    "f5e65c96230b7f6ca995691647d482237e4cab8a50c5c4a5784f219ef0748218",
+)
+
+
 def cache_folder() -> Path:
     """Where fetched weights lie: $XDG_CACHE_HOME/regio, else ~/.cache/regio."""
     home = os.environ.get("XDG_CACHE_HOME")
