@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from toy_codec import code_of_page
 
 from regio.entropy import Mixture, RateEstimator, StreamReader, StreamWriter, TableSet, level_to_scale
 from regio.entropy.coders import gaussian_bits
@@ -149,3 +150,32 @@ def test_batches_are_coded_picture_by_picture() -> None:
     both = writer.mixture("y", values, mean, mixture)
     reader = StreamReader(NO_TABLES, [one.payload for one in writer.finish()])
     assert torch.equal(reader.mixture("y", None, mean, mixture), both)
+
+
+def listed(whole: Quantised) -> list[tuple[list[int], list[int], list[int]]]:
+    """Mixtures (K,n) as the page has them: for each position tables, offsets, weights."""
+    return list(zip(*(part.T.tolist() for part in whole), strict=True))
+
+
+def test_tables_are_those_of_the_page() -> None:
+    page = code_of_page()
+    whole = Quantised(*(part.flatten(2)[0, :, ::9] for part in quantise(mixtures(27.0, size=(1, 4, 8, 8)))))
+    parts = _Parts(*(part.numpy() for part in whole))
+    specified = [page["mixture_table"](*mixture) for mixture in listed(whole)]
+    assert len(specified) == 29
+    for group in _groups(parts):
+        for place, row in zip(group.positions, _rows(parts, group.positions, group), strict=True):
+            lowest, shift, counts = specified[place]
+            assert (lowest, shift) == (group.lowest, group.shift)
+            assert (row + 1).astype(int).tolist() == counts
+
+
+def test_the_decoder_of_the_page_reads_what_is_written() -> None:
+    reader = code_of_page()["SymbolDecoder"]
+    whole = Quantised(*(part.flatten(2)[0, :, ::9] for part in quantise(mixtures(27.0, size=(1, 4, 8, 8)))))
+    assert {shift for _, _, shift in _groups(_Parts(*(part.numpy() for part in whole)))} > {0, 1}
+    symbols = np.random.default_rng(3).integers(-40, 40, 29).astype(np.int32)
+    symbols[[3, 17]] = 5000, -70_000
+    writer = RangeWriter()
+    write_mixture(writer, symbols, whole)
+    assert reader(writer.finish()).mixtures(listed(whole)) == symbols.tolist()
