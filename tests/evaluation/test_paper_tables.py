@@ -17,10 +17,16 @@ from regio.errors import UsageError
 from regio.evaluation.bd_rate import bd_rate, find_curves, read_curve
 from regio.evaluation.bit_share import bit_map, share_inside
 from regio.evaluation.contestants import OwnCodec
+from regio.evaluation.judging import Judges
+from regio.evaluation.marks import Marks
 from regio.evaluation.mask_study import grids_of, kernel_figure, kernels_of, with_labels
 from regio.evaluation.paper_run import NAMES, Order, run
 from regio.evaluation.paper_tables import Measured, beside, parameters
+from regio.evaluation.patch_study import strategies
 from regio.evaluation.published import SEGPIC_KODAK, TABLES
+from regio.models.mcm import MCM
+from regio.models.mcm import PRESETS as MCM_PRESETS
+from regio.models.mcm_mask import STRATEGIES
 from regio.models.segpic import PRESETS, SegPIC
 from regio.nn.regional import RegionAdaptiveTransform
 from regio.weights import store
@@ -144,6 +150,24 @@ def test_estimated_rows_agree_with_files_where_the_label_map_is_a_grid(folder: P
     )
     with pytest.raises(UsageError, match="no picture has a label map"):
         with_labels(codec, pictures, lambda file, pixels: None, [50])
+
+
+def test_the_patch_study_draws_as_many_patches_by_every_strategy(
+    folder: Path, toy: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("mcm") / "toy-mcm.safetensors"
+    store.save(MCM(MCM_PRESETS["toy"]).eval(), path, name="toy-mcm")
+    marks = Marks({"0": ((0, 0, 40, 40),)}, {})
+    order = Order("mcm-2", folder, folder, codecs=[str(path)], qualities=[0], judges=Judges(marks=marks), device="cpu")
+    table = run(order).table
+    assert [row[0] for row in table.ours[1:]] == [f"toy-mcm {name}" for name in STRATEGIES]
+    rows = strategies(regio.load(path, device="cpu"), {"0.png": folder / "0.png"}, [0], Judges(marks=marks))
+    again = strategies(regio.load(path, device="cpu"), {"0.png": folder / "0.png"}, [0], Judges(marks=marks))
+    assert [row.psnr for row in rows] == [row.psnr for row in again]  # the same draw
+    assert len({row.psnr for row in rows}) == len(STRATEGIES)
+    with pytest.raises(UsageError, match="does not choose patches"):
+        strategies(regio.load(toy, device="cpu"), {"0.png": folder / "0.png"}, [0], Judges())
 
 
 def test_kernels_differ_where_label_maps_do(folder: Path, toy: Path, tmp_path: Path) -> None:

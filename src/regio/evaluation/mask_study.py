@@ -7,24 +7,22 @@ Table 3 and Figure 9 of [1].
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from regio.codec import Codec
 from regio.errors import UsageError
-from regio.evaluation.contestants import OwnCodec, device_name
-from regio.evaluation.metrics import bpp, ms_ssim, psnr
-from regio.evaluation.sweep import Row, source_commit
+from regio.evaluation.contestants import OwnCodec
+from regio.evaluation.estimates import estimated, padded
+from regio.evaluation.judging import Judges
+from regio.evaluation.sweep import Row
 from regio.images import Pixels, read_picture
 
 GRIDS = (1, 2, 4, 8)
-HEADER_BYTES = 16  # that a file adds to its latents
 Find = Callable[[Path, Pixels], Tensor | None]  # file, (H,W,3) uint8 -> labels (H,W)
 
 
@@ -41,38 +39,18 @@ def with_labels(codec: Codec, pictures: Mapping[str, Path], find: Find, settings
     find: file and pixels -> its label map (H,W), or None: the picture is left out. Raises UsageError if all are.
     """
     rows: list[Row] = []
-    commit = source_commit()
     for name, path in pictures.items():
         pixels = read_picture(path).pixels
         labels = find(path, pixels)
         if labels is None:
             continue
-        x, regions = _padded(codec, pixels, labels)
+        original = Judges().look_at(name, pixels)
+        x, regions = padded(codec, pixels, labels)
         for setting in settings if codec.net.gain is not None else (0.0,):
             rate = None if codec.net.gain is None else x.new_tensor([setting / 100])
             with torch.inference_mode():
                 made = codec.net(x, regions=regions, rate=rate)
-            size = math.ceil(float(sum(bits.double().sum() for bits in made.bits.values())) / 8) + HEADER_BYTES
-            height, width = pixels.shape[:2]
-            decoded = (
-                (made.x_hat[0, :, :height, :width].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
-            )
-            rows.append(
-                Row(
-                    codec=f"{codec.name} label maps",
-                    picture=name,
-                    quality=float(setting),
-                    bytes=size,
-                    bpp=bpp(size, pixels),
-                    psnr=psnr(pixels, decoded),
-                    ms_ssim=ms_ssim(pixels, decoded),
-                    encode_seconds=math.nan,
-                    decode_seconds=math.nan,
-                    weights=codec.fingerprint,
-                    commit=commit,
-                    device=device_name(codec.device),
-                )
-            )
+            rows.append(estimated(codec, "label maps", name, original, setting, made))
     if not rows:
         raise UsageError("no picture has a label map")
     return rows
@@ -109,7 +87,7 @@ def kernels_of(
         raise UsageError(f"{codec.name} has no region-adaptive transform")
     hooks = [module.register_forward_hook(keep(name)) for name, module in found]
     try:
-        x, regions = _padded(codec, pixels, labels)
+        x, regions = padded(codec, pixels, labels)
         x.requires_grad_(True)
         rate = None if net.gain is None else x.new_tensor([quality / 100])
         error = (net(x, regions=regions, grid=grid, rate=rate).x_hat - x.detach()).square()
@@ -156,15 +134,3 @@ def _largest(kernels: Tensor) -> Tensor:
     """(1,C*k*k,h,w) -> (h,w), and the maximum of each 3 x 3 neighbourhood, as the paper draws them."""
     pooled = torch.nn.functional.max_pool2d(kernels.abs().amax(1, keepdim=True), 3, stride=1, padding=1)
     return pooled[0, 0].cpu()
-
-
-def _padded(codec: Codec, pixels: Pixels, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
-    """-> x (1,3,H',W') in [0,1] and labels (1,H',W'), both continued to the model's multiple."""
-    height, width = pixels.shape[:2]
-    multiple = int(codec.net.multiple)
-    more = ((0, -height % multiple), (0, -width % multiple))
-    x = torch.from_numpy(np.pad(pixels, (*more, (0, 0)), mode="edge").astype(np.float32) / 255)
-    regions = None
-    if labels is not None:
-        regions = torch.from_numpy(np.pad(labels.numpy().astype(np.int64), more, mode="edge"))[None].to(codec.device)
-    return x.permute(2, 0, 1)[None].to(codec.device), regions

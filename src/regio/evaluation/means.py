@@ -171,7 +171,7 @@ def means_rows(curves: Sequence[MeanCurve]) -> list[list[str]]:
     rows = [[*header, "encode s", "decode s", "pictures"]]
     for curve in curves:
         for at, setting in enumerate(curve.settings):
-            seconds = (f"{curve.encode_seconds[at]:.3f}", f"{curve.decode_seconds[at]:.3f}")
+            seconds = (figure(curve.encode_seconds[at], ".3f"), figure(curve.decode_seconds[at], ".3f"))
             cells = [curve.name, f"{setting:.4g}", f"{curve.bpp[at]:.4f}", f"{curve.psnr[at]:.2f}"]
             cells += [figure(curve.ms_ssim[at], ".4f")]
             cells += [figure(getattr(curve, name)[at], EXTRA[name][1]) for name in extra]

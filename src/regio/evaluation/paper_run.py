@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import regio
+from regio.data.labels import MaskFolder
 from regio.errors import UsageError
 from regio.evaluation.bd_rate import AXES, Curve, Fit, Metric, bd_rate, find_curves
 from regio.evaluation.contestants import Contestant, line_up
@@ -15,6 +16,7 @@ from regio.evaluation.judging import Judges
 from regio.evaluation.mask_study import grids_of, kernel_figure, with_labels
 from regio.evaluation.means import MeanCurve, mean_curves
 from regio.evaluation.paper_tables import Beside, Measured, beside
+from regio.evaluation.patch_study import strategies
 from regio.evaluation.published import TABLES
 from regio.evaluation.sweep import Problem, find_pictures, read_rows, sweep
 from regio.images import read_picture
@@ -90,21 +92,24 @@ def _measured(
     if names:
         contestants, skipped = line_up(names, device=order.device)
     qualities = tuple(order.qualities)
-    study = order.name == "segpic-3"
-    if study:
-        codecs = [regio.load(name, device=order.device) for name in names]
-        contestants = tuple(one for codec in codecs for one in grids_of(codec, qualities or STUDY_QUALITIES))
+    studied = qualities or STUDY_QUALITIES
+    codecs = [regio.load(name, device=order.device) for name in names] if order.name in ("segpic-3", "mcm-2") else []
+    if order.name == "segpic-3":
+        contestants = tuple(one for codec in codecs for one in grids_of(codec, studied))
+    if order.name == "mcm-2":
+        return (
+            mean_curves(row for codec in codecs for row in strategies(codec, pictures, studied, order.judges)),
+            {},
+            (),
+        )
     opponents = OPPONENTS_OF.get(order.name, ())
     own = [one for one in contestants if one.name not in opponents and len(one.settings) > 1]  # not those of one rate
     settings = {one.name: qualities for one in own if qualities}
     outcome = sweep(pictures, contestants, table, settings=settings, judges=order.judges, progress=progress)
     rows = list(outcome.rows)
-    if study and order.labels is not None:
-        from regio.data.labels import MaskFolder
-
+    if order.name == "segpic-3" and order.labels is not None:
         source = MaskFolder(order.labels)
-        for codec in codecs:
-            rows += with_labels(codec, pictures, source.find, qualities or STUDY_QUALITIES)
+        rows += [row for codec in codecs for row in with_labels(codec, pictures, source.find, studied)]
     return mean_curves(rows), skipped, outcome.problems
 
 
@@ -134,8 +139,6 @@ def _kernels(order: Order) -> Beside:
     """Figure 9 of [1] for the first picture of the folder that has a label map."""
     if order.folder is None or order.labels is None:
         raise UsageError("--table segpic-kernels needs a folder of pictures, and --labels with their label maps")
-    from regio.data.labels import MaskFolder
-
     source = MaskFolder(order.labels)
     name = order.codecs[0] if order.codecs else next(e.name for e in CATALOG.values() if e.family == "segpic")
     for title, path in find_pictures(order.folder).items():

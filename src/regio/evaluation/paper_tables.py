@@ -152,7 +152,10 @@ def _mcm_2(table: PaperTable, measured: Measured) -> Made:
     for one in measured.ours:
         for at, setting in enumerate(one.settings):
             ours.append((one.name, f"{setting:g}", f"{one.bpp[at]:.4f}", figure(one.lpips[at], ".3f")))
-    return (table.header, *table.rows), tuple(ours) if len(ours) > 1 else (), []
+    notes = (
+        ["Ours count estimated bits; objects are the regions of --marks, if there are any."] if len(ours) > 1 else []
+    )
+    return (table.header, *table.rows), tuple(ours) if len(ours) > 1 else (), notes
 
 
 _MAKERS = {

@@ -1,0 +1,52 @@
+"""Rows of a sweep for what no file can carry: a network run as in training, its bits estimated."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from regio.codec import Codec
+from regio.evaluation.contestants import device_name
+from regio.evaluation.judging import Original
+from regio.evaluation.metrics import bpp
+from regio.evaluation.sweep import Row, source_commit
+from regio.images import Pixels
+
+HEADER_BYTES = 16  # that a file adds to its latents
+
+
+def padded(codec: Codec, pixels: Pixels, labels: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
+    """(H,W,3) pixels -> x (1,3,H',W') in [0,1], labels (1,H',W'), both continued to the model's multiple."""
+    height, width = pixels.shape[:2]
+    multiple = int(codec.net.multiple)
+    more = ((0, -height % multiple), (0, -width % multiple))
+    x = torch.from_numpy(np.pad(pixels, (*more, (0, 0)), mode="edge").astype(np.float32) / 255)
+    regions = None
+    if labels is not None:
+        regions = torch.from_numpy(np.pad(labels.numpy().astype(np.int64), more, mode="edge"))[None].to(codec.device)
+    return x.permute(2, 0, 1)[None].to(codec.device), regions
+
+
+def estimated(codec: Codec, label: str, picture: str, original: Original, setting: float, made: Any) -> Row:
+    """A row of what a network returned (x_hat, bits) for a picture; the codec's name gets the label, times are NaN."""
+    height, width = original.pixels.shape[:2]
+    x_hat = made.x_hat[0, :, :height, :width].clamp(0, 1) * 255
+    size = math.ceil(float(sum(bits.double().sum() for bits in made.bits.values())) / 8) + HEADER_BYTES
+    return Row(
+        codec=f"{codec.name} {label}",
+        picture=picture,
+        quality=float(setting),
+        bytes=size,
+        bpp=bpp(size, original.pixels),
+        encode_seconds=math.nan,
+        decode_seconds=math.nan,
+        weights=codec.fingerprint,
+        commit=source_commit(),
+        device=device_name(codec.device),
+        judges="; ".join(original.judges.names(picture)),
+        **original.scores(x_hat.round().byte().permute(1, 2, 0).cpu().numpy())._asdict(),
+    )
