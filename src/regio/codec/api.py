@@ -75,33 +75,27 @@ class Codec:
 
         Raises UsageError for contradictions and for targets out of reach, BadImage, LimitExceeded.
         """
-        wanted = {"quality": quality, "target_bpp": target_bpp, "max_bytes": max_bytes, "target_psnr": target_psnr}
-        named = [name for name, value in wanted.items() if value is not None]
-        if len(named) > 1:
-            raise UsageError(f"{' and '.join(named)} contradict each other; give one of them")
-        if quality is not None and not 0 <= quality <= 100:
-            raise UsageError(f"quality={quality}: 0 to 100 is possible")
-        searched = bool(named) and quality is None
+        targets = {"target_bpp": target_bpp, "max_bytes": max_bytes, "target_psnr": target_psnr}
+        named = self._named({"quality": quality} | targets)
         if roi is None and (roi_strength is not None or background is not None):
             raise UsageError(f"{'background' if roi_strength is None else 'roi_strength'} says nothing without a roi")
         step = rate_step(DEFAULT_QUALITY if quality is None else quality)
+        searched = named not in (None, "quality")
         plan = None if roi is None else steps_of(roi_strength, background, None if searched else step)
-        if self.net.gain is None and named:
-            raise UsageError(f"{self.name} has one rate only; {named[0]} cannot be chosen")
         picture = read_picture(image)
         region = None if roi is None else importance(roi, picture.pixels)
-        searches = searched or (region is not None and background is None)
-        job = self._prepare(picture, grid, strip, max_memory, searches, target_psnr is not None)
+        searched |= region is not None and background is None
+        job = self._prepare(picture, grid, strip, max_memory, searched, target_psnr is not None)
         if plan is not None and region is not None and (emphasis := Emphasis.of(region, job.layout, self.net)):
             job = replace(job, plan=plan, emphasis=emphasis)
+            if named in (None, "quality") and background is None:
+                return largest_within(job, job.without_roi().bytes_at(step))
         if target_bpp is not None:
             return nearest_size(job, target_bpp * job.pixels / 8)
         if max_bytes is not None:
             return largest_within(job, max_bytes)
         if target_psnr is not None:
             return smallest_reaching(job, target_psnr)
-        if job.emphasis is not None and background is None:
-            return largest_within(job, job.without_roi().bytes_at(step))
         return job.at(0 if self.net.gain is None else step)
 
     @within_memory()
@@ -141,6 +135,18 @@ class Codec:
             job.walk(k, rate_step(quality), coder)
             total += float(torch.stack(list(coder.bits.values())).double().sum())
         return total
+
+    def _named(self, wanted: dict[str, float | None]) -> str | None:
+        """Which of the ways to choose a rate was taken, if any; UsageError for several, or where there is no choice."""
+        named = [name for name, value in wanted.items() if value is not None]
+        if len(named) > 1:
+            raise UsageError(f"{' and '.join(named)} contradict each other; give one of them")
+        if self.net.gain is None and named:
+            raise UsageError(f"{self.name} has one rate only; {named[0]} cannot be chosen")
+        quality = wanted["quality"]
+        if quality is not None and not 0 <= quality <= 100:
+            raise UsageError(f"quality={quality}: 0 to 100 is possible")
+        return named[0] if named else None
 
     def _prepare(
         self,
