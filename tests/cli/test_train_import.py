@@ -76,3 +76,28 @@ def test_a_bad_checkpoint_leaves_nothing_behind(regio: Regio, tmp_path: Path) ->
     assert [path.name for path in tmp_path.iterdir()] == ["a.pth"]
     assert regio("import-weights", "segpic", "none.pth", "a.safetensors").code == 1
     assert regio("import-weights", "segpic", "a.pth", "none/a.safetensors").code == 2
+
+
+@pytest.mark.parametrize(("family", "options", "expected"), [("mcm", [], 144), ("mcm", ["--visible-tokens", "64"], 64)])
+def test_mcm_is_told_how_many_patches_it_sends(
+    regio: Regio, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, family: str, options: list[str], expected: int
+) -> None:
+    calls: list[int] = []
+    module(
+        monkeypatch,
+        "regio.interop",
+        read_checkpoint=lambda path: {},
+        mcm_from_official=lambda tensors, visible_tokens: calls.append(visible_tokens),
+    )
+    module(monkeypatch, "regio.weights.store", save=lambda net, path, name: Path(path).write_bytes(b""))
+    assert regio("import-weights", family, "a.pth", str(tmp_path / "b.safetensors"), *options).code == 0
+    assert calls == [expected]
+
+
+def test_an_autoencoder_is_imported_by_its_own_layout(
+    regio: Regio, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    module(monkeypatch, "regio.interop", read_checkpoint=lambda path: {}, mae_from_official=lambda tensors: b"net")
+    module(monkeypatch, "regio.weights.store", save=lambda net, path, name: Path(path).write_bytes(net))
+    assert regio("import-weights", "mae", "a.pth", str(tmp_path / "b.safetensors")).code == 0
+    assert (tmp_path / "b.safetensors").read_bytes() == b"net"
