@@ -57,7 +57,7 @@ class ResidualTransform:
 
     channels: int = 192
     attention_units: int = 3
-    pixel_bytes: ClassVar[int] = 1900
+    pixel_bytes: ClassVar[int] = 800
 
     def halo(self) -> int:
         """How many latents away something can lie that changes a pixel, or a pixel that changes a latent."""

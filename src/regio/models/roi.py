@@ -33,7 +33,7 @@ from regio.nn.regional import GridRegions, Regions
 
 STREAMS = ("z", "y")  # in the order in which a file holds them
 PILOT = 16.0  # what the pilot channel holds outside of regions: emphasis is read in sixteenths
-_PIXEL_BYTES = 420  # of a window, for models on patches; measured
+_PIXEL_BYTES = 300  # of a window, for models on patches; measured
 
 
 @dataclass(frozen=True, kw_only=True)
