@@ -49,8 +49,9 @@ def evaluate(
         Path | None, typer.Option(help="regions of interest: JSON of boxes, or folder of masks; adds their PSNR")
     ] = None,
     roi_strength: Annotated[
-        float, typer.Option(min=0.1, max=100, help="of MODEL+roi: points of quality between region and rest")
-    ] = 20,
+        float | None,
+        typer.Option(min=0.1, max=100, help="of MODEL+roi: points of quality between region and rest; default: 20"),
+    ] = None,
     segmenter: Annotated[
         str | None, typer.Option(help="adds the agreement of its labels: file.onnx or module:function")
     ] = None,

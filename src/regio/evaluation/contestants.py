@@ -145,7 +145,6 @@ class Lineup(NamedTuple):
 
 
 ROI = "+roi"
-STRENGTH = 20.0  # points of quality between a region and the rest
 OPPONENTS_BY_DEFAULT = ("jpeg", "webp", "jpeg2000", "avif")
 
 
@@ -158,9 +157,9 @@ def names_in(text: str | None) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def line_up(names: Sequence[str], *, device: str = "auto", strength: float = STRENGTH) -> Lineup:
+def line_up(names: Sequence[str], *, device: str = "auto", strength: float | None = None) -> Lineup:
     """Contestants by name: an opponent's, a bundled codec's, or the path of weights; of the latter two, with "+roi" as
-    well: then the codec favours marked regions with that strength.
+    well: then the codec favours marked regions with that strength (default: the codec's).
 
     An opponent whose library is not installed is skipped with the reason. A name that is neither an opponent nor
     weights raises what `regio.load` raises; an empty list or a name given twice, UsageError.
@@ -175,9 +174,11 @@ def line_up(names: Sequence[str], *, device: str = "auto", strength: float = STR
         opponent = OPPONENTS.get(name)
         if opponent is None:
             import regio
+            from regio.codec.roi import STRENGTH
 
             codec = regio.load(name.removesuffix(ROI), device=device)
-            contestants.append(OwnCodec(codec, strength=strength if name.endswith(ROI) else None))
+            chosen = STRENGTH if strength is None else strength
+            contestants.append(OwnCodec(codec, strength=chosen if name.endswith(ROI) else None))
         elif reason := opponent.missing():
             skipped[name] = reason
         else:
