@@ -21,11 +21,15 @@ from torch import Tensor, nn
 
 import regio
 from regio.codec import Codec
-from regio.entropy import StreamReader, TableSet
+from regio.codec.roi import rates_of_tile
+from regio.entropy import Mixture, StreamReader, TableSet
+from regio.entropy.mixture import quantise
 from regio.entropy.tables import SCALE_MIN
 from regio.errors import CorruptFile
 from regio.format import RgoFile, parse, verify_check
 from regio.format.header import MAX_RATE
+from regio.models.roi import PRESETS as ROI_PRESETS
+from regio.models.roi import RoiCodec
 from regio.models.segpic import PRESETS, SegPIC
 from regio.nn.regional import GridRegions
 from regio.weights import store
@@ -115,6 +119,13 @@ class Recorder(StreamReader):
         self.symbols.append(torch.round(decoded[0] - mean[0]).flatten().int().cpu())
         return decoded
 
+    def mixture(self, stream: str, values: Tensor | None, mean: Tensor, mixture: Mixture) -> Tensor:
+        """See Coder. What is kept of a mixture in the place of levels are its whole numbers."""
+        decoded = super().mixture(stream, values, mean, mixture)
+        self.levels.extend(whole_numbers(mixture))
+        self.symbols.append(torch.round(decoded[0] - mean[0]).flatten().int().cpu())
+        return decoded
+
 
 class Replay(Recorder):
     """Reads the factorised streams, and takes the symbols of the Gaussian ones from another process."""
@@ -129,21 +140,54 @@ class Replay(Recorder):
         self.levels.append(level[0].double().cpu().flatten())
         return part.view(1, *mean.shape[1:]).to(mean) + mean
 
+    def mixture(self, stream: str, values: Tensor | None, mean: Tensor, mixture: Mixture) -> Tensor:
+        """See Coder."""
+        part, self.left = self.left[: mean[0].numel()], self.left[mean[0].numel() :]
+        self.levels.extend(whole_numbers(mixture))
+        return part.view(1, *mean.shape[1:]).to(mean) + mean
+
+
+def whole_numbers(mixture: Mixture) -> list[Tensor]:
+    """What a mixture is coded by, of the first picture; must be equal everywhere."""
+    return [part[0].flatten().double().cpu() for part in quantise(mixture)]
+
 
 @torch.inference_mode()
+def size_of(net: Any, file: RgoFile) -> tuple[int, int]:
+    """(h,w) of the latents of a file without tiles."""
+    height, width = (-(-side // net.multiple) * net.multiple for side in (file.header.height, file.header.width))
+    return height // net.stride, width // net.stride
+
+
+def streams_of(net: Any, file: RgoFile) -> bytes:
+    """The payload of a file without tiles, but for its rate map."""
+    return rates_of_tile(net, file, 0, file.spans[0], size_of(net, file))[1]
+
+
 def walk(net: Any, file: RgoFile, reader: StreamReader, batch: int = 1) -> None:
     """Decode the latents of a file by any reader, as a codec does."""
-    like = next(net.parameters())
-    size = tuple(
-        -(-side // net.multiple) * net.multiple // net.stride for side in (file.header.height, file.header.width)
-    )
+    like, size = next(net.parameters()), size_of(net, file)
+    rates, _ = rates_of_tile(net, file, 0, file.spans[0], size)
     rate = None if net.gain is None else like.new_tensor([file.header.rate / MAX_RATE]).expand(batch)
+    if rates is not None:
+        rate = rates.tensor(file.header.rate, like).expand(batch, -1, -1, -1)
+        for one in reader.readers:
+            one.log(rates.levels)
     net.code(None, reader, GridRegions(file.header.grid), rate, size)
 
 
 def random_weights(preset: str, folder: Path) -> Path:
-    """Untrained weights whose scales, if floating-point, reach over most tables and depend on what they see."""
+    """Untrained weights whose scales, if floating-point, reach over most tables and depend on what they see.
+
+    preset: of the SegPIC family, or `roi:` and one of the ROI codec's, whose context then says something.
+    """
     torch.manual_seed(0)
+    path = folder / f"random-{preset.replace(':', '-')}.safetensors"
+    if preset.startswith("roi:"):
+        roi = RoiCodec(ROI_PRESETS[preset.removeprefix("roi:")]).eval().requires_grad_(False)
+        roi.mixture.net.last.weight.normal_(std=0.3)
+        store.save(roi, path)
+        return path
     net = SegPIC(PRESETS[preset]).eval().requires_grad_(False)
     if net.config.exact_scales is None:
         ends = [net.h_scale[-1]] if net.context is None else [scales[-1] for scales in net.context.scales]
@@ -151,7 +195,6 @@ def random_weights(preset: str, folder: Path) -> Path:
             assert isinstance(last, nn.Conv2d)
             last.weight.mul_(5)
             last.bias.copy_(SCALE_MIN * torch.exp(torch.rand(len(last.bias)) * math.log(40)))
-    path = folder / f"random-{preset}.safetensors"
     store.save(net, path)
     return path
 
@@ -199,7 +242,8 @@ def decode(codec: Codec, net: Any, sample: Sample, folder: Path, environment: st
     """One file: are its symbols right here, is it noticed if not, would a codec recover, how far do levels drift?"""
     data = (folder / f"{sample.name}.rgo").read_bytes()
     file, expected = parse(data), np.load(folder / f"{sample.name}.npz")
-    reader = Recorder(codec.tables, [file.payload] * batch, noise)
+    streams = streams_of(net, file)
+    reader = Recorder(codec.tables, [streams] * batch, noise)
     noticed = False
     try:
         walk(net, file, reader, batch)
@@ -208,7 +252,7 @@ def decode(codec: Codec, net: Any, sample: Sample, folder: Path, environment: st
         noticed = True
     found = torch.cat(reader.symbols).numpy() if reader.symbols else np.empty(0)
     agrees = not noticed and np.array_equal(found, expected["symbols"])
-    replay = Replay(codec.tables, [file.payload], torch.from_numpy(expected["symbols"]))
+    replay = Replay(codec.tables, [streams], torch.from_numpy(expected["symbols"]))
     walk(net, file, replay)
     drift = np.abs(torch.cat(replay.levels).numpy() - expected["levels"])
     drift = drift[(expected["levels"] > 0) & (expected["levels"] < 63)]  # elsewhere there is no boundary

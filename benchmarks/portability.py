@@ -9,6 +9,8 @@ the second attempt that a codec makes, and compares the symbols. For models whos
 walks the latents with the symbols given, and measures how far its levels drift from those of the writing process,
 beside the guard width. `--random` makes untrained weights of a preset whose scales reach over most tables.
 
+Models with rates write each picture twice, the second time with a region of interest in its middle.
+
 Printed: one table of models and environments; a histogram of the drift; what the guard lists cost. Some environments
 are to fail: noise or arithmetic far beyond the guard width, which the checksum must notice.
 
@@ -31,19 +33,21 @@ from typing import Any
 
 import numpy as np
 import torch
-from environments import DECADES, ENVIRONMENTS, Finding, Recorder, Sample, random_weights, walk
+from environments import DECADES, ENVIRONMENTS, Finding, Recorder, Sample, random_weights, streams_of, walk
 from torch import Tensor
 
 import regio
 from regio.codec import Codec
-from regio.entropy import FactorizedPrior, StreamWriter, TableSet
+from regio.entropy import FactorizedPrior, Mixture, StreamWriter, TableSet
 from regio.evaluation.columns import columns, figure
 from regio.evaluation.sweep import find_pictures
 from regio.format import parse, verify_check
 from regio.images import read_picture
 from regio.models.catalog import DEFAULT
+from regio.models.roi import PRESETS as ROI_PRESETS
 from regio.models.segpic import PRESETS
 
+RANDOM = (*PRESETS, *(f"roi:{name}" for name in ROI_PRESETS))
 MARGIN, COST = 10.0, 0.003  # guard width over the worst drift, at least; bytes of guard lists over all, at most
 
 
@@ -66,19 +70,29 @@ class Unguarded(Recorder):
         decoded = super().gaussian(stream, values, mean, level, guard)
         return self.writer.gaussian(stream, decoded, mean, level, 0.0)
 
+    def mixture(self, stream: str, values: Tensor | None, mean: Tensor, mixture: Mixture) -> Tensor:
+        """See Coder."""
+        decoded = super().mixture(stream, values, mean, mixture)
+        return self.writer.mixture(stream, decoded, mean, mixture)
 
-def write(codec: Codec, weights: str, picture: Any, quality: float, name: str, folder: Path) -> Sample:
-    """Encode one picture here, keep the file and what other processes are compared with."""
-    data = codec.encode(picture, quality=None if codec.net.gain is None else quality)
-    file, reader = parse(data), Unguarded(codec.tables, parse(data).payload)
+
+def write(codec: Codec, weights: str, picture: Any, quality: float, name: str, folder: Path, region: bool) -> Sample:
+    """Encode one picture here, keep the file and what other processes are compared with. region: its middle matters."""
+    roi = None
+    if region:
+        roi = (picture.shape[1] // 4, picture.shape[0] // 4, picture.shape[1] // 2, picture.shape[0] // 2)
+    data = codec.encode(picture, quality=None if codec.net.gain is None else quality, roi=roi)
+    file = parse(data)
+    streams = streams_of(codec.net, file)
+    reader = Unguarded(codec.tables, streams)
     walk(codec.net, file, reader)
     if not verify_check(data, reader.finish()[0]):
         raise SystemExit(f"{name}: the writing process cannot read its own file")
     (folder / f"{name}.rgo").write_bytes(data)
     levels, symbols = (torch.cat(parts).numpy() for parts in (reader.levels, reader.symbols))
     np.savez(folder / f"{name}.npz", levels=levels, symbols=symbols)
-    guard = 0.0 if codec.net.config.exact_scales else codec.net.config.guard
-    unguarded = len(data) - len(file.payload) + len(reader.writer.finish()[0].payload)
+    guard = 0.0 if getattr(codec.net.config, "exact_scales", True) else codec.net.config.guard
+    unguarded = len(data) - len(streams) + len(reader.writer.finish()[0].payload)
     return Sample(codec.name, weights, quality, name, guard, len(data), unguarded)
 
 
@@ -101,8 +115,9 @@ def prepare(options: argparse.Namespace, folder: Path) -> list[Sample]:
         for name, path in pictures:
             picture = read_picture(path).pixels[: options.crop, : options.crop]
             for quality in qualities:
-                samples.append(write(codec, one, picture, quality, str(len(samples)), folder))
-                talk(f"wrote {name} by {codec.name}: {samples[-1].bytes} bytes")
+                for region in (False, True) if codec.net.gain is not None else (False,):
+                    samples.append(write(codec, one, picture, quality, str(len(samples)), folder, region))
+                    talk(f"wrote {name} by {codec.name}: {samples[-1].bytes} bytes")
     (folder / "samples.json").write_text(json.dumps([asdict(sample) for sample in samples]))
     return samples
 
@@ -196,7 +211,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Decode in many environments what was encoded in one.")
     parser.add_argument("pictures", type=Path, nargs="?", help="folder of pictures")
     parser.add_argument("--codec", action="append", default=[], help="name or weights file; may be repeated")
-    parser.add_argument("--random", action="append", default=[], choices=PRESETS, help="untrained weights of a preset")
+    parser.add_argument("--random", action="append", default=[], choices=RANDOM, help="untrained weights of a preset")
     parser.add_argument("--qualities", default="10,50,90", help="of models with several rates (default %(default)s)")
     parser.add_argument("--limit", type=int, help="use the first so many pictures")
     parser.add_argument("--crop", type=int, help="use the top left corner of so many rows and columns")

@@ -29,7 +29,15 @@ def test_levels_by_whole_numbers_do_not_drift(pictures: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "everything holds" in done.stdout
     rows = [line.split() for line in done.stdout.splitlines() if line.startswith("random-toy")]
-    assert rows[0][-6:] == ["2", "0", "0", "0", "0", "–"]
+    assert rows[0][-6:] == ["4", "0", "0", "0", "0", "–"]  # of two pictures, with a region and without
+
+
+def test_mixtures_are_the_same_whole_numbers_everywhere_whatever_the_context(pictures: Path) -> None:
+    presets = [word for name in ("toy", "toy-autoregressive") for word in ("--random", f"roi:{name}")]
+    done = run("portability.py", pictures, *presets, "--limit", 1, "--qualities", 50, "--environments", "plain loops")
+    assert done.returncode == 0, done.stderr
+    rows = [line.split() for line in done.stdout.splitlines() if line.startswith("random-roi")]
+    assert [row[-6:] for row in rows[:2]] == [["2", "0", "0", "0", "0", "–"]] * 2  # with a region and without
 
 
 def test_levels_in_floating_point_stay_within_the_guard_and_far_outside_are_noticed(pictures: Path) -> None:

@@ -352,4 +352,6 @@ PRESETS = {
     "roi-autoregressive": replace(PAPER, context="autoregressive"),
     "roi-xs": XS,
     "toy": TOY,
+    "toy-none": replace(TOY, context="none"),
+    "toy-autoregressive": replace(TOY, context="autoregressive"),
 }
