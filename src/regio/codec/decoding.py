@@ -14,12 +14,11 @@ from torch import Tensor
 from regio.codec.devices import exact_arithmetic
 from regio.codec.layout import Box, Layout, layout_of
 from regio.codec.pixels import to_pixels, unpack_alpha
-from regio.codec.roi import TileRates
+from regio.codec.roi import TileRates, rates_of_tile
 from regio.codec.windows import Tile, synthesise
 from regio.entropy import StreamReader
-from regio.entropy.rate_maps import read_levels
 from regio.errors import CorruptFile, LimitExceeded, UnsupportedFile
-from regio.format import Kind, Ladder, RgoFile, verify_check
+from regio.format import Kind, RgoFile, verify_check
 from regio.format.header import MAX_RATE
 from regio.images import Picture
 from regio.nn.regional import GridRegions
@@ -127,17 +126,7 @@ class Decoding:
 
     def _rates(self, k: int) -> tuple[TileRates | None, bytes]:
         """The rate map of tile k, None where rates do not vary, and its streams."""
-        rate_map, streams = self.file.tile(k, self.spans[k])
-        if not self.file.header.varies:
-            return None, streams
-        net, tile = self.codec.net, self.layout.tile(k)
-        if net.gain is None or hasattr(net, "emphasise"):
-            raise CorruptFile(f"the file has a rate map, for which {self.codec.name} has no use")
-        scale = net.multiple // net.stride
-        size = tile.rows.length // scale, tile.columns.length // scale
-        if rate_map is None:
-            return TileRates(Ladder(span=1, levels=2), np.zeros(size, np.int32)), streams
-        return TileRates(rate_map.ladder, read_levels(rate_map.coded, rate_map.ladder.levels, size)), streams
+        return rates_of_tile(self.codec.net, self.file, k, self.spans[k], self.layout.tile(k).size)
 
     def _rate(self, net: Any, rates: TileRates | None) -> Tensor | None:
         if net.gain is None:

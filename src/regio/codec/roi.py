@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from regio.codec.layout import Box, Layout
-from regio.entropy.rate_maps import write_levels
-from regio.errors import UsageError
-from regio.format import NO_MAP, Ladder, RateMap, rate_step
+from regio.entropy.rate_maps import read_levels, write_levels
+from regio.errors import CorruptFile, UsageError
+from regio.format import NO_MAP, Ladder, RateMap, RgoFile, rate_step
 from regio.format.header import MAX_RATE, RATE_STEPS
 from regio.regions import Importance, pool, upper_half
 
@@ -153,6 +153,25 @@ class TileRates:
         """(1,1,rows,columns) in [0,1]; rest: the rate step of the header; like: for device and type."""
         steps = np.array([self.ladder.step(rest, k) for k in range(self.ladder.levels)])[self.levels]
         return like.new_tensor(steps / MAX_RATE)[None, None]
+
+
+def rates_of_tile(
+    net: Any, file: RgoFile, k: int, span: slice, size: tuple[int, int]
+) -> tuple[TileRates | None, bytes]:
+    """The rate map of tile k of a file, None where rates do not vary, and its streams; CorruptFile.
+
+    span: its part of the payload; size: (h,w) of its latents.
+    """
+    rate_map, streams = file.tile(k, span)
+    if not file.header.varies:
+        return None, streams
+    if net.gain is None or hasattr(net, "emphasise"):
+        raise CorruptFile("the file has a rate map, for which its model has no use")
+    scale = net.multiple // net.stride
+    positions = size[0] // scale, size[1] // scale
+    if rate_map is None:
+        return TileRates(Ladder(span=1, levels=2), np.zeros(positions, np.int32)), streams
+    return TileRates(rate_map.ladder, read_levels(rate_map.coded, rate_map.ladder.levels, positions)), streams
 
 
 def alpha_of(strength: float) -> float:
