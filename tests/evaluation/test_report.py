@@ -7,6 +7,7 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -103,6 +104,13 @@ def test_the_plot_is_a_png_and_the_same_svg_each_time(tmp_path: Path) -> None:
     plot([curve], tmp_path / "rd.psnr", references=[Curve.through("vtm", [0.1, 3], [31, 45])], title="T")
     assert svg.read_bytes() == first
     plot([], tmp_path / "empty", metric="ms_ssim")
+    crowd = [Curve.through(f"curve {n}", [0.1, 0.5], [30 + n / 10, 35]) for n in range(40)]
+    with Image.open(plot([curve], tmp_path / "many", references=crowd)[0]) as image:
+        assert image.width > 1400  # the legend stands beside the axes,
+        assert image.height > 900  # which are as high as it is
+        grey = np.asarray(image.convert("L"))
+        assert (grey[:, 500] < 250).sum() > 20  # and the axes reach over the middle, top to bottom
+        assert (grey[: image.height // 5, 100:900] < 200).any()
 
 
 def test_a_report_holds_curves_rates_plots_and_problems(tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ def evaluate(
             scenes=scenes,
             skipped=lineup.skipped,
         )
-        print_report(report, lineup, output, as_json)
+        print_report(report, lineup, output, anchor, as_json)
 
 
 def judges_for(
@@ -183,7 +183,7 @@ def add_fid(lineup: Lineup, outcome: Outcome, pictures: dict[str, Path], output:
     print_result(columns(header, rows) + "\n")
 
 
-def print_report(report: Report, lineup: Lineup, output: Path, as_json: bool) -> None:
+def print_report(report: Report, lineup: Lineup, output: Path, anchor: str | None, as_json: bool) -> None:
     """The figures on standard output; where the page lies, on standard error."""
     import json
 
@@ -196,8 +196,9 @@ def print_report(report: Report, lineup: Lineup, output: Path, as_json: bool) ->
         means = [curve.as_dict() for curve in report.curves]
         return print_result(json.dumps({"curves": means, "bd_rates": entries, "skipped": lineup.skipped}))
     print_result(means_table(report.curves))
-    if report.bd_rates:
-        print_result("\n" + markdown(report.bd_rates).rstrip())
+    shown = [entry for entry in report.bd_rates if anchor in (None, entry.anchor)]  # the files have them all
+    if shown:
+        print_result("\n" + markdown(shown).rstrip())
     return say(f"the whole report: {output / 'index.html'}")
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from regio.evaluation.bd_rate import AXES, Curve, Metric
 
 MARKERS = "osD^vPX*<>"
+FITS_INSIDE = 12  # curves in a legend within the axes
 
 
 def plot(
@@ -21,7 +22,9 @@ def plot(
     from matplotlib.figure import Figure  # without pyplot: no window, no global state
 
     colours = matplotlib.color_sequences["tab10"]
-    figure = Figure(figsize=(8, 5.5), layout="constrained")
+    many = len(curves) + len(references) > FITS_INSIDE
+    height = max(5.5, 0.19 * (len(curves) + len(references))) if many else 5.5
+    figure = Figure(figsize=(11 if many else 8, height), layout="constrained")
     axes = figure.add_subplot()
     for number, curve in enumerate([*curves, *references]):
         dashed = number >= len(curves)
@@ -45,7 +48,9 @@ def plot(
     axes.set_ylabel(AXES[metric])
     axes.set_title(title)
     axes.grid(alpha=0.3)
-    if curves or references:
+    if many:  # beside the axes, or it would cover them
+        figure.legend(fontsize="x-small", loc="outside right upper")
+    elif curves or references:
         axes.legend(fontsize="small", loc="lower right")
     stem.parent.mkdir(parents=True, exist_ok=True)
     png, svg = (stem.with_name(f"{stem.name}.{suffix}") for suffix in ("png", "svg"))
