@@ -96,6 +96,7 @@ class MCMStep(TrainingStep):
             "cost": cost.mean().detach(),
             "bpp": bpp.mean().detach(),
             "psnr": decibels(mse),
+            "distortion": distortion.mean().detach(),
         }
 
     def _compare(self, x: Tensor, x_hat: Tensor) -> Tensor:
