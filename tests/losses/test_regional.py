@@ -58,3 +58,14 @@ def test_the_background_is_judged_by_structure_and_by_a_network() -> None:
     total, distance = both(x, blurred)
     torch.testing.assert_close(total, structure + 0.5 * distance)
     assert structure.min() > 0.5
+
+
+def test_the_network_may_look_at_a_part() -> None:
+    class Seen(nn.Module):
+        def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+            assert x.shape == y.shape == (1, 3, 16, 16)
+            return x.mean(dim=(1, 2, 3))
+
+    torch.manual_seed(0)
+    x, judged = dice(1, 3, 32, 48), BackgroundDistortion(Seen(), 1.0, look=16)
+    assert len({float(judged(x, x)[1]) for _ in range(8)}) > 1

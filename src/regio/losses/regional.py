@@ -36,13 +36,23 @@ def roi_distortion(x: Tensor, x_hat: Tensor, mask: Tensor) -> Tensor:
 class BackgroundDistortion(nn.Module):
     """d_BG, Eq. 4: 1 - SSIM + lambda_p * LPIPS, of whole pictures, as printed."""
 
-    def __init__(self, perceptual: nn.Module | None, share: float = 0.5) -> None:
-        """perceptual: LPIPS, (x, x_hat) -> (B,), or None to leave it out; share: lambda_p."""
+    def __init__(self, perceptual: nn.Module | None, share: float = 0.5, look: int = 0) -> None:
+        """perceptual: LPIPS, (x, x_hat) -> (B,), or None to leave it out; share: lambda_p.
+
+        look: side of the part of the pictures, anywhere in them, that LPIPS is taken of; 0: all of them.
+        """
         super().__init__()
-        self.perceptual, self.share = perceptual, share
+        self.perceptual, self.share, self.look = perceptual, share, look
 
     def forward(self, x: Tensor, x_hat: Tensor) -> tuple[Tensor, Tensor]:
         """Pictures (B,3,H,W) in [0,1] -> d_BG (B,) and the LPIPS in it (B,), zero where it is left out."""
         structure = 1 - ssim(x, x_hat, data_range=1.0, size_average=False)
-        distance = torch.zeros_like(structure) if self.perceptual is None else self.perceptual(x, x_hat)
+        if self.perceptual is None:
+            return structure, torch.zeros_like(structure)
+        look = self.look or max(x.shape[2:])
+        top, left = (
+            int(place * max(side - look + 1, 1)) for place, side in zip(torch.rand(2), x.shape[2:], strict=True)
+        )
+        part = (..., slice(top, top + look), slice(left, left + look))
+        distance = self.perceptual(x[part], x_hat[part])
         return structure + self.share * distance, distance

@@ -107,7 +107,8 @@ class Phase:
         "squeeze",
     )
     look: int = setting(
-        "`perceptual`: side of the part of a crop, anywhere in it, whose features are compared; 0: all of it", 0
+        "`perceptual` and `roi`: side of the part of a crop, anywhere in it, whose features are compared; 0: all of it",
+        0,
     )
     masked: float = setting("`masked`: share of the patches that are hidden, at random", 0.75)
     roi: RoiTerms = field(default_factory=RoiTerms, metadata={"doc": "`roi`: a table of its own, below"})

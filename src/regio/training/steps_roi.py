@@ -50,7 +50,7 @@ class RoiStep(TrainingStep):
         if regional:
             network = Lpips("squeeze", weights=self.folder) if phase.roi.perceptual else None
             device = next(self.net.parameters()).device
-            self.background = BackgroundDistortion(network, phase.roi.perceptual).to(device)
+            self.background = BackgroundDistortion(network, phase.roi.perceptual, phase.look).to(device)
 
     def forward(self, drawn: Drawn) -> dict[str, Tensor]:
         """See TrainingStep."""
