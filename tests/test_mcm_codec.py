@@ -14,11 +14,15 @@ from toy_codec import codec_of, picture
 
 import regio
 from regio.codec import Codec, api, layout
+from regio.codec.decoding import Decoding
 from regio.codec.kept import Order
 from regio.codec.layout import layout_of
-from regio.errors import CorruptFile, RegioError
+from regio.entropy import StreamReader, StreamWriter
+from regio.errors import CorruptFile, RegioError, UnsupportedFile, UsageError
+from regio.format import CustomWeights, RgoFile, pack, parse
 from regio.format.header import MAX_RATE
-from regio.models.mcm import MCM, TOY, MCMConfig
+from regio.models.mcm import MCM, PRESETS, TOY, MCMConfig
+from regio.models.mcm_transforms import GlobalViT
 
 
 def net_of(config: MCMConfig = TOY) -> MCM:
@@ -49,9 +53,6 @@ def tiling(log2_side: int, block: int = 128) -> Iterator[None]:
 
 def kept_of(data: bytes) -> NDArray[np.bool_]:
     """The kept set of a whole file, tile by tile."""
-    from regio.codec.decoding import Decoding
-    from regio.format import parse
-
     decoding = Decoding(codec(), parse(data), data)
     plan = decoding.layout
     grid = np.zeros((plan.rows.length, plan.columns.length), bool)
@@ -196,14 +197,10 @@ def test_the_order_of_patches_does_not_depend_on_the_tiles() -> None:
 
 
 def test_a_count_beyond_the_grid_is_corrupt() -> None:
-    from regio.entropy import StreamWriter
-
     writer = StreamWriter(codec().tables)
     writer.writers[0].number(1, 1)
     writer.writers[0].number(200, 8)
     net = codec().net
-    from regio.entropy import StreamReader
-
     reader = StreamReader(codec().tables, [writer.finish()[0].payload])
     with pytest.raises(CorruptFile, match="200 of 128 patches"):
         net.code(None, reader, None, torch.tensor([0.5]), (8, 16))
@@ -213,3 +210,46 @@ def test_rates_of_a_file_reach_the_model_as_they_were() -> None:
     assert MAX_RATE == 4000
     net = MCM(replace(TOY, kept=(100, 1000)))
     assert [net.budget(torch.tensor([s / MAX_RATE]), 1000) for s in (0, 1000, 4000)] == [100, 325, 1000]
+
+
+@lru_cache(maxsize=1)
+def papers() -> Codec:
+    """The paper's model, made small: 128x128 pixels, one rate, scales in floating point, tokens packed."""
+    small = GlobalViT(width=16, depth=1, heads=2, decoder_width=8, decoder_depth=1, decoder_heads=2, grid=8)
+    config = replace(
+        PRESETS["mcm"],
+        vision=small,
+        analysis=(14, 12),
+        synthesis=(14, 16),
+        hyper_down=((12, 1), (10, 2), (8, 2)),
+        hyper_up=((10, 2), (12, 2)),
+        slices=3,
+        support=2,
+        context=(8,),
+    )
+    return codec_of(net_of(config), "paper-toy")
+
+
+@pytest.mark.parametrize("size", [(1, 1), (100, 90), (128, 128)])
+def test_the_papers_model_codes_pictures_up_to_its_size(size: tuple[int, int]) -> None:
+    data = papers().encode(picture(*size))
+    assert papers().decode(data).size == size[::-1]
+    papers().verify(data)
+
+
+def test_larger_pictures_are_refused_by_the_papers_model_in_one_line() -> None:
+    with pytest.raises(UsageError, match="up to 128 x 128 pixels, not of 130 x 20"):
+        papers().encode(picture(20, 130))
+    with pytest.raises(UsageError, match="one rate only"):
+        papers().encode(picture(20, 20), quality=50)
+    large = codec().encode(picture(20, 130))
+    renamed = replace_weights(large, papers())
+    with pytest.raises(UnsupportedFile, match="up to 128 x 128"):
+        papers().decode(renamed)
+
+
+def replace_weights(data: bytes, other: Codec) -> bytes:
+    """A file that claims to be of other weights; its check is that of nothing."""
+    file = parse(data)
+    header = replace(file.header, fingerprint=other.weights.fingerprint[:2])
+    return pack(RgoFile(header, (CustomWeights(other.weights.fingerprint, other.name).chunk(),), file.payload), 0)

@@ -175,7 +175,10 @@ class Codec:
         least = math.inf
         for keep in (True, False) if searches else (False,):
             for side in sides:
-                layout = layout_of(self.net, picture.width, picture.height, side)
+                try:
+                    layout = layout_of(self.net, picture.width, picture.height, side)
+                except ValueError as error:
+                    raise UsageError(f"{self.name}: {error}") from error
                 cost = encoding_cost(self.net, layout, keep, synthesises)
                 if cost <= budget.free:
                     return layout, keep

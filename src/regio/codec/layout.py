@@ -257,8 +257,11 @@ class Layout:
 def layout_of(net: Any, width: int, height: int, log2_side: int | None) -> Layout:
     """Cut up a picture of width x height pixels for a model; log2_side None: in one piece.
 
-    Raises ValueError for tiles whose side is no multiple of what the model needs.
+    Raises ValueError for tiles whose side is no multiple of what the model needs, and for a picture too large for it.
     """
+    largest = getattr(net, "largest", None)
+    if largest is not None and max(width, height) > largest:
+        raise ValueError(f"the model takes pictures of up to {largest} x {largest} pixels, not of {width} x {height}")
     tile = None if log2_side is None else 1 << log2_side
     if tile is not None and tile % net.multiple:
         raise ValueError(f"tiles of {tile} pixels do not fit a model that needs multiples of {net.multiple}")

@@ -157,8 +157,10 @@ class MCM(nn.Module):
         self.gain = GainUnit(_first_gains(config)) if config.rate_points else None
         self.hyper_stride = math.prod(stride for _, stride in config.hyper_down)
         self.halo = config.vision.halo
+        self.largest: int | None = None  # pixels a side of a picture; None: any
         if isinstance(config.vision, GlobalViT):
             self.multiple, self.align = config.vision.grid * PATCH, config.vision.grid
+            self.largest = self.multiple
         else:  # windows of a large picture start where those of attention do, or borders would be seen
             self.multiple, self.align = self.stride * self.hyper_stride, config.vision.window
         self.h_a = hyper_stack(latent, config.hyper_down, down=True)
