@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regio.codec.search import first_step
+from regio.codec.search import first_step, largest_within
 from regio.format.header import MAX_RATE
 
 CURVES: dict[str, Callable[[int], float]] = {
@@ -55,3 +55,31 @@ def test_beyond_the_highest_value_it_is_the_highest_step() -> None:
 def test_steps_may_begin_below_zero() -> None:
     assert first_step(lambda step: step, -300.5, -800, MAX_RATE) == -300
     assert first_step(lambda step: step, -900, -800, MAX_RATE) == -800
+
+
+class Sized:
+    """A picture whose files have the sizes of a curve; says which were made."""
+
+    pixels, steps = 1000, (-800, MAX_RATE)
+
+    def __init__(self) -> None:
+        self.made: list[int] = []
+
+    def bytes_at(self, step: int) -> int:
+        self.made.append(step)
+        return 10_000 + 3 * step
+
+    def at(self, step: int) -> bytes:
+        return str(step).encode()
+
+    def psnr(self, step: int) -> float:
+        raise AssertionError("nobody asked")
+
+
+@pytest.mark.parametrize("between", [None, (0, 1000), (500, 501), (700, 5000), (-5000, 2), (900, 1000)])
+def test_a_guess_saves_tries_and_changes_nothing(between: tuple[int, int] | None) -> None:
+    job = Sized()
+    assert largest_within(job, 10_000 + 3 * 500 + 1, between) == b"500"
+    if between == (0, 1000):
+        assert min(job.made) >= 0
+        assert max(job.made) <= 1000

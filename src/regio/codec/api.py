@@ -89,7 +89,8 @@ class Codec:
         if plan is not None and region is not None and (emphasis := Emphasis.of(region, job.layout, self.net)):
             job = replace(job, plan=plan, emphasis=emphasis)
             if named in (None, "quality") and background is None:
-                return largest_within(job, job.without_roi().bytes_at(step))
+                plain = job.without_roi().bytes_at(step)
+                return largest_within(job, plain, between=(step + job.steps[0], step))
         if target_bpp is not None:
             return nearest_size(job, target_bpp * job.pixels / 8)
         if max_bytes is not None:

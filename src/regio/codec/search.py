@@ -40,9 +40,16 @@ def nearest_size(job: Rated, wanted: float) -> bytes:
     return job.at(min((max(above - 1, least), above), key=lambda step: abs(job.bytes_at(step) - wanted)))
 
 
-def largest_within(job: Rated, limit: int) -> bytes:
-    """The file of the highest rate step that takes at most `limit` bytes; UsageError where none does."""
+def largest_within(job: Rated, limit: int, between: tuple[int, int] | None = None) -> bytes:
+    """The file of the highest rate step that takes at most `limit` bytes; UsageError where none does.
+
+    between: the steps that it probably lies between, which saves files at the ends of the range.
+    """
     least, most = job.steps
+    if between is not None:
+        low, high = max(between[0], least), min(between[1], most)
+        least = low if job.bytes_at(low) <= limit else least
+        most = high if job.bytes_at(high) > limit else most
     if job.bytes_at(least) > limit:
         raise UsageError(
             f"{limit} bytes are too few: the smallest file of this picture takes {job.bytes_at(least)} (try strip)"
