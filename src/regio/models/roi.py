@@ -27,7 +27,7 @@ from regio.models.segpic import Decoded, Latents, Reconstruction, hyper_stack
 from regio.models.two_pass import HyperContext
 from regio.nn.attention import ChannelSpatialAttention, SpatialGate
 from regio.nn.fixed_point import FixedPointNet
-from regio.nn.gain import GainUnit, RateTable, rate_step
+from regio.nn.gain import GainUnit, RateTable, rate_step, repeat_to
 from regio.nn.patch import BottleneckUnit
 from regio.nn.regional import GridRegions, Regions
 
@@ -180,6 +180,8 @@ class RoiCodec(nn.Module):
         for net in (self.mean, self.residual):
             nn.init.zeros_(net[-1].weight)  # type: ignore[arg-type]
             nn.init.zeros_(net[-1].bias)  # type: ignore[arg-type]
+        if config.pilot:  # foretold, it costs nothing
+            nn.init.constant_(self.mean[-1].bias[-1:], PILOT)  # type: ignore[index]
         self.levels = FixedPointNet(hyper, config.level_widths, _first_levels(gains, self.signal.spread, config.pilot))
         self.mixture = MixtureCoder(
             latent, config.mixture_widths, config.components, config.context, config.context_kernel
@@ -254,13 +256,22 @@ class RoiCodec(nn.Module):
         estimating = isinstance(coder, RateEstimator)
         level = self.levels(symbols, rate) if estimating else self.levels.exact(symbols, rate_step(rate))
         side = self.h_mean(z_hat)
-        decoded = self.mixture(y, self.mean(side).float(), level, coder)
+        decoded = self._read(self.mixture(y, self.mean(side).float(), level, coder))
         refined = decoded + 0.5 * torch.tanh(self.residual(torch.cat([side, decoded], dim=1)))
         return Decoded(self._unscaled(refined, decoded, rate), None)
 
     def synthesise(self, decoded: Decoded, where: Regions, rate: Tensor) -> Tensor:
-        """Decoded latents -> pictures (B,3,H,W), not clamped."""
-        return self.signal.synthesise(decoded.y_hat, where, rate)
+        """Decoded latents -> pictures (B,3,H,W), not clamped.
+
+        Where a pilot told of emphasis, quantisation was finer, and the synthesis is told of the rate that goes with it.
+        """
+        y = decoded.y_hat
+        if self.config.pilot:
+            boost, (low, high) = y[:, -1:], self.config.log_gains
+            whole = rate.view(-1, 1, 1, 1) if rate.dim() == 1 else repeat_to(rate, (y.shape[2], y.shape[3]))
+            rate = (whole + boost / (high - low)).clamp(0, 1)
+            y = _with_last(y, torch.zeros_like(boost))
+        return self.signal.synthesise(y, where, rate)
 
     def priors(self) -> dict[str, FactorizedPrior]:
         """The factorised priors by the stream they code."""
@@ -283,12 +294,19 @@ class RoiCodec(nn.Module):
 
     def _seen(self, y: Tensor) -> Tensor:
         """What the hyper-analysis sees of y."""
+        y = self._read(y)
         return torch.cat([y, torch.log1p(y.abs())], dim=1) if self.config.hyper_magnitudes else y
 
     def _scaled(self, y: Tensor, rate: Tensor) -> Tensor:
         """Latents -> what is coded. The pilot is coded as it is: at every rate it must be read equally well."""
         scaled = self.gain.scale(y, rate)
-        return torch.cat([scaled[:, :-1], y[:, -1:]], dim=1) if self.config.pilot else scaled
+        return _with_last(scaled, y[:, -1:]) if self.config.pilot else scaled
+
+    def _read(self, y: Tensor) -> Tensor:
+        """The same with the pilot, where there is one, turned into what it means: log2 of the emphasis."""
+        if not self.config.pilot:
+            return y
+        return _with_last(y, torch.log2((y[:, -1:] / PILOT).clamp_min(1 / PILOT)))
 
     def _unscaled(self, refined: Tensor, decoded: Tensor, rate: Tensor) -> Tensor:
         """What was decoded -> latents; where there is a pilot, without the emphasis that it tells of.
@@ -298,9 +316,13 @@ class RoiCodec(nn.Module):
         y = self.gain.unscale(refined, rate)
         if not self.config.pilot:
             return y
-        pilot, protected = decoded[:, -1:], self.config.protected
-        factor = (pilot / PILOT).clamp_min(1 / PILOT)
-        return torch.cat([y[:, :protected], y[:, protected:-1] / factor, torch.zeros_like(pilot)], dim=1)
+        boost, protected = decoded[:, -1:], self.config.protected
+        return torch.cat([y[:, :protected], y[:, protected:-1] * torch.exp2(-boost), boost], dim=1)
+
+
+def _with_last(y: Tensor, last: Tensor) -> Tensor:
+    """y (B,C,h,w) with another last channel (B,1,h,w)."""
+    return torch.cat([y[:, :-1], last], dim=1)
 
 
 def _first_levels(gains: Tensor, spread: Tensor | None, pilot: bool) -> Tensor:
