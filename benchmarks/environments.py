@@ -28,6 +28,8 @@ from regio.entropy.tables import SCALE_MIN
 from regio.errors import CorruptFile
 from regio.format import RgoFile, parse, verify_check
 from regio.format.header import MAX_RATE
+from regio.models.mcm import MCM
+from regio.models.mcm import PRESETS as MCM_PRESETS
 from regio.models.roi import PRESETS as ROI_PRESETS
 from regio.models.roi import RoiCodec
 from regio.models.segpic import PRESETS, SegPIC
@@ -179,7 +181,8 @@ def walk(net: Any, file: RgoFile, reader: StreamReader, batch: int = 1) -> None:
 def random_weights(preset: str, folder: Path) -> Path:
     """Untrained weights whose scales, if floating-point, reach over most tables and depend on what they see.
 
-    preset: of the SegPIC family, or `roi:` and one of the ROI codec's, whose context then says something.
+    preset: of the SegPIC family, `mcm:` and one of MCM's, or `roi:` and one of the ROI codec's, whose context then says
+    something.
     """
     torch.manual_seed(0)
     path = folder / f"random-{preset.replace(':', '-')}.safetensors"
@@ -187,6 +190,10 @@ def random_weights(preset: str, folder: Path) -> Path:
         roi = RoiCodec(ROI_PRESETS[preset.removeprefix("roi:")]).eval().requires_grad_(False)
         roi.mixture.net.last.weight.normal_(std=0.3)
         store.save(roi, path)
+        return path
+    if preset.startswith("mcm:"):
+        mcm = MCM(MCM_PRESETS[preset.removeprefix("mcm:")]).eval().requires_grad_(False)
+        store.save(mcm, path)
         return path
     net = SegPIC(PRESETS[preset]).eval().requires_grad_(False)
     if net.config.exact_scales is None:

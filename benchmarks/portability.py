@@ -44,10 +44,11 @@ from regio.evaluation.sweep import find_pictures
 from regio.format import parse, verify_check
 from regio.images import read_picture
 from regio.models.catalog import DEFAULT
+from regio.models.mcm import PRESETS as MCM_PRESETS
 from regio.models.roi import PRESETS as ROI_PRESETS
 from regio.models.segpic import PRESETS
 
-RANDOM = (*PRESETS, *(f"roi:{name}" for name in ROI_PRESETS))
+RANDOM = (*PRESETS, *(f"roi:{name}" for name in ROI_PRESETS), *(f"mcm:{name}" for name in MCM_PRESETS))
 MARGIN, COST = 10.0, 0.003  # guard width over the worst drift, at least; bytes of guard lists over all, at most
 
 
@@ -69,6 +70,10 @@ class Unguarded(Recorder):
         """See Coder."""
         decoded = super().gaussian(stream, values, mean, level, guard)
         return self.writer.gaussian(stream, decoded, mean, level, 0.0)
+
+    def positions(self, stream: str, kept: Tensor | None, size: tuple[int, int], expected: int | None) -> Tensor:
+        """See Coder."""
+        return self.writer.positions(stream, super().positions(stream, kept, size, expected), size, expected)
 
     def mixture(self, stream: str, values: Tensor | None, mean: Tensor, mixture: Mixture) -> Tensor:
         """See Coder."""

@@ -411,8 +411,8 @@ TINY = MCMConfig(
     context_kernel=1,
     prior_start=2.0,
     rate_points=9,
-    log_gains=(-2.8, -0.4),
-    kept=(60, 250, 450, 700, 1000),
+    log_gains=(-3.0, -0.4),
+    kept=(60, 400, 800, 1000, 1000),
 )
 TOY = replace(
     TINY,
@@ -424,5 +424,6 @@ TOY = replace(
     exact_scales=ExactScales(widths=(8, 8)),
     slices=3,
     context=(8,),
+    kept=(60, 250, 450, 700, 1000),
 )
 PRESETS = {"mcm": MCM_B, "mcm-tiny": TINY, "toy": TOY}

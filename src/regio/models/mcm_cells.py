@@ -71,10 +71,10 @@ class CellCoder:
         taken = self.cells.taken(self.cells.size[0] // size[0])
         if bool(taken.all()):
             return self.coder.factorized(stream, values, prior, size, mask)
-        if len(taken) > 1:  # pictures with different cells side by side, as in training
+        if not bool((taken == taken[:1]).all()):  # pictures with different cells side by side, as in training
             decoded = self.coder.factorized(stream, values, prior, size, taken)
             return torch.where(taken[:, None], decoded, prior.medians())
-        cells = Cells(taken.flatten(1).nonzero()[:, 1][None], size)
+        cells = Cells(taken[0].flatten().nonzero()[:, 0].expand(len(taken), -1), size)
         inner = None if values is None else cells.collect(values)[:, :, None]
         decoded = self.coder.factorized(stream, inner, prior, (1, cells.index.shape[1]))[:, :, 0]
         medians = prior.medians()
