@@ -2,6 +2,9 @@
 
 import dataclasses
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -138,3 +141,18 @@ def test_what_cannot_be_followed_is_refused(toy: Toy, tmp_path: Path, maps: Path
     ):
         with pytest.raises(UsageError, match=message.replace("phase 1: phase 1", "phase 1")):
             read_recipe(toy({"roi": line}))
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not torch.distributed.is_available(), reason="this build of torch cannot do it")
+def test_two_processes_train_model_and_judge(toy: Toy, tmp_path: Path, maps: Path) -> None:
+    """The judge rests in the first stage, so what takes part changes from one to the next."""
+    recipe = toy(STAGE_1, STAGE_2, run=RUN, data={"importance": str(maps)})
+    start = ["torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "regio", "train"]
+    command = [sys.executable, "-m", *start, str(recipe), "-o", str(tmp_path / "run"), "--device", "cpu"]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = curve(tmp_path / "run")
+    assert [line["step"] for line in lines] == list(range(1, 8))
+    assert ["judge" in line["more"] for line in lines] == [False] * 3 + [True] * 4
