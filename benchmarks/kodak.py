@@ -1,7 +1,7 @@
 """Measure a codec of ours on a folder of pictures, from real files, and set it beside recorded curves of others.
 
     python benchmarks/kodak.py PICTURES --anchors FOLDER [--codec segpic-xs] [--qualities 0,10,...,100] [-o runs/kodak]
-        [--lpips WEIGHTS] [--page docs/results.md] [--readme README.md]
+        [--lpips WEIGHTS] [--marks BOXES] [--page docs/results.md] [--readme README.md]
 
 FOLDER holds result files in the field's shape ({"name", "results": {"bpp", "psnr-rgb", ...}}), subfolders included,
 measured on the same pictures. Printed and written (sweep.csv, estimates.csv, kodak.json, plots):
@@ -9,7 +9,8 @@ measured on the same pictures. Printed and written (sweep.csv, estimates.csv, ko
 - every file decodes, and is at most 1.005 x the estimated bytes + 16;
 - bytes rise with quality on every picture, and the rates that quality 0..100 covers;
 - PSNR at 0.15, 0.3 and 0.6 bpp beside each anchor's, read off the mean curves (PCHIP over the logarithm of the rate);
-- BD-rates in PSNR and MS-SSIM, and with the weights of SqueezeNet in LPIPS, against each anchor.
+- BD-rates in PSNR and MS-SSIM, and with the weights of SqueezeNet in LPIPS, against each anchor;
+- with marked regions, PSNR inside and outside of them, coded plainly and as regions of interest at equal bytes.
 
 Exit status 1 if a file failed, was too large, or the codec lies under JPEG at one of the three rates. Interrupted and
 started again it goes on.
@@ -33,11 +34,13 @@ import torch
 
 import regio
 from regio.codec import Codec
+from regio.codec.roi import STRENGTH
 from regio.errors import RegioError, UsageError
 from regio.evaluation.bd_rate import BDRate, Curve, Metric, bd_rate, find_curves
 from regio.evaluation.columns import columns, figure
 from regio.evaluation.contestants import OwnCodec
 from regio.evaluation.judging import Judges
+from regio.evaluation.marks import read_marks
 from regio.evaluation.means import MeanCurve, mean_curves, means_table, write_curves
 from regio.evaluation.plots import plot
 from regio.evaluation.sweep import Outcome, Row, find_pictures, sweep
@@ -48,6 +51,7 @@ from regio.models.catalog import DEFAULT
 
 SHORT: dict[Metric, str] = {"psnr": "PSNR", "ms_ssim": "MS-SSIM", "lpips_squeeze": "LPIPS"}
 RATES = (0.15, 0.3, 0.6)
+ROI_QUALITIES = (20.0, 40.0, 60.0)
 JPEG = "jpeg_420"
 OPPONENTS = (JPEG, "webp", "jpeg2000", "avif_444_s6", "avif_444_s4_psnr", "heic_444_slow_psnr")
 PUBLISHED = ("bpg_444_x265_ycbcr", "av1", "hm", "vtm", "segpic")
@@ -108,12 +112,28 @@ def main() -> int:
     drawn = [curve for curve in anchors if curve.name in DRAWN]
     plot([mean.curve("psnr")], options.output / "rd_psnr", references=drawn, title=f"{mean.pictures} pictures")
     tables = f"{means_table([mean])}\n\n{against_table(mean, against)}"
+    if options.marks:
+        tables += f"\n\n{regions_table(contestant.codec, pictures, options.marks, options.output / 'regions.csv')}"
     print(tables, end="\n\n")
     if options.page:
         options.page.write_text(page(mean, tables, outcome, estimates), encoding="utf-8")
     if options.readme:
         refresh(options.readme, readme_table(mean, against))
     return verdict(outcome, estimates, against, files=len(pictures) * len(options.qualities))
+
+
+def regions_table(codec: Codec, pictures: dict[str, Path], boxes: Path, table: Path) -> str:
+    """Marked pictures coded plainly and with their region as the region of interest, as lines of text."""
+    marks = read_marks(boxes)
+    marked = {name: path for name, path in pictures.items() if marks.identity(name)}
+    if not marked:
+        raise UsageError(f"{boxes}: marks none of the pictures")
+    both = [OwnCodec(codec, ROI_QUALITIES), OwnCodec(codec, ROI_QUALITIES, strength=STRENGTH)]
+    found = sweep(marked, both, table, judges=Judges(marks=marks), progress=talk)
+    for problem in found.problems:
+        print(f"failed: {problem.picture} by {problem.codec}: {problem.reason}", file=sys.stderr)
+    note = f"(+roi: the marked region at strength {STRENGTH:g}; ROI share: part of the latents' bits inside it)"
+    return f"{means_table(mean_curves(found.rows))}\n{note}"
 
 
 def estimate(codec: Codec, pictures: dict[str, Path], rows: Sequence[Row], table: Path) -> list[Estimate]:
@@ -326,6 +346,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("-o", "--output", type=Path, default=Path("runs/kodak"), help="default: runs/kodak")
     parser.add_argument("--lpips", type=Path, help="folder with LPIPS weights of SqueezeNet; default: no LPIPS")
+    parser.add_argument("--marks", type=Path, help="boxes or masks of regions of interest; default: no such table")
     parser.add_argument("--page", type=Path, help="also write the tables as a Markdown page")
     parser.add_argument("--readme", type=Path, help="also renew the table between the marks of this page")
     parser.add_argument("--device", default="cpu", help="default: cpu")

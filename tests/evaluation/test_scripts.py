@@ -76,22 +76,17 @@ def test_the_benchmark_checks_sizes_and_compares_with_recorded_curves(
     (tmp_path / "anchors" / "jpeg_420.json").write_text(json.dumps(anchor))
     readme = tmp_path / "README.md"
     readme.write_text("before\n<!-- results: written by benchmarks/kodak.py -->\nold\n<!-- end of results -->\nafter\n")
-    arguments = (
-        "--codec",
-        weights,
-        "--qualities",
-        "20,60,100",
-        "--threads",
-        torch.get_num_threads(),
-        "--readme",
-        readme,
-    )
+    marks = tmp_path / "marks.json"
+    marks.write_text(json.dumps({"1": {"face": [20, 20, 60, 60]}}))
+    arguments: tuple[Any, ...] = ("--codec", weights, "--qualities", "20,60,100", "--readme", readme)
+    arguments += ("--threads", torch.get_num_threads(), "--marks", marks)
     status = script(
         "benchmarks/kodak.py", tmp_path / "in", "--anchors", tmp_path / "anchors", *arguments, "-o", tmp_path / "out"
     )
     printed = capsys.readouterr().out
     assert status == 1  # random weights are no match for an anchor of 70 dB
     assert "ok     6 of 6 files made and decoded" in printed
+    assert [line.split()[0] for line in printed.splitlines() if line.startswith("toy+roi")] == 3 * ["toy+roi"]
     assert "ok     6 of 6 files ≤ 1.005 × estimate + 16 bytes" in printed
     assert "FAILED PSNR above JPEG" in printed
     summary = json.loads((tmp_path / "out" / "kodak.json").read_text())

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from regio.cli.app import build
-from regio.errors import RegioError, UsageError
+from regio.errors import MissingWeights, RegioError, UsageError
 from regio.evaluation.opponents import OPPONENTS
 from regio.evaluation.speed import Skipped, Speed, Task, bench, cut, in_a_process_of_its_own, measure, size_in, table
 
@@ -40,6 +40,8 @@ def test_what_cannot_be_measured_is_skipped_with_the_reason(monkeypatch: pytest.
     def here(task: Task) -> Speed:
         if task.codec == "webp":
             raise RegioError("no\nluck")
+        if task.codec == "wepb":
+            raise MissingWeights("no bundled weights are called 'wepb'")
         return measure(task)
 
     monkeypatch.setattr("regio.evaluation.speed.in_a_process_of_its_own", here)
@@ -48,6 +50,8 @@ def test_what_cannot_be_measured_is_skipped_with_the_reason(monkeypatch: pytest.
     assert isinstance(found[0], Speed)
     assert found[1] == Skipped("webp", "cpu", "64x48", "no luck")
     assert told == ["jpeg on cpu, 64x48", "webp on cpu, 64x48"]  # opponents know no other device
+    with pytest.raises(MissingWeights):
+        list(bench(["wepb"], sizes=[(64, 48)]))
     assert table([found[0]]).splitlines()[1].split()[:5] == ["jpeg", "cpu,", "1", "thread", "64x48"]
 
 

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from regio.errors import RegioError, UsageError
+from regio.errors import MissingWeights, RegioError, UsageError
 from regio.evaluation.columns import columns
 from regio.evaluation.contestants import Contestant, line_up
 from regio.evaluation.opponents import OPPONENTS
@@ -83,7 +83,10 @@ def bench(
     threads: int = 1,
     progress: Callable[[str], None] = lambda line: None,
 ) -> Iterator[Speed | Skipped]:
-    """Measure codec by codec; opponents once, on the CPU. sizes: (width, height); picture: what they are cut from."""
+    """Measure codec by codec; opponents once, on the CPU. sizes: (width, height); picture: what they are cut from.
+
+    Raises MissingWeights for a name that is neither an opponent nor weights; what else fails is yielded as skipped.
+    """
     for name in codecs:
         for device in devices if name not in OPPONENTS else ("cpu",):
             for width, height in sizes:
@@ -92,6 +95,8 @@ def bench(
                 task = Task(name, device, cut(picture, width, height), bpp, repeats, threads)
                 try:
                     yield in_a_process_of_its_own(task)
+                except MissingWeights:  # a name that is none is a mistake, not a codec to pass over
+                    raise
                 except (RegioError, OSError, ValueError, RuntimeError, MemoryError) as error:
                     yield Skipped(name, device, size, " ".join(str(error).split()) or type(error).__name__)
 
