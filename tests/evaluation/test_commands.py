@@ -89,6 +89,8 @@ def test_odd_pictures_do_not_stop_a_run_with_every_judge(folder: Path, tmp_path:
     problems = (tmp_path / "out/problems.csv").read_text()
     assert "broken.jpg" in problems
     assert "broken.jpg" in (tmp_path / "out/index.html").read_text()
+    early = CliRunner().invoke(app(), [*command[:8], "--anchor", "webp"])
+    assert "not among the codecs that take part: jpeg" in str(early.exception)
     wrong = CliRunner().invoke(app(), [*command[:5], "avif=3", *command[6:8]])
     assert isinstance(wrong.exception, UsageError)
 

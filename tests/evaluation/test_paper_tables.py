@@ -132,6 +132,8 @@ def test_the_mask_study_compares_grids_and_label_maps(folder: Path, toy: Path, t
     table = run(order).table
     assert [row[0] for row in table.ours[1:]] == ["toy 1x1", "toy 2x2", "toy 4x4", "toy 8x8", "toy label maps"]
     assert table.ours[3][1] == "+0.00 %"
+    again = run(Order("segpic-3", None, tmp_path / "out", codecs=["toy"])).table  # from the CSV, which holds real files
+    assert [row[0] for row in again.ours[1:]] == ["toy 1x1", "toy 2x2", "toy 4x4", "toy 8x8"]
 
 
 def test_estimated_rows_agree_with_files_where_the_label_map_is_a_grid(folder: Path, toy: Path) -> None:

@@ -104,8 +104,7 @@ def evaluate(
         pictures = find_pictures(folder)
         curves = {metric: find_curves(references, metric) if references else [] for metric in AXES}
         lineup = line_up(names_in(codecs), device=device, strength=roi_strength)
-        for name, reason in lineup.skipped.items():
-            say(f"{name} skipped: {reason}")
+        check_before(lineup, anchor, fid)
         progress = Progress(1)
         outcome = sweep(
             pictures,
@@ -155,6 +154,22 @@ def judges_for(
         texture = Dists(weights=weights).to(place) if dists else None
     regions, labeller = read_marks(marks) if marks else None, labeller_named(segmenter) if segmenter else None
     return Judges(judge, regions, labeller, texture)
+
+
+def check_before(lineup: Lineup, anchor: str | None, fid: bool) -> None:
+    """Say who is skipped, and find before hours of work what would fail after them."""
+    from regio.cli.progress import say
+    from regio.errors import UsageError
+
+    for name, reason in lineup.skipped.items():
+        say(f"{name} skipped: {reason}")
+    names = [one.name for one in lineup.contestants]
+    if anchor is not None and anchor not in names:
+        raise UsageError(f"the anchor {anchor} is not among the codecs that take part: {', '.join(names)}")
+    if fid:
+        from regio.evaluation.fidelity import metrics
+
+        metrics()
 
 
 def chosen(

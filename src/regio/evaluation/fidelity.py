@@ -12,7 +12,7 @@ import math
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -49,10 +49,7 @@ def fidelity(
 
     Raises RegioError if torch-fidelity is not installed, UsageError if the pictures give fewer than two patches.
     """
-    try:
-        import torch_fidelity
-    except ImportError:
-        raise RegioError("FID needs the package torch-fidelity (pip install torch-fidelity)") from None
+    calculate = metrics()
     known = {(one.codec, one.weights, one.setting): one for one in read(table)} if table.exists() else {}
     found: list[Fidelity] = []
     with tempfile.TemporaryDirectory() as place:
@@ -67,7 +64,7 @@ def fidelity(
                     rate = float(np.mean([row.bpp for row in mine if row.quality == setting]))
                     decoded = Path(place) / "decoded"
                     count = _write(originals, decoded, {name: pictures[name] for name in names}, one, setting)
-                    made = torch_fidelity.calculate_metrics(
+                    made = calculate(
                         input1=str(originals), input2=str(decoded), fid=True, kid=True, cuda=False, verbose=False,
                         kid_subset_size=min(1000, count),
                     )  # fmt: skip
@@ -75,6 +72,16 @@ def fidelity(
                     known[key] = Fidelity(*key, rate, float(fid), float(kid), count)
                     write(table, known.values())
                 found.append(known[key])
+    return found
+
+
+def metrics() -> Callable[..., Any]:
+    """What computes both distances; RegioError if it is not installed."""
+    try:
+        from torch_fidelity import calculate_metrics
+    except ImportError:
+        raise RegioError("FID needs the package torch-fidelity (pip install torch-fidelity)") from None
+    found: Callable[..., Any] = calculate_metrics
     return found
 
 
