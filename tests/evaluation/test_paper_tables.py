@@ -119,6 +119,7 @@ def test_ours_stand_beside_with_what_they_are_worth(folder: Path, toy: Path, tmp
     assert [row[0] for row in table.ours] == ["model", "toy"]
     assert "trained on a small budget" in table.text()
     assert "2 pictures of in, real files" in table.text()
+    assert (tmp_path / "out" / "segpic-1_psnr.svg").exists()
     again = run(Order("segpic-2", None, tmp_path / "out", codecs=["toy"])).table  # from the CSV
     assert again.ours[1][0] == "toy"
     assert again.ours[1][1].endswith(" ms")

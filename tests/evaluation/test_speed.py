@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from regio.cli.app import build
@@ -81,3 +82,12 @@ def test_the_command_prints_one_table_or_a_line_of_json_each() -> None:
     assert "64x48" in row
     made = json.loads(CliRunner().invoke(build(), [*command, "--json"]).stdout)
     assert (made["codec"], made["width"], made["height"]) == ("jpeg", 64, 48)
+
+
+@pytest.mark.gpu
+def test_a_gpu_is_timed_and_its_memory_told() -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    found = measure(Task("segpic-xs", "cuda", cut(None, 256, 256), bpp=0.5, repeats=2, threads=1))
+    assert found.device.startswith("cuda (")
+    assert found.device_mebibytes > 10  # the weights alone

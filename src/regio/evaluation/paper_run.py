@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from regio.evaluation.mask_study import grids_of, kernel_figure, with_labels
 from regio.evaluation.means import MeanCurve, mean_curves
 from regio.evaluation.paper_tables import Beside, Measured, beside
 from regio.evaluation.patch_study import strategies
+from regio.evaluation.plots import plot
 from regio.evaluation.published import TABLES
 from regio.evaluation.sweep import Problem, find_pictures, read_rows, sweep
 from regio.images import read_picture
@@ -75,7 +76,19 @@ def run(order: Order, *, progress: Callable[[str], None] = lambda line: None) ->
     ours = [curve for curve in curves if curve.name not in OPPONENTS_OF.get(order.name, ())]
     others = [curve for curve in curves if curve not in ours]
     place = order.folder.name if order.folder else f"an earlier run in {order.output}"
-    return Ran(beside(order.name, Measured(ours, others, references, place, order.fit)), skipped, problems)
+    table = beside(order.name, Measured(ours, others, references, place, order.fit))
+    return Ran(table._replace(notes=(*table.notes, *_plots(order, curves, references))), skipped, problems)
+
+
+def _plots(
+    order: Order, curves: Sequence[MeanCurve], references: Mapping[Metric, Mapping[str, Curve]]
+) -> tuple[str, ...]:
+    """Draw the curves of what was measured, as the papers do, and say where."""
+    metrics = list(dict.fromkeys(metric for curve in curves for metric in curve.metrics))
+    for metric in metrics:
+        own = [curve.curve(metric) for curve in curves if curve.values(metric)]
+        plot(own, order.output / f"{order.name}_{metric}", metric=metric, references=list(references[metric].values()))
+    return (f"Curves: {order.output / order.name}_*.png and .svg.",) if metrics else ()
 
 
 def _measured(
