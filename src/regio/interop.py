@@ -252,6 +252,7 @@ def mae_from_official(state_dict: Mapping[str, Any]) -> MCM:
         inner = _width(theirs, "decoder_embed", 0, "MAE")
         deep = _count(theirs, r"decoder_blocks\.(\d+)\.norm1\.weight")
         vision = replace(vision, decoder_width=inner, decoder_depth=deep, decoder_heads=max(1, inner // 32))
+    table = _resampled(_entry(theirs, "pos_embed", "MAE"), vision.grid)
     synthesis = (*MCMConfig().synthesis[:-1], width)
     model = MCM(MCMConfig(vision=vision, synthesis=synthesis)).eval()
     wanted = {f"encoder.{k}": v for k, v in model.encoder.state_dict().items()}
@@ -259,8 +260,7 @@ def mae_from_official(state_dict: Mapping[str, Any]) -> MCM:
     if decodes:
         wanted |= {f"decoder.{k}": v for k, v in model.decoder.state_dict().items() if k != "decoder_pos_embed"}
     sources = {name: _official_mcm_name(name) for name in wanted}
-    found = dict(theirs)
-    found["pos_embed"] = _resampled(_entry(theirs, "pos_embed", "MAE"), vision.grid)
+    found = theirs | {"pos_embed": table}
     ours = {n: _fitting(s, _entry(found, s, "MAE"), wanted[n], "MAE").clone() for n, s in sources.items()}
     _fold_colours(ours)
     model.load_state_dict(ours, strict=False)
