@@ -166,6 +166,12 @@ def test_configurations_survive_their_plain_form() -> None:
         replace(TOY, slices=5)
 
 
+def test_the_model_is_found_where_the_others_are() -> None:
+    from regio import models
+
+    assert (models.MCM, models.MCMConfig) == (MCM, MCMConfig)
+
+
 def test_packed_maps_are_nearly_square_and_hold_all_tokens() -> None:
     for count in (1, 5, 64, 144, 150):
         cells = Cells.packed(torch.randperm(256)[None, :count], 4)

@@ -3,8 +3,15 @@
 from importlib import import_module
 from typing import Any
 
-_HOMES = {"SegPIC": "segpic", "SegPICConfig": "segpic", "RoiCodec": "roi", "RoiCodecConfig": "roi"}
-__all__ = ["RoiCodec", "RoiCodecConfig", "SegPIC", "SegPICConfig"]
+_HOMES = {
+    "MCM": "mcm",
+    "MCMConfig": "mcm",
+    "RoiCodec": "roi",
+    "RoiCodecConfig": "roi",
+    "SegPIC": "segpic",
+    "SegPICConfig": "segpic",
+}
+__all__ = ["MCM", "MCMConfig", "RoiCodec", "RoiCodecConfig", "SegPIC", "SegPICConfig"]
 
 
 def __getattr__(name: str) -> Any:
