@@ -11,7 +11,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
-from toy_codec import codec_of, paper, picture, toy, toy_net
+from toy_codec import codec_of, paper, paper_net, picture, toy, toy_net
 
 import regio
 from regio.codec import Codec, api, decoding
@@ -341,21 +341,24 @@ def test_a_device_that_is_not_there_is_refused() -> None:
 def test_a_second_attempt_in_double_precision_saves_files_of_a_machine_that_drifts(
     plain: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Wrong scales in single precision, right ones in double: the file decodes, however the first attempt fails."""
-    codec = paper()
+    """Wrong scales on a device, right ones on the CPU: the file decodes, however the first attempt fails."""
+    codec = codec_of(paper_net(), "paper")
+    settled = codec.net.h_scale[-1].weight.dtype
     data = codec.encode(plain)
     expected = codec.decode(data).tobytes()
     attempts = []
     walk = type(codec.net)._scales
 
     def drifting(net: Any, z_hat: torch.Tensor, *arguments: Any) -> torch.Tensor:
-        attempts.append(z_hat.dtype)
+        attempts.append(net.h_a[0].weight.dtype)
         features = walk(net, z_hat, *arguments)
-        return features if z_hat.dtype == torch.float64 else features + 3
+        return features if net is not codec.net else features + 3
 
     monkeypatch.setattr(type(codec.net), "_scales", drifting)
+    codec.device = torch.device("cuda")  # in name only: nothing is moved there
     assert codec.decode(data).tobytes() == expected
-    assert attempts == [torch.float32, torch.float64]
+    assert settled == torch.float64
+    assert attempts == [torch.float32, torch.float64]  # of all that decides nothing
 
 
 def test_a_machine_that_drifts_for_good_gives_an_error_not_a_picture(
@@ -365,10 +368,17 @@ def test_a_machine_that_drifts_for_good_gives_an_error_not_a_picture(
     data = codec.encode(plain)
     walk = type(codec.net)._scales
     monkeypatch.setattr(type(codec.net), "_scales", lambda *arguments: walk(*arguments) + 3)
-    with pytest.raises(CorruptFile):
-        codec.decode(data)
-    with pytest.raises(CorruptFile):
-        codec.verify(data)
+    for refused in (lambda: codec.decode(data), lambda: codec.verify(data)):
+        with pytest.raises(CorruptFile, match=r"regio \S+, torch \S+, .* thread.*, device cpu; if a fresh copy"):
+            refused()
+
+
+def test_an_error_of_a_model_without_drift_blames_nothing_but_the_file(plain: NDArray[np.uint8]) -> None:
+    data = bytearray(toy().encode(plain))
+    data[-1] ^= 1
+    with pytest.raises(CorruptFile, match="damaged") as found:
+        toy().decode(bytes(data))
+    assert "torch" not in str(found.value)
 
 
 def test_one_codec_serves_several_threads(plain: NDArray[np.uint8]) -> None:

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from regio.codec.decoding import Decoding
-from regio.codec.devices import device_of
+from regio.codec.devices import device_of, settle
 from regio.codec.encoding import Job
 from regio.codec.layout import LOG2_SIDES, WHOLE_PIXELS, Box, Layout, Span, layout_of
 from regio.codec.memory import Budget, decoding_cost, encoding_cost, within_memory
@@ -38,7 +38,7 @@ class Codec:
         self.weights = weights
         self.name, self.fingerprint = weights.name, weights.fingerprint.hex()
         self.device = device_of(device)
-        self.net = weights.net.to(self.device)
+        self.net = settle(weights.net, self.device)
         self.tables = TableSet(weights.tables)
 
     def __repr__(self) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from regio.codec.devices import exact_arithmetic
+from regio.codec.devices import exact_arithmetic, here
 from regio.codec.layout import Box, Layout, layout_of
 from regio.codec.pixels import to_pixels, unpack_alpha
 from regio.codec.roi import TileRates, rates_of_tile
@@ -87,10 +87,10 @@ class Decoding:
     def read(self, k: int) -> Tile:
         """The latents of tile k and their rates, checked.
 
-        Where scales are floating-point, a mismatch gets a second chance on the CPU in float64 before it is an error.
+        Where scales are floating-point, a mismatch on another device gets a second chance on the CPU, all in float64.
         """
         where = f"{self.layout.name(k)}: " if self.layout.tiled else ""
-        fault: CorruptFile | None = None
+        fault = ""
         rates, streams = self._rates(k)
         like = next(self.codec.net.parameters())
         for net in self._attempts():
@@ -102,18 +102,35 @@ class Decoding:
                     rate = self._rate(net, rates)
                     decoded = net.code(None, reader, GridRegions(self.file.header.grid), rate, self.layout.tile(k).size)
             except CorruptFile as error:  # a wrong table leads here too, so it does not end the attempts
-                fault = CorruptFile(f"{where}{error}")
+                fault = str(error)
                 continue
+            fault = ""
             if self._matches(k, reader.finish()[0]):
                 known = type(decoded)(*(None if tensor is None else tensor.to(like) for tensor in decoded))
                 return Tile(known, self._rate(self.codec.net, rates))
         thing = "tile" if where else "file"
-        raise fault or CorruptFile(f"{where}the decoded symbols fail the {thing}'s checksum: the {thing} is damaged")
+        fault = fault or f"the decoded symbols fail the {thing}'s checksum: the {thing} is damaged"
+        raise CorruptFile(f"{where}{fault}{self._circumstances(thing)}")
+
+    @property
+    def _guarded(self) -> bool:
+        return getattr(self.codec.net.config, "exact_scales", True) is None  # a family without the field is exact
 
     def _attempts(self) -> Iterator[Any]:
         yield self.codec.net
-        if getattr(self.codec.net.config, "exact_scales", True) is None:  # a family without the field is exact
+        if self._guarded and self.codec.device.type != "cpu":  # there, the first attempt is as good as a second
             yield self._precise
+
+    def _circumstances(self, thing: str) -> str:
+        """What an error adds where arithmetic might be to blame: a file does not say where it was written."""
+        if not self._guarded:
+            return ""
+        device = self.codec.device
+        again = "" if device.type == "cpu" else ", and again on the CPU in float64"
+        return (
+            f", or its writer's arithmetic was not that of docs/portability.md (tried here: {here(device)}{again}; "
+            f"if a fresh copy of the {thing} fails too, ask where it was written)"
+        )
 
     @cached_property
     def _precise(self) -> Any:

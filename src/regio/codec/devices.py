@@ -1,10 +1,13 @@
 """Where models run, and how precisely."""
 
+import platform
 from typing import Any
 
 import torch
+from torch.backends.cpu import get_cpu_capability
 
 from regio.errors import UsageError
+from regio.version import __version__
 
 
 def device_of(name: str) -> torch.device:
@@ -17,6 +20,26 @@ def device_of(name: str) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         raise UsageError(f"device {name!r} is not to be had here") from error
     return device
+
+
+def settle(net: Any, device: torch.device) -> Any:
+    """A network as files want it: on a device, what levels come from in float64; UsageError where there is none."""
+    net = net.to(device)
+    try:
+        for part in net.deciding() if hasattr(net, "deciding") else ():
+            part.double()
+    except TypeError as error:  # on Apple's GPUs
+        raise UsageError(f"this codec computes in float64, which device {device} cannot; use the CPU") from error
+    return net
+
+
+def here(device: torch.device) -> str:
+    """This environment, in the words of an error."""
+    threads = torch.get_num_threads()
+    return (
+        f"regio {__version__}, torch {torch.__version__}, {platform.machine()} with {get_cpu_capability()}, "
+        f"{threads} thread{'s' if threads > 1 else ''}, device {device}"
+    )
 
 
 def exact_arithmetic() -> Any:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from regio.entropy import Coder, scale_to_level
 from regio.entropy.tables import SCALE_MIN
 from regio.nn.norm import lower_bound
+from regio.nn.precise import PreciseConv, seen_by
 
 
 def context_net(before: int, widths: tuple[int, ...], after: int, first_kernel: int = 3) -> nn.Sequential:
@@ -15,7 +16,7 @@ def context_net(before: int, widths: tuple[int, ...], after: int, first_kernel: 
     layers: list[nn.Module] = []
     for a, b in pairwise((before, *widths, after)):
         kernel = 3 if layers else first_kernel
-        layers += [nn.Conv2d(a, b, kernel, padding=kernel // 2), nn.GELU()]
+        layers += [PreciseConv(a, b, kernel), nn.GELU()]
     return nn.Sequential(*layers[:-1])
 
 
@@ -66,15 +67,22 @@ class ChannelContext(nn.Module):
         for k, (mean_net, residual_net) in enumerate(zip(self.means, self.residuals, strict=True)):
             seen = done[: self.support]
             part = slice(k * self.width, (k + 1) * self.width)
-            mean = mean_net(torch.cat([mean_side, *seen], dim=1))
+            mean = mean_net(seen_by(torch.cat([mean_side, *seen], dim=1), mean_net))
             if self.scales is None:
                 level = scale_side[:, part]
             else:
                 level = to_level(self.scales[k](torch.cat([scale_side, *seen], dim=1)))
             decoded = coder.gaussian("y", None if y is None else y[:, part], mean, level, guard)
-            residual = residual_net(torch.cat([mean_side, *seen, decoded], dim=1))
+            residual = residual_net(seen_by(torch.cat([mean_side, *seen, decoded], dim=1), residual_net))
             done.append(decoded + 0.5 * torch.tanh(residual))
         return torch.cat(done, dim=1)
+
+    def deciding(self) -> list[nn.Module]:
+        """The networks that levels come from: those for scales, and for the slices that other slices see."""
+        if self.scales is None:
+            return []
+        count = min(self.support, len(self.scales) - 1)
+        return [*self.scales, *self.means[:count], *self.residuals[:count]]
 
 
 def to_level(scale: Tensor) -> Tensor:

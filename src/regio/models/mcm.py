@@ -23,10 +23,11 @@ from regio.models.mcm_cells import CellCoder, Cells
 from regio.models.mcm_mask import covering, ranks, structure, texture, typicality
 from regio.models.mcm_transforms import PATCH, GlobalViT, WindowViT
 from regio.models.patch_transforms import PatchTransform
-from regio.models.segpic import ExactScales, Reconstruction, hyper_stack
+from regio.models.segpic import GUARD, ExactScales, Reconstruction, hyper_stack
 from regio.nn.fixed_point import FixedPointNet
 from regio.nn.gain import RATE_STEPS, GainUnit, rate_step
 from regio.nn.norm import lower_bound
+from regio.nn.precise import seen_by
 
 STREAMS = ("positions", "z", "y")  # in the order in which a file holds them
 PER_MILLE = 1000
@@ -50,7 +51,7 @@ class MCMConfig:
     support: int = 6
     context: tuple[int, ...] = (224, 176, 128, 64)
     context_kernel: int = 3
-    guard: float = 1e-4
+    guard: float = GUARD
     prior_start: float = 10.0
     rate_points: int = 0
     log_gains: tuple[float, float] = (0.0, 0.0)
@@ -282,9 +283,14 @@ class MCM(nn.Module):
         z_size = (cells.size[0] // self.hyper_stride, cells.size[1] // self.hyper_stride)
         z_hat = coder.factorized("z", z, self.z_prior, z_size)
         exact = self.config.exact_scales is not None
-        scale = self._levels(z_hat, rate, coder.coder) if exact else self.h_scale(z_hat)
-        y_hat: Tensor = self.context(plane, self.h_mean(z_hat), scale, coder, 0.0 if exact else self.config.guard)
-        return y_hat
+        scale = self._levels(z_hat, rate, coder.coder) if exact else self.h_scale(seen_by(z_hat, self.h_scale))
+        mean = self.h_mean(seen_by(z_hat, self.h_mean))
+        y_hat: Tensor = self.context(plane, mean, scale, coder, 0.0 if exact else self.config.guard)
+        return seen_by(y_hat, self.h_a)
+
+    def deciding(self) -> list[nn.Module]:
+        """The networks that levels come from, where these are floating-point; files want them in float64."""
+        return [] if self.config.exact_scales else [self.h_scale, self.h_mean, *self.context.deciding()]
 
     def _levels(self, z_hat: Tensor, rate: Tensor | None, coder: Coder) -> Tensor:
         """ẑ (B,C,r/t,c/t) -> levels (B,M,r,c) by exact arithmetic, or smooth ones for training."""

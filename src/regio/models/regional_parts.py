@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor, nn
 
 from regio.entropy import Coder, FactorizedPrior
+from regio.nn.precise import seen_by
 from regio.nn.regional import GridRegions, PrototypeCoder, RegionAdaptiveTransform, Regions
 
 if TYPE_CHECKING:
@@ -39,7 +40,10 @@ class RegionalParts(nn.Module):
 
     def adapt(self, mean: Tensor, scale: Tensor, deep: Tensor, where: Regions) -> tuple[Tensor, Tensor]:
         """Features for means and scales (B,side,h,w), transformed by region; exact scales stay as they are."""
-        return self.means(mean, deep, where), scale if self.scales is None else self.scales(scale, deep, where)
+        mean = self.means(seen_by(mean, self.means), seen_by(deep, self.means), where)
+        if self.scales is not None:
+            scale = self.scales(scale, seen_by(deep, self.scales), where)
+        return mean, scale
 
     def code_shallow(self, codes: Tensor | None, coder: Coder, where: Regions, size: tuple[int, int]) -> Tensor:
         """Codes (B,K,r,s) or None -> decoded shallow prototypes (B,N,r,s); size: (h,w) of y'."""
@@ -51,7 +55,7 @@ class RegionalParts(nn.Module):
         """Latent y (B,M,h,w) or None -> decoded deep prototypes (B,M,r,s)."""
         codes = None if y is None else self.deep_coder.encode(where.pool(y))
         hat = coder.factorized("prototypes_deep", codes, self.deep_prior, where.size, _present(where, size))
-        return self.deep_coder.decode(hat)
+        return self.deep_coder.decode(seen_by(hat, self.deep_coder.synthesis))
 
 
 def _present(where: Regions, size: tuple[int, int]) -> Tensor | None:

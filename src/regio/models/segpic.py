@@ -29,8 +29,10 @@ from regio.nn.conv import subpixel
 from regio.nn.fixed_point import FixedPointNet
 from regio.nn.gain import GainUnit, rate_step
 from regio.nn.norm import lower_bound
+from regio.nn.precise import PreciseConv, seen_by
 from regio.nn.regional import GridRegions, LabelRegions, Regions
 
+GUARD = 1e-6  # levels computed in float64 differ by far less; see docs/portability.md
 STREAMS = ("prototypes_shallow", "prototypes_deep", "z", "y")  # in the order in which a file holds them
 
 
@@ -64,7 +66,7 @@ class SegPICConfig:
     context: tuple[int, ...] = (224, 176, 128, 64)
     context_kernel: int = 3
     two_pass: TwoPass | None = None  # in the place of channel slices; wants exact scales
-    guard: float = 1e-4
+    guard: float = GUARD  # of a writer, in levels, where scales are floating-point
     prior_start: float = 10.0
     rate_points: int = 0
     log_gains: tuple[float, float] = (0.0, 0.0)
@@ -219,18 +221,21 @@ class SegPIC(nn.Module):
             shallow_size = (size[0] * self.shallow_scale, size[1] * self.shallow_scale)
             shallow = self.regional.code_shallow(codes, coder, where, shallow_size)
             deep = self.regional.code_deep(y, coder, where, size)
-            seen = None if y is None else self.regional.hyper(y, deep, where)
+            seen = None if y is None else self.regional.hyper(y, seen_by(deep, self.regional.hyper), where)
         if seen is not None and self.config.hyper_magnitudes:
             seen = torch.cat([seen, torch.log1p(seen.abs())], dim=1)
         z = None if seen is None else self.h_a(seen)
         z_size = (size[0] // self.hyper_stride, size[1] // self.hyper_stride)
         if self.z_context is not None and rate is not None:
-            symbols = z_hat = self.z_context(z, rate, coder, z_size)
+            whole = self.z_context(z, rate, coder, z_size)
+            symbols = z_hat = self.z_context.unscale(whole, rate)
+            if not isinstance(coder, RateEstimator):
+                symbols = self.z_context.unscale_exact(whole, rate_step(rate))
         else:
             assert self.z_prior is not None
             z_hat = coder.factorized("z", z, self.z_prior, z_size)
             symbols = straight_through(self.z_prior.round(z_hat), z_hat - self.z_prior.medians())
-        mean, scale = self.h_mean(z_hat), self._scales(z_hat, symbols, rate, coder)
+        mean, scale = self.h_mean(seen_by(z_hat, self.h_mean)), self._scales(z_hat, symbols, rate, coder)
         if self.regional is not None and deep is not None:
             mean, scale = self.regional.adapt(mean, scale, deep, where)
         guard = 0.0 if self.config.exact_scales else self.config.guard
@@ -240,6 +245,7 @@ class SegPIC(nn.Module):
             y_hat = self.context(y, mean, scale, coder, guard)
         else:
             y_hat = coder.gaussian("y", y, mean, scale if self.config.exact_scales else to_level(scale), guard)
+        y_hat = seen_by(y_hat, self.h_a)
         if self.gain is not None and rate is not None:
             y_hat = self.gain.unscale(y_hat, rate)
         return Decoded(y_hat, shallow)
@@ -260,10 +266,22 @@ class SegPIC(nn.Module):
             found |= {"prototypes_shallow": regional.shallow_prior, "prototypes_deep": regional.deep_prior}
         return found
 
+    def deciding(self) -> list[nn.Module]:
+        """The networks that levels come from, where these are floating-point; files want them in float64."""
+        if self.config.exact_scales:
+            return []
+        parts: list[nn.Module] = [self.h_scale]
+        if self.regional is not None and self.regional.scales is not None:
+            parts += [self.regional.deep_coder.synthesis, self.regional.scales]
+        if isinstance(self.context, ChannelContext):  # what is decoded, and so its means, moves scales
+            parts += [self.h_mean, *self.context.deciding()]
+            parts += [] if self.regional is None else [self.regional.means]
+        return parts
+
     def _scales(self, z_hat: Tensor, symbols: Tensor, rate: Tensor | None, coder: Coder) -> Tensor:
         """ẑ (B,C,h/t,w/t) and its symbols -> features for the scales, or, where they are exact, levels (B,M,h,w)."""
         if self.config.exact_scales is None:
-            features: Tensor = self.h_scale(z_hat)
+            features: Tensor = self.h_scale(seen_by(z_hat, self.h_scale))
             return features
         assert rate is not None
         if isinstance(coder, RateEstimator):
@@ -318,7 +336,8 @@ def hyper_stack(before: int, layers: tuple[tuple[int, int], ...], down: bool) ->
     widths = [before, *(channels for channels, _ in layers)]
     for (a, b), (_, stride) in zip(pairwise(widths), layers, strict=True):
         up = stride == 2 and not down
-        modules += [subpixel(a, b) if up else nn.Conv2d(a, b, 3, stride=stride, padding=1), nn.GELU()]
+        plain = PreciseConv(a, b, 3) if stride == 1 else nn.Conv2d(a, b, 3, stride=stride, padding=1)
+        modules += [subpixel(a, b) if up else plain, nn.GELU()]
     return nn.Sequential(*modules[:-1])
 
 

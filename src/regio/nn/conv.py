@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import nn
 
+from regio.nn.precise import PreciseConv
+
 
 def halve(before: int, after: int, kernel: int = 5) -> nn.Conv2d:
     """Strided convolution: (B,before,H,W) -> (B,after,H/2,W/2), odd sides rounded up."""
@@ -17,4 +19,4 @@ def double(before: int, after: int, kernel: int = 5) -> nn.ConvTranspose2d:
 
 def subpixel(before: int, after: int, kernel: int = 3) -> nn.Sequential:
     """Convolution to 4 * after channels, rearranged (Shi et al. 2016): (B,before,h,w) -> (B,after,2h,2w)."""
-    return nn.Sequential(nn.Conv2d(before, 4 * after, kernel, padding=kernel // 2), nn.PixelShuffle(2))
+    return nn.Sequential(PreciseConv(before, 4 * after, kernel), nn.PixelShuffle(2))
