@@ -8,14 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from regio.errors import UsageError
 from regio.images import read_picture
 from regio.models.mcm import MCM, TOY
 from regio.models.segpic import SegPIC, SegPICConfig
+from regio.training.checkpoint import RunFolder
+from regio.training.devices import make_fabric
 from regio.training.families import fresh_net, make_step
-from regio.training.loop import train
+from regio.training.loop import load_pack, train
 from regio.training.recipe import read_recipe
+from regio.training.run import Run
 from regio.training.step import Drawn
 
 MCM_RUN = {"model": "mcm:toy", "name": "toy-mcm"}
@@ -85,6 +89,31 @@ def test_kept_sets_follow_the_rate(toy: Callable[..., Path]) -> None:
             counts.append(keep.shape[1])
         sizes.append(sum(counts) / len(counts))
     assert sizes[0] < 0.3 * sizes[1]
+
+
+def test_importance_maps_say_where_objects_are(toy: Callable[..., Path], pictures: Path, tmp_path: Path) -> None:
+    maps = tmp_path / "maps"
+    maps.mkdir()
+    for file in pictures.iterdir():
+        half = np.zeros((80, 96), np.uint8)
+        half[:, :48] = 255
+        Image.fromarray(half).save(maps / f"{file.stem}.png")
+    recipe = read_recipe(toy(PERCEPTUAL, run=MCM_RUN, data={"importance": str(maps), "downscale": 0.0}))
+    fabric = make_fabric("cpu")
+    run = Run(recipe, RunFolder(tmp_path / "run"), fabric)
+    pack, _ = load_pack(recipe, None, fabric).split(1)
+    drawn = run._draw(pack, recipe.phase[0], 0)
+    assert drawn.importance is not None
+    assert drawn.importance.shape == (2, 1, 64, 64)
+    counted = [0, 0]
+    for seed in range(40):
+        torch.manual_seed(seed)
+        half = torch.zeros(2, 1, 64, 64)
+        half[..., :32] = 1
+        _, keep = run.inner._choose(drawn._replace(rate=torch.full((2,), 0.2), importance=half))
+        for column in (keep % 4).flatten().tolist():
+            counted[column // 2] += 1
+    assert counted[0] > 1.3 * counted[1]
 
 
 def test_segpics_numbers_are_taken_over_under_our_names_at_the_same_gain() -> None:
