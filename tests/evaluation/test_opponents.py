@@ -25,7 +25,7 @@ def waves(height: int, width: int) -> np.ndarray:
     return np.clip(np.stack(planes, -1) + speckle, 0, 255).astype(np.uint8)
 
 
-@pytest.fixture(params=NAMES)
+@pytest.fixture(params=[*PILLOW, pytest.param("vvc", marks=pytest.mark.slow)])
 def opponent(request: pytest.FixtureRequest) -> Opponent | Vvc:
     found = OPPONENTS[request.param]
     if isinstance(found, Vvc):

@@ -74,6 +74,7 @@ def test_the_printed_figures_are_those_of_the_papers() -> None:
     assert SEGPIC_KODAK.rates[-1] == 0.861
 
 
+@pytest.mark.slow
 def test_our_networks_have_the_sizes_of_the_paper() -> None:
     for row in TABLES["segpic-2"].rows:
         printed = float(row[1].removesuffix(" M"))
@@ -125,6 +126,7 @@ def test_ours_stand_beside_with_what_they_are_worth(folder: Path, toy: Path, tmp
     assert again.ours[1][1].endswith(" ms")
 
 
+@pytest.mark.slow
 def test_the_mask_study_compares_grids_and_label_maps(folder: Path, toy: Path, tmp_path: Path) -> None:
     order = Order(
         "segpic-3", folder, tmp_path / "out", labels=tmp_path / "labels", codecs=[str(toy)], qualities=[30, 60],

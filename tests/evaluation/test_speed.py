@@ -26,6 +26,7 @@ def test_a_task_is_timed_at_the_rate_wanted() -> None:
     assert found.weights == OPPONENTS["jpeg"].weights
 
 
+@pytest.mark.slow
 def test_each_task_has_a_process_of_its_own_so_that_memory_is_its_own() -> None:
     ballast = np.ones(2**26, np.uint8)  # 64 MiB here
     small, large = (
