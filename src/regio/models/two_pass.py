@@ -10,11 +10,19 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from regio.entropy import Coder, RateEstimator, scale_to_level
+from regio.entropy import Coder, Mixture, RateEstimator, scale_to_level
 from regio.entropy.coders import straight_through
 from regio.models.context import context_net
 from regio.nn.checkerboard import join, split
-from regio.nn.fixed_point import INPUT_LIMIT, OUTPUT_SCALE, WEIGHT_UNIT, FixedPointContext, magnitudes, nearest
+from regio.nn.fixed_point import (
+    ACTIVATION_UNIT,
+    INPUT_LIMIT,
+    OUTPUT_SCALE,
+    WEIGHT_UNIT,
+    FixedPointContext,
+    magnitudes,
+    nearest,
+)
 from regio.nn.gain import RateTable, rate_step
 from regio.nn.norm import lower_bound
 
@@ -118,18 +126,25 @@ class HyperContext(nn.Module):
 
     passes = (((0, 0),), ((1, 1),), ((0, 1), (1, 0)))  # (row, column) modulo 2
 
-    def __init__(self, channels: int, inner: int, points: int) -> None:
+    def __init__(self, channels: int, inner: int, points: int, fractional: bool = False) -> None:
+        """fractional: symbols still count from whole means, but are coded by Gaussians around means in eighths.
+
+        Else training leaves a mean that ought to be fractional just where its rounding turns over.
+        """
         super().__init__()
-        self.channels = channels
+        self.channels, self.fractional = channels, fractional
         level = scale_to_level(torch.tensor(2.0)).item() / OUTPUT_SCALE
         start = torch.cat([torch.zeros(channels), torch.full((channels,), level)])
         self.first = RateTable(start.repeat(points, 1))
+        self.log_gain = RateTable(torch.zeros(points, channels))
+        self.inverse = RateTable(torch.ones(points, channels))
         self.nets = nn.ModuleList(FixedPointContext(2 * channels, inner, 2 * channels, points) for _ in self.passes[1:])
 
     def forward(self, z: Tensor | None, rate: Tensor, coder: Coder, size: tuple[int, int]) -> Tensor:
         """z (B,C,h,w), None when reading, rate (B,) or (B,1,h,w), size (h,w) -> whole numbers (B,C,h,w)."""
         exact = not isinstance(coder, RateEstimator)
         device = rate.device
+        z = None if z is None else z.float() * torch.exp2(self.log_gain(rate))
         rate = rate_step(rate).cpu() if exact else rate
         table = self.first.exact(rate, WEIGHT_UNIT) if exact else self.first(rate)
         start = table.expand(-1, -1, *size) * OUTPUT_SCALE
@@ -141,10 +156,24 @@ class HyperContext(nn.Module):
             guess = start if net is None else start + _run(net, self._seen(done, exact), exact, rate)
             mean, level = (half.flatten(2)[:, :, None, at.to(guess.device)] for half in guess.chunk(2, dim=1))
             whole = nearest(mean) if exact else straight_through(nearest(mean), mean)
-            values = None if z is None else z.float().flatten(2)[:, :, None, at]
-            coded = coder.gaussian("z", values, whole.to(device, torch.float32), _bounded(level, exact), 0.0)
+            values = None if z is None else z.flatten(2)[:, :, None, at]
+            if self.fractional:
+                whole = whole.detach()
+                shape = _bounded(level, exact)[:, None], (mean - whole)[:, None], torch.zeros_like(level)[:, None]
+                coded = coder.mixture("z", values, whole.to(device, torch.float32), Mixture(*shape))
+            else:
+                coded = coder.gaussian("z", values, whole.to(device, torch.float32), _bounded(level, exact), 0.0)
             done = done.flatten(2).index_copy(2, at, coded.flatten(2)).reshape(done.shape)
         return done
+
+    def unscale(self, symbols: Tensor, rate: Tensor) -> Tensor:
+        """Whole numbers (B,C,h,w) -> the hyper-latent, its gain undone."""
+        z_hat: Tensor = symbols * self.inverse(rate)
+        return z_hat
+
+    def unscale_exact(self, symbols: Tensor, step: Tensor) -> Tensor:
+        """The same at rate steps, in float64 on the CPU: whole multiples of ACTIVATION_UNIT on every machine."""
+        return symbols.to("cpu", torch.float64) * self.inverse.exact(step.cpu(), ACTIVATION_UNIT)
 
     def _seen(self, done: Tensor, exact: bool) -> Tensor:
         """Values, reduced and bounded, and their magnitudes (B,2C,h,w)."""
