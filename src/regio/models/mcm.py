@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from regio.entropy import Coder, FactorizedPrior, RateEstimator, scale_to_level
 from regio.entropy.coders import straight_through
 from regio.entropy.tables import LEVELS
+from regio.models.adoption import from_segpic
 from regio.models.context import ChannelContext
-from regio.models.mcm_cells import CellCoder, Cells
+from regio.models.mcm_cells import CellCoder, Cells, check_ids, mask_of
 from regio.models.mcm_mask import covering, ranks, structure, texture, typicality
 from regio.models.mcm_transforms import PATCH, GlobalViT, WindowViT
 from regio.models.patch_transforms import PatchTransform
@@ -260,7 +261,7 @@ class MCM(nn.Module):
         chosen = None if latents is None else self._choose(latents, where, rate)
         if chosen is not None and not isinstance(coder, RateEstimator):
             chosen = chosen.sort(dim=1).values  # a set has no order; readers get it in that of the raster
-        mask = None if chosen is None else _mask_of(chosen, size)
+        mask = None if chosen is None else mask_of(chosen, size)
         mask = coder.positions("positions", mask, size, expected).to(device)
         ids = mask.flatten(1).nonzero()[:, 1].view(len(mask), -1) if chosen is None else chosen
         y = None if latents is None else self.g_a(self.encoder(latents.y[:, :-1], ids)[..., None])[..., 0]
@@ -318,7 +319,7 @@ class MCM(nn.Module):
         """
         size, rate = self.latent_size(x), self.rate_or_default(rate, x)
         tokens = Cells(keep, size).spread(self.encoder(self.stem(x), keep))
-        mask = _mask_of(keep, size)[:, None].to(tokens.dtype)
+        mask = mask_of(keep, size)[:, None].to(tokens.dtype)
         painted: Tensor = self.head(self.decoder(tokens, mask, rate), rate)
         return painted
 
@@ -330,22 +331,8 @@ class MCM(nn.Module):
         return x_hat
 
     def adopted(self, known: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The numbers of a SegPIC model of the same skeleton, under our names, for training to begin with.
-
-        Its rate tables are read where its gains are ours: at our rate r, its own rate lies where log2 of the gain
-        agrees (beyond its ends they go on as lines). Numbers of an MCM come back as they are.
-        """
-        if "gain.log_gain.points" not in known or any(name.startswith("stem.") for name in known):
-            return known
-        gains = known["gain.log_gain.points"].float().mean(dim=1)
-        ours = torch.linspace(*self.config.log_gains, self.config.rate_points)
-        place = _place_of(ours, gains)
-        renamed = {}
-        for name, value in known.items():
-            home = "stem." if name.startswith("g_a") else "head." if name.startswith("g_s") else ""
-            table = name.endswith(".points") and value.shape[0] == len(gains)
-            renamed[home + name] = _read_at(value.float(), place) if table else value
-        return renamed
+        """The numbers of a SegPIC model of the same skeleton, under our names, for training to begin with."""
+        return from_segpic(known, torch.linspace(*self.config.log_gains, max(self.config.rate_points, 2)))
 
     def priors(self) -> dict[str, FactorizedPrior]:
         """The factorised priors by the stream they code."""
@@ -359,35 +346,6 @@ def pointwise(before: int, widths: tuple[int, ...], transposed: bool = False) ->
     for a, b in pairwise((before, *widths)):
         layers += [kind(a, b, 1), nn.GELU()]
     return nn.Sequential(*layers)
-
-
-def check_ids(keep: Tensor, batch: int, size: tuple[int, int]) -> None:
-    """ValueError unless keep (B,K) numbers different patches of each picture."""
-    if keep.dim() != 2 or len(keep) != batch or keep.dtype != torch.int64 or not keep.numel():
-        raise ValueError(f"keep {tuple(keep.shape)} {keep.dtype}: ({batch},K) int64 is wanted")
-    ordered = keep.sort(dim=1).values
-    if int(ordered[:, 0].min()) < 0 or int(ordered[:, -1].max()) >= size[0] * size[1]:
-        raise ValueError(f"keep numbers patches outside 0 ... {size[0] * size[1] - 1}")
-    if bool((ordered[:, 1:] == ordered[:, :-1]).any()):
-        raise ValueError("keep numbers a patch twice")
-
-
-def _mask_of(ids: Tensor, size: tuple[int, int]) -> Tensor:
-    """ids (B,K) -> bool (B,h,w)."""
-    flat = torch.zeros(len(ids), size[0] * size[1], dtype=torch.bool, device=ids.device)
-    return flat.scatter(1, ids, True).view(len(ids), *size)
-
-
-def _place_of(wanted: Tensor, values: Tensor) -> Tensor:
-    """Where a rising line through `values` (P,) takes the wanted ones (Q,), counted in points; beyond the ends, too."""
-    below = (torch.searchsorted(values.contiguous(), wanted.contiguous()) - 1).clamp(0, len(values) - 2)
-    return below + (wanted - values[below]) / (values[below + 1] - values[below])
-
-
-def _read_at(table: Tensor, place: Tensor) -> Tensor:
-    """A table (P,C) at places (Q,) -> (Q,C), by lines between its points and beyond its ends."""
-    below = place.floor().clamp(0, len(table) - 2).long()
-    return torch.lerp(table[below], table[below + 1], (place - below)[:, None])
 
 
 def _first_gains(config: MCMConfig) -> Tensor:

@@ -14,6 +14,23 @@ from torch.nn import functional as F
 from regio.entropy import Coder, FactorizedPrior
 
 
+def check_ids(keep: Tensor, batch: int, size: tuple[int, int]) -> None:
+    """ValueError unless keep (B,K) numbers different patches of each picture."""
+    if keep.dim() != 2 or len(keep) != batch or keep.dtype != torch.int64 or not keep.numel():
+        raise ValueError(f"keep {tuple(keep.shape)} {keep.dtype}: ({batch},K) int64 is wanted")
+    ordered = keep.sort(dim=1).values
+    if int(ordered[:, 0].min()) < 0 or int(ordered[:, -1].max()) >= size[0] * size[1]:
+        raise ValueError(f"keep numbers patches outside 0 ... {size[0] * size[1] - 1}")
+    if bool((ordered[:, 1:] == ordered[:, :-1]).any()):
+        raise ValueError("keep numbers a patch twice")
+
+
+def mask_of(ids: Tensor, size: tuple[int, int]) -> Tensor:
+    """ids (B,K) -> bool (B,h,w)."""
+    flat = torch.zeros(len(ids), size[0] * size[1], dtype=torch.bool, device=ids.device)
+    return flat.scatter(1, ids, True).view(len(ids), *size)
+
+
 @dataclass(frozen=True)
 class Cells:
     """Where the tokens of a batch stand: index (B,K) int64 of their cells on a map of `size` (r,c), raster order."""

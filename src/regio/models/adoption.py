@@ -1,0 +1,37 @@
+"""The numbers of one model as the beginning of another: what SegPIC's small model hands over to MCM's."""
+
+import torch
+from torch import Tensor
+
+GAINS = "gain.log_gain.points"
+
+
+def from_segpic(known: dict[str, Tensor], log_gains: Tensor) -> dict[str, Tensor]:
+    """SegPIC's numbers by their names -> the same by those of MCM, to be taken over where shapes agree.
+
+    log_gains (P,): what MCM's first gains are at its rates, as logarithms to base 2. SegPIC's rate tables are read
+    where its gains are the same: at our rate r, its own rate lies where log2 of the gain agrees (beyond its ends they
+    go on as lines). Numbers of an MCM come back as they are.
+    """
+    if GAINS not in known or any(name.startswith("stem.") for name in known):
+        return known
+    gains = known[GAINS].float().mean(dim=1)
+    place = _place_of(log_gains, gains)
+    renamed = {}
+    for name, value in known.items():
+        home = "stem." if name.startswith("g_a") else "head." if name.startswith("g_s") else ""
+        table = name.endswith(".points") and value.shape[0] == len(gains)
+        renamed[home + name] = _read_at(value.float(), place) if table else value
+    return renamed
+
+
+def _place_of(wanted: Tensor, values: Tensor) -> Tensor:
+    """Where a rising line through `values` (P,) takes the wanted ones (Q,), counted in points; beyond the ends, too."""
+    below = (torch.searchsorted(values.contiguous(), wanted.contiguous()) - 1).clamp(0, len(values) - 2)
+    return below + (wanted - values[below]) / (values[below + 1] - values[below])
+
+
+def _read_at(table: Tensor, place: Tensor) -> Tensor:
+    """A table (P,C) at places (Q,) -> (Q,C), by lines between its points and beyond its ends."""
+    below = place.floor().clamp(0, len(table) - 2).long()
+    return torch.lerp(table[below], table[below + 1], (place - below)[:, None])
