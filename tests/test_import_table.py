@@ -39,7 +39,7 @@ TABLE = {
     "nn": Row({"errors"}, {"torch", "numpy"}),
     "models": Row({"errors", "nn", "entropy", "regions"}, {"torch", "numpy"}),
     "weights": Row({"errors", "models", "entropy"}, DECODING, frozenset({"huggingface_hub"})),
-    "codec": Row(BELOW_CODEC, DECODING),
+    "codec": Row(BELOW_CODEC | {"version"}, DECODING),
     "interop": Row({"errors", "nn", "entropy", "models"}, {"torch", "numpy"}),
     "pillow_plugin": Row({"errors", "format"}, {"PIL"}, frozenset({"", "codec"})),
     "": Row({"errors", "version", "pillow_plugin"}, set(), frozenset({"codec", "info", "models", "interop", "images"})),
@@ -71,7 +71,7 @@ class Import:
 
 
 def room_of(dotted: str) -> str:
-    """"regio.format.header" -> "format"; "regio" -> "" """
+    """ "regio.format.header" -> "format"; "regio" -> "" """
     return dotted.split(".")[1] if "." in dotted else ""
 
 

@@ -266,3 +266,18 @@ def test_training_and_coding_start_from_the_levels_given() -> None:
     assert torch.allclose(
         middle, F.interpolate(start.T[None], size=3, align_corners=True, mode="linear")[0, :, 1].double()
     )
+
+
+def test_rounded_weights_follow_the_weights_they_are_made_of() -> None:
+    """They are kept between calls; a change of any kind must not leave the old ones in use."""
+    net, step = around(), torch.tensor([1500])
+    seen = torch.arange(net.first.in_channels * 12).view(1, -1, 3, 4).double() / 8
+    first = net.exact(seen, step)
+    assert torch.equal(net.exact(seen, step), first)
+    net.load_state_dict({name: value + 0.25 for name, value in net.state_dict().items()})
+    fresh = around()
+    for mine, theirs in zip(fresh.parameters(), net.parameters(), strict=True):
+        mine.copy_(theirs)
+    second = net.exact(seen, step)
+    assert not torch.equal(second, first)
+    assert torch.equal(second, fresh.exact(seen, step))

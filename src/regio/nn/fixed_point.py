@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from regio.nn.gain import RateTable, repeat_to
+from regio.nn.precise import Kept, conv_by_taps, taps_of
 
 WEIGHT_UNIT = 2.0**-12
 WEIGHT_LIMIT = 8.0
@@ -22,6 +23,23 @@ INPUT_LIMIT = 255.0
 FAN_IN_LIMIT = 2**20  # terms of one sum: 2**20 * 2**3 * 2**10 = 2**33
 OUTPUT_SCALE = 8.0  # the last layer's output times this: levels run to 63, layers like values near one
 SLOPE = 0.125  # of the leaky rectifier: a power of two, so that it stays exact
+
+
+class FixedConv(nn.Conv2d):
+    """A convolution of stride 1, zeros outside, which is also to be had in fixed point."""
+
+    def __init__(self, before: int, after: int, kernel: int) -> None:
+        super().__init__(before, after, kernel, padding=kernel // 2)
+        self._kept: Kept[tuple[Tensor, Tensor]] = Kept()
+
+    def exact(self, x: Tensor) -> Tensor:
+        """x (B,before,h,w) in fixed point, float64 on the CPU -> (B,after,h,w), exact."""
+        assert self.bias is not None
+        return conv_by_taps(x, *self._kept.of((self.weight, self.bias), self._rounded))
+
+    def _rounded(self) -> tuple[Tensor, Tensor]:
+        weight, bias = fixed_weights(self)
+        return taps_of(weight), bias
 
 
 class FixedPointNet(nn.Module):
@@ -39,9 +57,9 @@ class FixedPointNet(nn.Module):
         start (points, out): the output that training begins with, by rate point.
         """
         super().__init__()
-        self.first = nn.Conv2d(channels, widths[0], 3, padding=1)
-        self.ups = nn.ModuleList(nn.Conv2d(a, 4 * b, 3, padding=1) for a, b in pairwise(widths))
-        self.last = nn.Conv2d(widths[-1], start.shape[1], 1)
+        self.first = FixedConv(channels, widths[0], 3)
+        self.ups = nn.ModuleList(FixedConv(a, 4 * b, 3) for a, b in pairwise(widths))
+        self.last = FixedConv(widths[-1], start.shape[1], 1)
         self.rate_first = RateTable(torch.zeros(len(start), widths[0]))
         self.rate_last = RateTable(start / OUTPUT_SCALE)
         if max(9 * channels, *(9 * w for w in widths)) > FAN_IN_LIMIT:
@@ -62,11 +80,11 @@ class FixedPointNet(nn.Module):
         """symbols (B,C,h,w), step (B,) or (B,1,h,w) int64 rate steps -> (B,out,...) float64 on the CPU, exact."""
         x = symbols.cpu().double().clamp(-INPUT_LIMIT, INPUT_LIMIT)
         step = step.cpu()
-        x = exact_leaky(exact_conv(self.first, x) + self.rate_first.exact(step, WEIGHT_UNIT))
+        x = exact_leaky(self.first.exact(x) + self.rate_first.exact(step, WEIGHT_UNIT))
         for conv in self.ups:
-            assert isinstance(conv, nn.Conv2d)
-            x = exact_leaky(F.pixel_shuffle(exact_conv(conv, x), 2))
-        return (exact_conv(self.last, x) + repeat_to(self.rate_last.exact(step, WEIGHT_UNIT), _size(x))) * OUTPUT_SCALE
+            assert isinstance(conv, FixedConv)
+            x = exact_leaky(F.pixel_shuffle(conv.exact(x), 2))
+        return (self.last.exact(x) + repeat_to(self.rate_last.exact(step, WEIGHT_UNIT), _size(x))) * OUTPUT_SCALE
 
 
 class FixedPointContext(nn.Module):
@@ -78,9 +96,9 @@ class FixedPointContext(nn.Module):
     def __init__(self, channels: int, inner: int, out: int, points: int = 0) -> None:
         """points: of the rate, where it has a say."""
         super().__init__()
-        self.first = nn.Conv2d(channels, inner, 3, padding=1)
+        self.first = FixedConv(channels, inner, 3)
         self.rate = RateTable(torch.zeros(points, inner)) if points else None
-        self.last = nn.Conv2d(inner, out, 1)
+        self.last = FixedConv(inner, out, 1)
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)  # type: ignore[arg-type]
         if 9 * channels > FAN_IN_LIMIT:
@@ -98,10 +116,10 @@ class FixedPointContext(nn.Module):
     @torch.no_grad()
     def exact(self, seen: Tensor, step: Tensor | None = None) -> Tensor:
         """seen (B,C,h,w) float64 on the CPU; step: rate steps as in FixedPointNet -> (B,out,h,w) float64, exact."""
-        x = exact_conv(self.first, seen)
+        x = self.first.exact(seen)
         if self.rate is not None and step is not None:
             x = x + self.rate.exact(step.cpu(), WEIGHT_UNIT)
-        return exact_conv(self.last, exact_leaky(x)) * OUTPUT_SCALE
+        return self.last.exact(exact_leaky(x)) * OUTPUT_SCALE
 
 
 def nearest(x: Tensor) -> Tensor:
@@ -133,11 +151,11 @@ def exact_leaky(x: Tensor) -> Tensor:
     return fixed(torch.where(x > 0, x, x * SLOPE), ACTIVATION_UNIT).clamp(-ACTIVATION_LIMIT, ACTIVATION_LIMIT)
 
 
-def exact_conv(conv: nn.Conv2d, x: Tensor) -> Tensor:
-    """A convolution whose weights are rounded to fixed point; x float64 on the CPU, in fixed point."""
+def fixed_weights(conv: nn.Conv2d) -> tuple[Tensor, Tensor]:
+    """Weights and biases, rounded to fixed point; float64 on the CPU."""
     assert conv.bias is not None
     weight, bias = (
         fixed(p.detach().cpu().double().clamp(-WEIGHT_LIMIT, WEIGHT_LIMIT), WEIGHT_UNIT)
         for p in (conv.weight, conv.bias)
     )
-    return F.conv2d(x, weight, bias, padding=conv.padding)
+    return weight, bias
