@@ -123,7 +123,7 @@ def test_levels_do_not_feel_means_that_drift() -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 2), (3, 1), (4, 5)])
-def test_the_hyper_latent_comes_back_as_whole_numbers_at_any_size(size: tuple[int, int]) -> None:
+def test_the_hyper_latent_comes_back_in_eighths_at_any_size(size: tuple[int, int]) -> None:
     net, rate = hyper(), torch.tensor([0.3])
     z = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(3)) * 5
     writer = StreamWriter(TableSet({}))
@@ -131,8 +131,11 @@ def test_the_hyper_latent_comes_back_as_whole_numbers_at_any_size(size: tuple[in
     (file,) = writer.finish()
     reader = StreamReader(TableSet({}), [file.payload])
     assert torch.equal(net(None, rate, reader, size), written)
-    assert torch.equal(written, torch.round(written))
-    assert (written - z).abs().max() <= 0.5
+    assert torch.equal(written * 8, torch.round(written * 8))
+    assert (written - z * torch.exp2(net.log_gain(rate))).abs().max() <= 0.5 + 1e-6
+    undone = net.unscale_exact(written, rate_step(rate))
+    assert torch.equal(undone * 256, torch.round(undone * 256))
+    torch.testing.assert_close(undone.float(), net.unscale(written, rate), rtol=0, atol=0.2)
 
 
 def test_hyper_levels_of_files_are_close_to_those_of_training() -> None:

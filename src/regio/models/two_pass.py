@@ -10,12 +10,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from regio.entropy import Coder, Mixture, RateEstimator, scale_to_level
-from regio.entropy.coders import straight_through
+from regio.entropy import Coder, RateEstimator, scale_to_level
 from regio.models.context import context_net
 from regio.nn.checkerboard import join, split
 from regio.nn.fixed_point import (
-    ACTIVATION_UNIT,
     INPUT_LIMIT,
     OUTPUT_SCALE,
     WEIGHT_UNIT,
@@ -113,6 +111,10 @@ class TwoPassContext(nn.Module):
         return torch.cat(done, dim=1)
 
 
+MEAN_UNIT = 1 / 8  # of means of the hyper-latent
+INVERSE_UNIT = 1 / 32  # of its inverse gains: times a mean still a multiple of ACTIVATION_UNIT
+
+
 class HyperContext(nn.Module):
     """Codes the hyper-latent in three passes, each seeing the one before: a quarter, a quarter between, the other half.
 
@@ -120,19 +122,16 @@ class HyperContext(nn.Module):
         2 1 2 1
         0 2 0 2      first pass: mean and level by channel and rate; then by what is known around, too
 
-    Means are whole numbers and levels exact, so the sums of symbols and means are whole numbers that every machine
-    finds alike: what the levels of the latent are computed from. Ours, in the place of the factorised prior.
+    Means are rounded to eighths and levels exact, so symbol + mean is the same on every machine: what the levels of the
+    latent are computed from, once its gain is undone. Ours, in the place of the factorised prior. (Means rounded to
+    whole numbers, with the gradient of the unrounded, settle where the rounding turns over.)
     """
 
     passes = (((0, 0),), ((1, 1),), ((0, 1), (1, 0)))  # (row, column) modulo 2
 
-    def __init__(self, channels: int, inner: int, points: int, fractional: bool = False) -> None:
-        """fractional: symbols still count from whole means, but are coded by Gaussians around means in eighths.
-
-        Else training leaves a mean that ought to be fractional just where its rounding turns over.
-        """
+    def __init__(self, channels: int, inner: int, points: int) -> None:
         super().__init__()
-        self.channels, self.fractional = channels, fractional
+        self.channels = channels
         level = scale_to_level(torch.tensor(2.0)).item() / OUTPUT_SCALE
         start = torch.cat([torch.zeros(channels), torch.full((channels,), level)])
         self.first = RateTable(start.repeat(points, 1))
@@ -141,7 +140,7 @@ class HyperContext(nn.Module):
         self.nets = nn.ModuleList(FixedPointContext(2 * channels, inner, 2 * channels, points) for _ in self.passes[1:])
 
     def forward(self, z: Tensor | None, rate: Tensor, coder: Coder, size: tuple[int, int]) -> Tensor:
-        """z (B,C,h,w), None when reading, rate (B,) or (B,1,h,w), size (h,w) -> whole numbers (B,C,h,w)."""
+        """z (B,C,h,w) or None, rate (B,) or (B,1,h,w), size (h,w) -> ẑ times its gain (B,C,h,w), in eighths."""
         exact = not isinstance(coder, RateEstimator)
         device = rate.device
         z = None if z is None else z.float() * torch.exp2(self.log_gain(rate))
@@ -155,25 +154,21 @@ class HyperContext(nn.Module):
                 continue
             guess = start if net is None else start + _run(net, self._seen(done, exact), exact, rate)
             mean, level = (half.flatten(2)[:, :, None, at.to(guess.device)] for half in guess.chunk(2, dim=1))
-            whole = nearest(mean) if exact else straight_through(nearest(mean), mean)
+            if exact:
+                mean = nearest(mean / MEAN_UNIT) * MEAN_UNIT
             values = None if z is None else z.flatten(2)[:, :, None, at]
-            if self.fractional:
-                whole = whole.detach()
-                shape = _bounded(level, exact)[:, None], (mean - whole)[:, None], torch.zeros_like(level)[:, None]
-                coded = coder.mixture("z", values, whole.to(device, torch.float32), Mixture(*shape))
-            else:
-                coded = coder.gaussian("z", values, whole.to(device, torch.float32), _bounded(level, exact), 0.0)
+            coded = coder.gaussian("z", values, mean.to(device, torch.float32), _bounded(level, exact), 0.0)
             done = done.flatten(2).index_copy(2, at, coded.flatten(2)).reshape(done.shape)
         return done
 
-    def unscale(self, symbols: Tensor, rate: Tensor) -> Tensor:
-        """Whole numbers (B,C,h,w) -> the hyper-latent, its gain undone."""
-        z_hat: Tensor = symbols * self.inverse(rate)
+    def unscale(self, scaled: Tensor, rate: Tensor) -> Tensor:
+        """What `forward` gives -> ẑ (B,C,h,w)."""
+        z_hat: Tensor = scaled * self.inverse(rate)
         return z_hat
 
-    def unscale_exact(self, symbols: Tensor, step: Tensor) -> Tensor:
-        """The same at rate steps, in float64 on the CPU: whole multiples of ACTIVATION_UNIT on every machine."""
-        return symbols.to("cpu", torch.float64) * self.inverse.exact(step.cpu(), ACTIVATION_UNIT)
+    def unscale_exact(self, scaled: Tensor, step: Tensor) -> Tensor:
+        """The same at rate steps, in float64 on the CPU: multiples of ACTIVATION_UNIT, the same on every machine."""
+        return scaled.to("cpu", torch.float64) * self.inverse.exact(step.cpu(), INVERSE_UNIT)
 
     def _seen(self, done: Tensor, exact: bool) -> Tensor:
         """Values, reduced and bounded, and their magnitudes (B,2C,h,w)."""
