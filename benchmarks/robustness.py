@@ -31,6 +31,7 @@ from typing import NamedTuple
 
 import torch
 from environments import random_weights
+from portability import RANDOM
 
 import regio
 from regio import errors
@@ -41,7 +42,6 @@ from regio.format import parse
 from regio.format.header import MAX_RATE, MAX_SIDE, Header
 from regio.images import read_picture
 from regio.models.catalog import DEFAULT
-from regio.models.segpic import PRESETS
 
 TIMES, FLOOR_SECONDS = 10.0, 1.0  # what a damaged file may take: times a sound one, and at least
 PIXEL_BYTES, ALWAYS_BYTES = 512, 2**24  # memory a claimed pixel may take, and any file
@@ -206,7 +206,7 @@ def attack(codec: Codec, files: list[Sound], count: int, seed: int, keep: Path |
     """Damage and decode so many files."""
     dice, rows = random.Random(seed), defaultdict[str, Row](Row)
     memory, always = peak_bytes(), ALWAYS_BYTES
-    if codec.net.config.exact_scales is None:
+    if getattr(codec.net.config, "exact_scales", True) is None:
         always += 12 * sum(parameter.numel() for parameter in codec.net.parameters())  # a copy, then in float64
     for k in range(count):
         damage, sound = DAMAGES[k % len(DAMAGES)], dice.choice(files)
@@ -264,7 +264,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("pictures", type=Path, help="folder of pictures")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--codec", default=DEFAULT, help="name or weights file (default %(default)s)")
-    which.add_argument("--random", choices=PRESETS, help="untrained weights of a preset")
+    which.add_argument("--random", choices=RANDOM, help="untrained weights of a preset")
     parser.add_argument("-n", type=int, default=10_000, help="damaged files (default %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="of the damage")
     parser.add_argument("--limit", type=int, default=4, help="use the first so many pictures (default %(default)s)")
