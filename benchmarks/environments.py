@@ -11,7 +11,7 @@ import json
 import math
 import os
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,7 +36,7 @@ from regio.models.segpic import PRESETS, SegPIC
 from regio.nn.regional import GridRegions
 from regio.weights import store
 
-DECADES = tuple(range(-9, 0))  # of the histogram of drifts: below 1e-9, below 1e-8 ...
+DECADES = (-16, -15, -14, -13, -12, -11, -10, -8, -6, -4)  # of the histogram of drifts: below 1e-16 ...
 
 
 class Environment(NamedTuple):
@@ -69,6 +69,7 @@ ENVIRONMENTS = {
     "CUDA": Environment(tweak="cuda", needs="cuda"),
     "noise of 0.9 widths": Environment(tweak="noise 0.9"),
     "noise of 100 widths": Environment(tweak="noise 100", fails=True),
+    "scales in float32": Environment(tweak="single", fails=True),
     "oneDNN in bfloat16": Environment({"ONEDNN_DEFAULT_FPMATH_MODE": "BF16"}, fails=True),
     "torch in bfloat16": Environment(tweak="matmul medium", fails=True),
     "CUDA with TF32": Environment(tweak="cuda tf32", fails=True, needs="cuda"),
@@ -96,7 +97,7 @@ class Finding:
     environment: str
     agrees: bool
     noticed: bool  # where it does not agree: by the checksum or before it
-    recovers: bool  # by the second attempt, in float64
+    recovers: bool  # a codec that is loaded in the same process, and not tampered with, reads the file
     drift: float
     histogram: list[int]
 
@@ -178,11 +179,11 @@ def walk(net: Any, file: RgoFile, reader: StreamReader, batch: int = 1) -> None:
     net.code(None, reader, GridRegions(file.header.grid), rate, size)
 
 
-def random_weights(preset: str, folder: Path) -> Path:
+def random_weights(preset: str, folder: Path, guard: float | None = None) -> Path:
     """Untrained weights whose scales, if floating-point, reach over most tables and depend on what they see.
 
     preset: of the SegPIC family, `mcm:` and one of MCM's, or `roi:` and one of the ROI codec's, whose context then says
-    something.
+    something. guard: width of the guard, where there is one, in the place of the model's own.
     """
     torch.manual_seed(0)
     path = folder / f"random-{preset.replace(':', '-')}.safetensors"
@@ -192,10 +193,12 @@ def random_weights(preset: str, folder: Path) -> Path:
         store.save(roi, path)
         return path
     if preset.startswith("mcm:"):
-        mcm = MCM(MCM_PRESETS[preset.removeprefix("mcm:")]).eval().requires_grad_(False)
-        store.save(mcm, path)
-        return path
-    net = SegPIC(PRESETS[preset]).eval().requires_grad_(False)
+        config = MCM_PRESETS[preset.removeprefix("mcm:")]
+        net: Any = MCM(config if guard is None else replace(config, guard=guard))
+    else:
+        plain = PRESETS[preset]
+        net = SegPIC(plain if guard is None else replace(plain, guard=guard))
+    net.eval().requires_grad_(False)
     if net.config.exact_scales is None:
         ends = [net.h_scale[-1]] if net.context is None else [scales[-1] for scales in net.context.scales]
         for last in ends:
@@ -215,6 +218,8 @@ def tweaked(net: Any, tweak: str) -> Any:
             return net.to(memory_format=torch.channels_last)
         case ["double"]:
             return net.double()
+        case ["single"]:
+            return net.float()
         case ["compile"]:
             for module in net.children():
                 module.compile()
@@ -246,7 +251,7 @@ def decode_all(folder: Path, environment: str) -> None:
 
 
 def decode(codec: Codec, net: Any, sample: Sample, folder: Path, environment: str, noise: float, batch: int) -> Finding:
-    """One file: are its symbols right here, is it noticed if not, would a codec recover, how far do levels drift?"""
+    """One file: are its symbols right here, is it noticed if not, can a codec read it, how far do levels drift?"""
     data = (folder / f"{sample.name}.rgo").read_bytes()
     file, expected = parse(data), np.load(folder / f"{sample.name}.npz")
     streams = streams_of(net, file)
@@ -277,7 +282,7 @@ def decode(codec: Codec, net: Any, sample: Sample, folder: Path, environment: st
 
 
 def recovers(codec: Codec, data: bytes) -> bool:
-    """Whether a codec, which makes a second attempt in float64, can read the file after all."""
+    """Whether a codec as users have it, without the changes of this environment but in its process, reads the file."""
     try:
         codec.verify(data)
     except CorruptFile:

@@ -1,11 +1,12 @@
 """Encode pictures here, decode their symbols in many other environments, and compare.
 
     python benchmarks/portability.py PICTURES [--codec NAME|FILE ...] [--random PRESET ...] [--qualities 10,50,90]
-                                     [--limit N] [--crop SIDE] [--environments NAME,...] [-o runs/portability]
+                                     [--limit N] [--crop SIDE] [--guard WIDTH] [--environments NAME,...]
+                                     [-o runs/portability]
 
 Every environment is a process of its own (`--list` shows them): other numbers of threads, instruction sets and
 libraries, memory layouts, precisions, batches; a GPU where there is one. Each decodes every file as it comes, without
-the second attempt that a codec makes, and compares the symbols. For models whose scales are floating-point it also
+the second attempt that a codec on a GPU makes, and compares the symbols. Where scales are floating-point it also
 walks the latents with the symbols given, and measures how far its levels drift from those of the writing process,
 beside the guard width. `--random` makes untrained weights of a preset whose scales reach over most tables.
 
@@ -112,7 +113,7 @@ def to_run(options: argparse.Namespace) -> list[str]:
 def prepare(options: argparse.Namespace, folder: Path) -> list[Sample]:
     """Write every file, here."""
     pictures = list(find_pictures(options.pictures).items())[: options.limit]
-    weights = [*options.codec, *(str(random_weights(preset, folder)) for preset in options.random)]
+    weights = [*options.codec, *(str(random_weights(preset, folder, options.guard)) for preset in options.random)]
     samples: list[Sample] = []
     for one in weights:
         codec = regio.load(one, device="cpu")
@@ -217,6 +218,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("pictures", type=Path, nargs="?", help="folder of pictures")
     parser.add_argument("--codec", action="append", default=[], help="name or weights file; may be repeated")
     parser.add_argument("--random", action="append", default=[], choices=RANDOM, help="untrained weights of a preset")
+    parser.add_argument("--guard", type=float, help="width of the guard of untrained weights, in levels")
     parser.add_argument("--qualities", default="10,50,90", help="of models with several rates (default %(default)s)")
     parser.add_argument("--limit", type=int, help="use the first so many pictures")
     parser.add_argument("--crop", type=int, help="use the top left corner of so many rows and columns")

@@ -42,7 +42,8 @@ def test_mixtures_are_the_same_whole_numbers_everywhere_whatever_the_context(pic
 
 def test_levels_in_floating_point_stay_within_the_guard_and_far_outside_are_noticed(pictures: Path) -> None:
     names = "noise of 0.9 widths,noise of 100 widths"
-    done = run("portability.py", pictures, "--random", "segpic-s", "--limit", 1, "--crop", 64, "--environments", names)
+    chosen = ["--random", "segpic-s", "--guard", 1e-4, "--limit", 1, "--crop", 64]  # wide: few positions, and some near
+    done = run("portability.py", pictures, *chosen, "--environments", names)
     within, outside = (line.split() for line in done.stdout.splitlines()[1:3])
     assert within[-6:-3] == ["1", "0", "0"], done.stderr  # files, differ, noticed
     assert outside[-6:-3] == ["1", "1", "1"]
@@ -53,6 +54,18 @@ def test_damaged_files_are_counted_by_what_came_of_them(pictures: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert "everything holds" in done.stdout
     assert [line.split()[-10] for line in done.stdout.splitlines()[1:11]] == ["6"] * 10
+
+
+def test_the_time_of_a_codec_is_divided_among_its_parts(pictures: Path) -> None:
+    done = run("breakdown.py", pictures / "0.png", "--random", "toy", "--repeats", 2)
+    assert done.returncode == 0, done.stderr
+    rows = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines()[:9]}
+    parts = ["pixels", "analysis", "hyper", "context", "coding", "synthesis", "container"]
+    assert list(rows) == ["ms", *parts, "all"]
+    for column in (0, 3):  # processor time of encoding and of decoding
+        assert sum(float(rows[part][column]) for part in parts) == pytest.approx(float(rows["all"][column]), abs=0.5)
+    assert float(rows["synthesis"][0]) == 0 < float(rows["synthesis"][3])
+    assert float(rows["analysis"][3]) == 0 < float(rows["analysis"][0])
 
 
 def test_the_environments_are_listed() -> None:
