@@ -7,9 +7,8 @@ Each picture is encoded once; then -n damaged files are decoded one after the ot
 the table says what came of it: the same picture (damage that changed nothing), one of the classes of regio.errors,
 another exception, or another picture, which must never happen. Time and memory are bounded by the size of the picture
 that a file claims: a decode may take ten times the processor time that a sound file of so many pixels takes, or one
-second, and half a KiB a pixel besides the copy of the network in float64 for the second attempt that models with
-floating-point scales make. A decode that takes a hundred times its bound is stopped with a traceback. `-o` keeps the
-files that broke a rule.
+second, and half a KiB a pixel. A decode that takes a hundred times its bound is stopped with a traceback. `-o` keeps
+the files that broke a rule.
 
 Exit status 1 if one did.
 """
@@ -205,9 +204,7 @@ def outcome(codec: Codec, data: bytes, sound: Sound) -> str:
 def attack(codec: Codec, files: list[Sound], count: int, seed: int, keep: Path | None) -> dict[str, Row]:
     """Damage and decode so many files."""
     dice, rows = random.Random(seed), defaultdict[str, Row](Row)
-    memory, always = peak_bytes(), ALWAYS_BYTES
-    if getattr(codec.net.config, "exact_scales", True) is None:
-        always += 12 * sum(parameter.numel() for parameter in codec.net.parameters())  # a copy, then in float64
+    memory = peak_bytes()
     for k in range(count):
         damage, sound = DAMAGES[k % len(DAMAGES)], dice.choice(files)
         data = damage(sound.data, dice.choice(files).data, dice)
@@ -219,7 +216,7 @@ def attack(codec: Codec, files: list[Sound], count: int, seed: int, keep: Path |
         result = outcome(codec, data, sound)
         taken = (user_seconds() - start) / normal
         faulthandler.cancel_dump_traceback_later()
-        grown = (peak_bytes() - memory) / (PIXEL_BYTES * area + always)
+        grown = (peak_bytes() - memory) / (PIXEL_BYTES * area + ALWAYS_BYTES)
         memory = peak_bytes()
         row.outcomes[result] += 1
         row.slowest, row.largest = max(row.slowest, taken), max(row.largest, grown)
@@ -288,7 +285,7 @@ def main() -> int:
     print(
         f"\ntime: the slowest, over that of a sound file of as many pixels ({TIMES:g} allowed, or {FLOOR_SECONDS} s)"
         f"\nmemory: the most that a file made the process grow, over what it may: {PIXEL_BYTES} bytes a claimed pixel,"
-        f" {ALWAYS_BYTES >> 20} MiB, and the copy of the network"
+        f" and {ALWAYS_BYTES >> 20} MiB"
         f"\n{torch.get_num_threads()} threads, {codec.name}, {options.n} files, seed {options.seed}"
     )
     wrong = faults(rows)
