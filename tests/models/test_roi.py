@@ -57,7 +57,8 @@ def test_what_is_written_is_read_at_the_price_that_was_estimated(context: str, h
     read = net.code(None, reader, WHERE, rate, size)
     assert reader.finish() == [one.symbol_crc for one in done]
     assert torch.equal(read.y_hat, written.y_hat)
-    torch.testing.assert_close(written.y_hat, estimated.y_hat)
+    # an estimate rounds no means of z to eighths
+    torch.testing.assert_close(written.y_hat, estimated.y_hat, rtol=0, atol=0.05 if hyper_context else 1e-5)
     bits = torch.stack(list(estimator.bits.values())).sum(0)
     for one, expected in zip(done, bits.tolist(), strict=True):
         assert len(one.payload) <= 1.005 * expected / 8 + 16

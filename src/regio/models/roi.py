@@ -248,10 +248,10 @@ class RoiCodec(nn.Module):
         z = None if y is None else self.h_a(self._seen(y))
         z_size = (size[0] // self.hyper_stride, size[1] // self.hyper_stride)
         if self.z_context is not None:
-            whole = self.z_context(z, rate, coder, z_size)
-            symbols = z_hat = self.z_context.unscale(whole, rate)
+            scaled = self.z_context(z, rate, coder, z_size)
+            symbols = z_hat = self.z_context.unscale(scaled, rate)
             if not isinstance(coder, RateEstimator):
-                symbols = self.z_context.unscale_exact(whole, rate_step(rate))
+                symbols = self.z_context.unscale_exact(scaled, rate_step(rate))
         else:
             assert self.z_prior is not None
             z_hat = coder.factorized("z", z, self.z_prior, z_size)
