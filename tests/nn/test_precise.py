@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from regio.nn.precise import Kept, PreciseConv, conv_by_taps, seen_by, taps_of
+from regio.nn.precise import Kept, PreciseConv, conv_by_taps, make_precise, seen_by, taps_of
 
 
 @pytest.mark.parametrize("kernel", [1, 3, 5])
@@ -35,6 +35,17 @@ def test_a_precise_convolution_is_an_ordinary_one_in_float32_and_in_training() -
         assert (plain(x.double()) - precise(x.double())).abs().max() < 1e-15
     precise(x.double()).sum().backward()
     assert precise.weight.grad is not None
+
+
+def test_weights_are_laid_out_for_their_taps_without_a_second_copy() -> None:
+    conv = PreciseConv(2, 3, 3).requires_grad_(False)
+    before = conv.weight.clone()
+    make_precise(nn.Sequential(conv))
+    assert conv.weight.dtype == torch.float64
+    assert torch.equal(conv.weight, before.double())
+    assert taps_of(conv.weight).data_ptr() == conv.weight.data_ptr()
+    duplicate = copy.deepcopy(conv).float()
+    assert torch.equal(duplicate.weight, before)
 
 
 def test_a_precise_convolution_follows_its_weights() -> None:

@@ -7,6 +7,7 @@ import torch
 from torch.backends.cpu import get_cpu_capability
 
 from regio.errors import UsageError
+from regio.nn.precise import make_precise
 from regio.version import __version__
 
 
@@ -27,7 +28,7 @@ def settle(net: Any, device: torch.device) -> Any:
     net = net.to(device)
     try:
         for part in net.deciding() if hasattr(net, "deciding") else ():
-            part.double()
+            make_precise(part)
     except TypeError as error:  # on Apple's GPUs
         raise UsageError(f"this codec computes in float64, which device {device} cannot; use the CPU") from error
     return net

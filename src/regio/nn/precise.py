@@ -52,18 +52,26 @@ class PreciseConv(nn.Conv2d):
 
     def __init__(self, before: int, after: int, kernel: int) -> None:
         super().__init__(before, after, kernel, padding=kernel // 2)
-        self._kept: Kept[Tensor] = Kept()
 
     def forward(self, x: Tensor) -> Tensor:
         """(B,before,h,w) -> (B,after,h,w)."""
         if x.dtype != torch.float64 or x.device.type != "cpu" or torch.is_grad_enabled():
             return super().forward(x)
         assert self.bias is not None
-        return conv_by_taps(x, self._kept.of((self.weight,), lambda: taps_of(self.weight)), self.bias)
+        return conv_by_taps(x, taps_of(self.weight), self.bias)
+
+
+def make_precise(part: nn.Module) -> None:
+    """Put a network into float64, kernels so that each of their taps lies in one piece of memory."""
+    part.double()
+    for module in part.modules():
+        if isinstance(module, PreciseConv):
+            apart = taps_of(module.weight).unflatten(0, module.kernel_size)
+            module.weight.data = apart.permute(2, 3, 0, 1)  # the same values at the same indices
 
 
 def taps_of(weight: Tensor) -> Tensor:
-    """A kernel (out,in,k,k) -> a matrix for each of its taps, (k*k,out,in)."""
+    """A kernel (out,in,k,k) -> a matrix for each of its taps, (k*k,out,in); no copy where they lie so already."""
     return weight.detach().permute(2, 3, 0, 1).flatten(0, 1).contiguous()
 
 
