@@ -66,7 +66,7 @@ def make_precise(part: nn.Module) -> None:
     part.double()
     for module in part.modules():
         if isinstance(module, PreciseConv):
-            apart = taps_of(module.weight).unflatten(0, module.kernel_size)
+            apart = taps_of(module.weight).reshape(*module.kernel_size, *module.weight.shape[:2])
             module.weight.data = apart.permute(2, 3, 0, 1)  # the same values at the same indices
 
 
