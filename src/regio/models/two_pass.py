@@ -23,6 +23,7 @@ from regio.nn.fixed_point import (
 )
 from regio.nn.gain import RateTable, rate_step
 from regio.nn.norm import lower_bound
+from regio.nn.precise import seen_by
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +79,8 @@ class SlicePass(nn.Module):
         anchors = coder.gaussian("y", early, mean_early, _bounded(split(first)[0], exact), 0.0)
         symbols = _symbols(anchors, mean_early)
         nothing = torch.zeros_like(symbols)
-        hidden = self.near(torch.cat([mean, join(symbols, nothing).to(mean)], dim=1)) + self.wide(side)
+        known_here = seen_by(torch.cat([mean, join(symbols, nothing).to(mean)], dim=1), self.near)
+        hidden = self.near(known_here) + self.wide(side)
         _, mean_late = split((mean + self.change(hidden)).float())
         near = [*known, magnitudes(_placed(join(symbols, nothing), exact))]
         second = level + _run(self.level_others, torch.cat(near, dim=1), exact)
