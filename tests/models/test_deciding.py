@@ -10,9 +10,13 @@ from torch import Tensor
 from toy_codec import SMALL_PAPER, paper_net, toy_net
 
 from regio.codec.devices import settle
-from regio.entropy import RateEstimator
+from regio.entropy import RateEstimator, StreamReader, StreamWriter, TableSet
+from regio.errors import UsageError
 from regio.models.mcm import MCM, MCMConfig
+from regio.models.mcm import PRESETS as MCM_PRESETS
 from regio.models.mcm_transforms import GlobalViT
+from regio.models.roi import PRESETS as ROI_PRESETS
+from regio.models.roi import RoiCodec
 from regio.models.segpic import PRESETS, SegPIC
 from regio.nn.regional import GridRegions
 
@@ -105,8 +109,6 @@ def test_models_with_exact_levels_are_left_as_they_are() -> None:
 
 
 def test_a_device_without_float64_is_refused_in_one_line() -> None:
-    from regio.errors import UsageError
-
     class Part(torch.nn.Linear):
         def double(self) -> Any:
             raise TypeError("Cannot convert a MPS Tensor to float64")
@@ -117,3 +119,22 @@ def test_a_device_without_float64_is_refused_in_one_line() -> None:
 
     with pytest.raises(UsageError, match="float64, which device cpu cannot"):
         settle(Net(), CPU)
+
+
+@pytest.mark.parametrize("family", ["segpic", "roi", "mcm"])
+def test_exact_models_read_their_files_in_float64_throughout(family: str) -> None:
+    nets = {
+        "segpic": toy_net,
+        "roi": lambda: RoiCodec(ROI_PRESETS["toy"]).eval().requires_grad_(False),
+        "mcm": lambda: MCM(MCM_PRESETS["toy"]).eval().requires_grad_(False),
+    }
+    net: Any = nets[family]()
+    tables = TableSet({stream: prior.tables() for stream, prior in net.priors().items()})
+    x = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    writer, where, rate = StreamWriter(tables), GridRegions(1), torch.tensor([0.6])
+    with torch.no_grad():
+        net.code(net.analyse(x, where), writer, where, rate, (4, 4))
+        (written,) = writer.finish()
+        reader = StreamReader(tables, [written.payload])
+        net.double().code(None, reader, where, rate.double(), (4, 4))
+    assert reader.finish() == [written.symbol_crc]
