@@ -42,14 +42,14 @@ def test_a_reader_off_by_less_than_the_width_takes_the_same_tables(seed: int, co
     levels = draw(count, seed)
     data, tables = code(levels)
     off = share * WIDTH * np.random.default_rng(seed + 1).choice([-1.0, 1.0], count)
-    assert (read_guard(RangeReader(data), levels + off) == tables).all()
+    assert (read_guard(RangeReader(data), levels + off, WIDTH) == tables).all()
 
 
 def test_every_level_the_same_side_of_the_width_agrees_at_its_very_edge() -> None:
     edge = np.array([10.5 - WIDTH, 10.5 + WIDTH, 10.5, 0.5 - WIDTH, 62.5 + WIDTH])
     data, tables = code(edge)
     for sign in (-1, 1):
-        assert (read_guard(RangeReader(data), edge + sign * 0.999 * WIDTH) == tables).all()
+        assert (read_guard(RangeReader(data), edge + sign * 0.999 * WIDTH, WIDTH) == tables).all()
 
 
 def test_only_levels_near_a_boundary_are_listed() -> None:
@@ -132,7 +132,7 @@ def test_more_listed_positions_than_there_are_is_damage() -> None:
     writer = RangeWriter()
     writer.natural(6)
     with pytest.raises(CorruptFile, match="6 guarded positions among 5"):
-        read_guard(RangeReader(writer.finish()), np.zeros(5))
+        read_guard(RangeReader(writer.finish()), np.zeros(5), WIDTH)
 
 
 def test_a_listed_position_behind_the_last_is_damage() -> None:
@@ -140,7 +140,7 @@ def test_a_listed_position_behind_the_last_is_damage() -> None:
     writer.natural(1)
     writer.rice(5, 1)
     with pytest.raises(CorruptFile, match="outside the latent"):
-        read_guard(RangeReader(writer.finish()), np.zeros(5))
+        read_guard(RangeReader(writer.finish()), np.zeros(5), WIDTH)
 
 
 @settings(max_examples=100, deadline=None)
@@ -148,7 +148,34 @@ def test_a_listed_position_behind_the_last_is_damage() -> None:
 def test_whatever_the_bytes_a_list_is_read_or_refused(data: bytes) -> None:
     levels = draw(50, zlib.crc32(data))
     try:
-        tables = read_guard(RangeReader(data), levels)
+        tables = read_guard(RangeReader(data), levels, WIDTH)
     except CorruptFile:
         return
     assert tables.max() <= 63
+
+
+RARELY = 1e-6
+
+
+@pytest.mark.parametrize("count", [1, 511, 600, 5000])
+@pytest.mark.parametrize("listed", [0, 1, 3])
+def test_rare_lists_are_read_by_us_and_by_the_specification(count: int, listed: int) -> None:
+    levels = np.random.default_rng(count).integers(1, 60, count) + 0.2
+    levels[:listed] += 0.3  # on the boundary
+    writer = RangeWriter()
+    tables = write_guard(writer, levels, RARELY)
+    data = writer.finish()
+    off = levels + 0.9 * RARELY * np.random.default_rng(1).choice([-1.0, 1.0], count)
+    assert (read_guard(RangeReader(data), off, RARELY) == tables).all()
+    specified = table_indices(off).tolist()
+    SymbolDecoder(data).guard(off.tolist(), specified, True)
+    assert specified == tables.tolist()
+
+
+def test_a_rare_list_of_nothing_takes_next_to_nothing() -> None:
+    """Twelve slices of a small picture, as MCM has them; in the other form they take 60 bits."""
+    writer = RangeWriter()
+    for _ in range(12):
+        write_guard(writer, np.full(800, 7.2), RARELY)
+    writer.number(1, 1)  # or nothing would be written at all
+    assert len(writer.finish()) == 1

@@ -235,7 +235,7 @@ class StreamReader:
         """See Coder; ignores `values`."""
         symbols = np.empty(tuple(mean.shape), np.int32)
         for reader, picture, levels in zip(self.readers, symbols, _to_levels(level), strict=True):
-            indices = read_guard(reader, levels) if guard else table_indices(levels)
+            indices = read_guard(reader, levels, guard) if guard else table_indices(levels)
             flat = picture.reshape(-1)  # a view: writing to it fills the picture
             for index, positions in _by_table(indices):
                 flat[positions] = reader.table(len(positions), *self.tables.gaussian[index])

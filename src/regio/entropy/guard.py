@@ -12,6 +12,7 @@ from regio.entropy.range_coder import RangeReader, RangeWriter
 from regio.entropy.tables import LEVELS
 from regio.errors import CorruptFile
 
+RARE = 1e-5  # widths up to this seldom list anything, which then takes next to nothing to say
 Indices = NDArray[np.uint8]
 Levels = NDArray[np.float64]
 
@@ -29,9 +30,13 @@ def doubtful(levels: Levels, width: float) -> NDArray[np.int64]:
 
 def write_guard(writer: RangeWriter, levels: Levels, width: float) -> Indices:
     """Levels (n,) -> tables (n,). Writes how many positions are doubtful, then for each the gap before it and one bit:
-    whether the table above the boundary was taken."""
+    whether the table above the boundary was taken. For a rare list, whether there is any position comes first."""
     tables = table_indices(levels)
     positions = doubtful(levels, width)
+    if width <= RARE:
+        writer.binary(int(len(positions) > 0), _chance(len(levels)))
+        if not len(positions):
+            return tables
     writer.natural(len(positions))
     rice = _rice_bits(len(levels), len(positions))
     for gap, at in zip(np.diff(positions, prepend=-1) - 1, positions, strict=True):
@@ -40,9 +45,14 @@ def write_guard(writer: RangeWriter, levels: Levels, width: float) -> Indices:
     return tables
 
 
-def read_guard(reader: RangeReader, levels: Levels) -> Indices:
-    """Levels (n,) as this machine computes them -> tables (n,) as the writing machine took them."""
+def read_guard(reader: RangeReader, levels: Levels, width: float) -> Indices:
+    """Levels (n,) as this machine computes them -> tables (n,) as the writing machine took them.
+
+    Of the width only matters whether lists are rare.
+    """
     tables = table_indices(levels)
+    if width <= RARE and not reader.binary(_chance(len(levels))):
+        return tables
     count = reader.natural()
     if count > len(levels):
         raise CorruptFile(f"the coded data is damaged: {count} guarded positions among {len(levels)}")
@@ -55,6 +65,11 @@ def read_guard(reader: RangeReader, levels: Levels) -> Indices:
         base = np.floor(np.nan_to_num(levels[at]))
         tables[at] = np.clip(base + reader.number(1), 0, LEVELS - 1)
     return tables
+
+
+def _chance(positions: int) -> int:
+    """How likely a rare list has a position, in 2**-24: about 2 * 10**-6 for each position of the part."""
+    return 32 * min(max(positions, 1 << 9), 1 << 18)
 
 
 def _rice_bits(positions: int, listed: int) -> int:
