@@ -32,7 +32,7 @@ _UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "ki": 1024, "mi": 1024**
 
 
 def size_of(text: str) -> int:
-    """"40k" -> 40000, "1.5M" -> 1500000, "64Ki" -> 65536; a trailing B is allowed."""
+    """ "40k" -> 40000, "1.5M" -> 1500000, "64Ki" -> 65536; a trailing B is allowed."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]i?)?b?", text.strip(), re.IGNORECASE)
     if not match or not (size := int(float(match[1]) * _UNITS[(match[2] or "").lower()])):
         raise UsageError(f"{text!r} is not a number of bytes; try 4000, 40k or 1M")

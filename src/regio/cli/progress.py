@@ -37,7 +37,7 @@ def print_result(line: str) -> None:
 
 
 class Progress:
-    """"3 of 10: photo.jpg" on one line that is written over; silent unless standard error is a terminal."""
+    """ "3 of 10: photo.jpg" on one line that is written over; silent unless standard error is a terminal."""
 
     def __init__(self, total: int) -> None:
         self.total = total
