@@ -61,17 +61,17 @@ def test_a_file_is_named_after_itself_unless_told(saved: Path) -> None:
 def test_tables_are_read_not_computed(saved: Path) -> None:
     """Another machine may compute others, by a count; the file's are what bytes mean."""
     tensors, metadata = contents(saved)
-    counts = tensors["tables.z.counts"]
+    counts = tensors["tables.prototypes_deep.counts"]
     counts[0] += 1
     counts[1] -= 1
     save_file(tensors, saved, metadata)
-    assert store.load(saved).tables["z"].counts[0] == counts[0]
+    assert store.load(saved).tables["prototypes_deep"].counts[0] == counts[0]
 
 
 def test_the_fingerprint_changes_with_any_number_table_or_field(saved: Path) -> None:
     tensors, metadata = contents(saved)
     seen = {store.load(saved).fingerprint}
-    for key in ("net.g_a1.down.mix.bias", "tables.z.counts", "tables.z.lowest"):
+    for key in ("net.g_a1.down.mix.bias", "tables.prototypes_deep.counts", "tables.prototypes_deep.lowest"):
         changed = {k: v.clone() for k, v in tensors.items()}
         changed[key].view(-1)[0] += 1
         seen.add(store.fingerprint(metadata["config"], changed))
@@ -146,11 +146,11 @@ def broken(path: Path, kind: str) -> None:
         case "missing tensor":
             del tensors["net.g_a1.down.mix.bias"]
         case "missing table":
-            del tensors["tables.z.counts"]
+            del tensors["tables.prototypes_deep.counts"]
         case "another shape":
             tensors["net.g_a1.down.mix.bias"] = torch.zeros(3)
         case "tables":
-            tensors["tables.z.counts"][0] += 1
+            tensors["tables.prototypes_deep.counts"][0] += 1
         case "no config":
             del metadata["config"]
     if "config" in metadata:
