@@ -75,7 +75,7 @@ def test_the_fingerprint_changes_with_any_number_table_or_field(saved: Path) -> 
         changed = {k: v.clone() for k, v in tensors.items()}
         changed[key].view(-1)[0] += 1
         seen.add(store.fingerprint(metadata["config"], changed))
-    seen.add(store.fingerprint(metadata["config"].replace('"support": 3', '"support": 2'), tensors))
+    seen.add(store.fingerprint(metadata["config"].replace('"support": 5', '"support": 2'), tensors))
     assert len(seen) == 5
     assert all(len(fingerprint) == 16 for fingerprint in seen)
 
