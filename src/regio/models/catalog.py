@@ -29,9 +29,9 @@ FAMILIES = {  # what a weights file may name: module:class
     "roi": "regio.models.roi:RoiCodec",
 }
 CATALOG: dict[int, Entry] = {
-    1: Entry(1, "segpic-xs", "segpic", "199d97912525443d11b6439def1504c9", "photographs at any rate, small and fast"),
+    2: Entry(2, "segpic-xs", "segpic", "9ec1e78eb959cd8c3f608426998b1286", "photographs at any rate, small and fast"),
 }
-RETIRED: dict[int, str] = {}  # ids whose weights are no longer bundled -> the last release that has them
+RETIRED: dict[int, str] = {1: "0.1.0"}  # ids whose weights are no longer bundled -> the last release that has them
 DEFAULT = "segpic-xs"
 
 
