@@ -36,8 +36,8 @@ def hyper(channels: int = 3, seed: int = 0) -> HyperContext:
 class Watcher(RateEstimator):
     """Notes means and levels as they are asked for."""
 
-    def __init__(self) -> None:
-        super().__init__(noisy=False)
+    def __init__(self, exact: bool = False) -> None:
+        super().__init__(noisy=False, exact=exact)
         self.asked: list[tuple[Tensor, Tensor]] = []
 
     def gaussian(self, stream: str, values: Tensor | None, mean: Tensor, level: Tensor, guard: float) -> Tensor:
@@ -156,3 +156,15 @@ def test_a_rate_map_is_followed_by_the_hyper_latent_too() -> None:
     first = watcher.asked[0][1]  # positions (0, 0) and (0, 2)
     assert torch.equal(first[..., 0], low.asked[0][1][..., 0])
     assert torch.equal(first[..., 1], high.asked[0][1][..., 1])
+
+
+def test_an_exact_estimate_asks_for_the_levels_of_files() -> None:
+    net = hyper()
+    z, rate = torch.randn(1, 3, 4, 6, generator=torch.Generator().manual_seed(8)) * 5, torch.tensor([0.3])
+    smooth, exact = Watcher(), Watcher(exact=True)
+    decoded = [net(z, rate, watcher, (4, 6)) for watcher in (smooth, exact)]
+    written = net(z, rate, StreamWriter(TableSet({})), (4, 6))
+    assert torch.equal(decoded[1], written)
+    for (_, trained), (_, files) in zip(smooth.asked, exact.asked, strict=True):
+        assert files.dtype == torch.float64
+        torch.testing.assert_close(trained, files.float(), rtol=0, atol=0.05)

@@ -132,7 +132,7 @@ class Codec:
         job = self._prepare(read_picture(image), grid, strip=True)
         total = 0.0
         for k in range(job.layout.count):
-            coder = RateEstimator(noisy=False)
+            coder = RateEstimator(noisy=False, exact=True)
             job.walk(k, rate_step(quality), coder)
             total += float(torch.stack(list(coder.bits.values())).double().sum())
         return total

@@ -81,10 +81,11 @@ class RateEstimator:
 
     In training the rate is that of values with uniform noise, while the decoder sees rounded values with a
     straight-through gradient (as the published code of [1] and [3] does); in evaluation both are of rounded values.
+    exact: levels as files have them, where a model has exact ones, in the place of the smooth ones that are trained.
     """
 
-    def __init__(self, noisy: bool, generator: torch.Generator | None = None) -> None:
-        self.noisy = noisy
+    def __init__(self, noisy: bool, generator: torch.Generator | None = None, exact: bool = False) -> None:
+        self.noisy, self.exact = noisy, exact
         self.generator = generator
         self.bits: dict[str, Tensor] = {}
 
@@ -101,9 +102,8 @@ class RateEstimator:
         assert values is not None
         residual = (values - mean).float()
         rounded = torch.round(residual)
-        self._count(
-            stream, gaussian_bits(self._noise(residual) if self.noisy else rounded, level_to_scale(level.float()))
-        )
+        scale = level_to_scale(level.to(residual.device, torch.float32))
+        self._count(stream, gaussian_bits(self._noise(residual) if self.noisy else rounded, scale))
         return straight_through(rounded + mean, values)
 
     def mixture(self, stream: str, values: Maybe, mean: Tensor, mixture: Mixture) -> Tensor:
@@ -132,6 +132,11 @@ class RateEstimator:
 
     def _count(self, stream: str, bits: Tensor) -> None:
         self.bits[stream] = self.bits.get(stream, 0) + bits.sum(dim=(1, 2, 3))
+
+
+def wants_exact(coder: Coder) -> bool:
+    """Whether levels are to be those of files: they are for all but an estimator that asks for smooth ones."""
+    return not isinstance(coder, RateEstimator) or coder.exact
 
 
 class Written(NamedTuple):

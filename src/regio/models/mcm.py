@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from regio.entropy import Coder, FactorizedPrior, RateEstimator, scale_to_level
-from regio.entropy.coders import straight_through
+from regio.entropy.coders import straight_through, wants_exact
 from regio.entropy.tables import LEVELS
 from regio.models.adoption import from_segpic
 from regio.models.context import ChannelContext
@@ -297,7 +297,7 @@ class MCM(nn.Module):
         """ẑ (B,C,r/t,c/t) -> levels (B,M,r,c) by exact arithmetic, or smooth ones for training."""
         symbols = straight_through(self.z_prior.round(z_hat), z_hat - self.z_prior.medians())
         assert rate is not None
-        if isinstance(coder, RateEstimator):
+        if not wants_exact(coder):
             return lower_bound(self.levels(symbols, rate), 0.0)
         return self.levels.exact(symbols, rate_step(rate))
 

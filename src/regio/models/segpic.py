@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from regio.entropy import Coder, FactorizedPrior, RateEstimator, scale_to_level
-from regio.entropy.coders import straight_through
+from regio.entropy.coders import straight_through, wants_exact
 from regio.entropy.tables import LEVELS
 from regio.models.context import ChannelContext, to_level
 from regio.models.paper_transforms import StridedTransform
@@ -229,7 +229,7 @@ class SegPIC(nn.Module):
         if self.z_context is not None and rate is not None:
             whole = self.z_context(z, rate, coder, z_size)
             symbols = z_hat = self.z_context.unscale(whole, rate)
-            if not isinstance(coder, RateEstimator):
+            if wants_exact(coder):
                 symbols = self.z_context.unscale_exact(whole, rate_step(rate))
         else:
             assert self.z_prior is not None
@@ -284,7 +284,7 @@ class SegPIC(nn.Module):
             features: Tensor = self.h_scale(seen_by(z_hat, self.h_scale))
             return features
         assert rate is not None
-        if isinstance(coder, RateEstimator):
+        if not wants_exact(coder):
             levels: Tensor = self.levels(symbols, rate)
             return levels if self.config.two_pass else lower_bound(levels, 0.0)
         return self.levels.exact(symbols, rate_step(rate))

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from regio.entropy import Coder, RateEstimator, scale_to_level
+from regio.entropy.coders import wants_exact
 from regio.models.context import context_net
 from regio.nn.checkerboard import join, split
 from regio.nn.fixed_point import (
@@ -143,7 +144,8 @@ class HyperContext(nn.Module):
 
     def forward(self, z: Tensor | None, rate: Tensor, coder: Coder, size: tuple[int, int]) -> Tensor:
         """z (B,C,h,w) or None, rate (B,) or (B,1,h,w), size (h,w) -> ẑ times its gain (B,C,h,w), in eighths."""
-        exact = not isinstance(coder, RateEstimator)
+        exact = wants_exact(coder)
+        training = isinstance(coder, RateEstimator) and coder.noisy
         device = rate.device
         z = None if z is None else z.float() * torch.exp2(self.log_gain(rate))
         rate = rate_step(rate).cpu() if exact else rate
@@ -156,7 +158,7 @@ class HyperContext(nn.Module):
                 continue
             guess = start if net is None else start + _run(net, self._seen(done, exact), exact, rate)
             mean, level = (half.flatten(2)[:, :, None, at.to(guess.device)] for half in guess.chunk(2, dim=1))
-            if exact:
+            if not training:
                 mean = nearest(mean / MEAN_UNIT) * MEAN_UNIT
             values = None if z is None else z.flatten(2)[:, :, None, at]
             coded = coder.gaussian("z", values, mean.to(device, torch.float32), _bounded(level, exact), 0.0)
