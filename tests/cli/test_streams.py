@@ -65,13 +65,19 @@ def test_an_interrupt_is_one_line_and_leaves_nothing_behind(picture_file: MakeFi
         cwd=tmp_path,
         env=os.environ | {"STAND_IN_SLEEPS": str(asleep)},
         stderr=subprocess.PIPE,
+        # a test run in the background ignores the signal, and what it starts would as well
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    for _ in range(300):
-        if asleep.exists():
-            break
-        time.sleep(0.1)
-    running.send_signal(signal.SIGINT)
-    _, err = running.communicate(timeout=20)
+    with running:
+        for _ in range(300):
+            if asleep.exists():
+                break
+            time.sleep(0.1)
+        running.send_signal(signal.SIGINT)
+        try:
+            _, err = running.communicate(timeout=20)
+        finally:
+            running.kill()
     assert (running.returncode, err) == (130, b"regio: interrupted\n")
     assert [path.name for path in (tmp_path / "in").iterdir()] == ["a.png"]
 
