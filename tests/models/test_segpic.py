@@ -8,7 +8,7 @@ from toy_codec import paper_net, toy_net
 
 from regio.entropy import RateEstimator, StreamReader, StreamWriter, TableSet
 from regio.entropy.coders import Written
-from regio.models.segpic import PRESETS, STREAMS, Decoded, ExactScales, SegPIC, SegPICConfig, configure
+from regio.models.segpic import PRESETS, STREAMS, Decoded, ExactScales, SegPIC, SegPICConfig
 from regio.nn.regional import GridRegions, LabelRegions
 
 MODELS = {"toy": toy_net, "paper": paper_net}
@@ -190,17 +190,6 @@ def test_contradictory_numbers_are_refused() -> None:
         SegPIC(replace(PRESETS["segpic"], rate_points=3))
     with pytest.raises(ValueError, match="192 channels"):
         SegPIC(replace(PRESETS["toy"], shallow=64))
-
-
-def test_a_preset_with_some_numbers_changed() -> None:
-    config = configure("toy", {"rat_inner": 6, "transform": {"units": [1, 0, 0, 0]}, "two_pass": {"hidden": 5}})
-    assert (config.rat_inner, config.two_pass.hidden) == (6, 5)
-    assert configure("toy", {"two_pass": False, "rat": False}).two_pass is None
-    with pytest.raises(ValueError, match="preset toy"):
-        configure("toy", {"latents": 24})
-    assert configure("toy", {"two_pass": False, "rat": False}).two_pass is None
-    with pytest.raises(ValueError, match="preset toy"):
-        configure("toy", {"transform": {"unit": 1}})
 
 
 def test_a_rate_map_of_one_value_is_that_rate() -> None:

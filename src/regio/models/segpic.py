@@ -386,18 +386,3 @@ PRESETS = {
     "segpic-xs": XS,
     "toy": TOY,
 }
-
-
-def configure(preset: str, overrides: dict[str, object]) -> SegPICConfig:
-    """A preset with some fields replaced; false leaves a part out. ValueError names a field that does not exist."""
-    config = SegPICConfig.preset(preset)
-    plain = {k: _left_out(v, getattr(config, k, None)) for k, v in _tuples(overrides).items()}
-    try:
-        nested = {k: replace(getattr(config, k), **v) for k, v in plain.items() if isinstance(v, dict)}
-        return replace(config, **{**plain, **nested})
-    except (TypeError, AttributeError) as error:
-        raise ValueError(f"preset {preset}: {error}") from error
-
-
-def _left_out(value: Any, present: Any) -> Any:
-    return None if value is False and not isinstance(present, bool) else value
