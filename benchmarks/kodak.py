@@ -1,19 +1,21 @@
 """Measure a codec of ours on a folder of pictures, from real files, and set it beside recorded curves of others.
 
     python benchmarks/kodak.py PICTURES --anchors FOLDER [--codec segpic-xs] [--qualities 0,10,...,100] [-o runs/kodak]
-        [--lpips WEIGHTS] [--marks BOXES] [--page docs/results.md] [--readme README.md]
+        [--rates 0.15,0.3,0.6] [--lpips WEIGHTS] [--marks BOXES] [--page docs/results.md] [--readme README.md]
 
 FOLDER holds result files in the field's shape ({"name", "results": {"bpp", "psnr-rgb", ...}}), subfolders included,
-measured on the same pictures. Printed and written (sweep.csv, estimates.csv, kodak.json, plots):
+measured on the same pictures; what `regio evaluate PICTURES --codecs avif,hevc-default -o FOLDER` writes will do.
+Printed and written (sweep.csv, estimates.csv, kodak.json, plots):
 
 - every file decodes, and is at most 1.005 x the estimated bytes + 16;
 - bytes rise with quality on every picture, and the rates that quality 0..100 covers;
-- PSNR at 0.15, 0.3 and 0.6 bpp beside each anchor's, read off the mean curves (PCHIP over the logarithm of the rate);
+- PSNR, MS-SSIM and LPIPS at equal rates beside each anchor's, read off the mean curves (PCHIP over the logarithm of
+  the rate);
 - BD-rates in PSNR and MS-SSIM, and with the weights of SqueezeNet in LPIPS, against each anchor;
 - with marked regions, PSNR inside and outside of them, coded plainly and as regions of interest at equal bytes.
 
-Exit status 1 if a file failed, was too large, or the codec lies under JPEG at one of the three rates. Interrupted and
-started again it goes on.
+Exit status 1 if a file failed, was too large, or the codec lies under JPEG at one of the rates that JPEG reaches.
+Interrupted and started again it goes on.
 """
 
 from __future__ import annotations
@@ -25,19 +27,19 @@ import json
 import math
 import statistics
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
+from beside import JPEG, SHORT, Against, against_table, compare, drawn, margins, perceptual_table, readme_table
 
 import regio
 from regio.codec import Codec
 from regio.codec.roi import STRENGTH
 from regio.errors import RegioError, UsageError
-from regio.evaluation.bd_rate import BDRate, Curve, Metric, bd_rate, find_curves
-from regio.evaluation.columns import columns, figure
+from regio.evaluation.bd_rate import BDRate, find_curves
 from regio.evaluation.contestants import OwnCodec
 from regio.evaluation.judging import Judges
 from regio.evaluation.marks import read_marks
@@ -49,22 +51,7 @@ from regio.info import inspect
 from regio.losses.perceptual import Lpips
 from regio.models.catalog import DEFAULT
 
-SHORT: dict[Metric, str] = {"psnr": "PSNR", "ms_ssim": "MS-SSIM", "lpips_squeeze": "LPIPS"}
-RATES = (0.15, 0.3, 0.6)
 ROI_QUALITIES = (20.0, 40.0, 60.0)
-JPEG = "jpeg_420"
-OPPONENTS = (JPEG, "webp", "jpeg2000", "avif_444_s6", "avif_444_s4_psnr", "heic_444_slow_psnr")
-PUBLISHED = ("bpg_444_x265_ycbcr", "av1", "hm", "vtm", "segpic")
-DRAWN = (JPEG, "webp", "jpeg2000", "avif_444_s4_psnr", "bpg_444_x265_ycbcr", "vtm")
-TITLES = {  # of the table in the README
-    "jpeg_420": "JPEG 4:2:0",
-    "webp": "WebP",
-    "jpeg2000": "JPEG 2000",
-    "avif_444_s6": "AVIF, default tuning",
-    "avif_444_s4_psnr": "AVIF, slower, tuned for PSNR",
-    "heic_444_slow_psnr": "HEVC intra, 4:4:4, tuned for PSNR",
-    "vtm": "VTM (published)",
-}
 BEGIN, END = "<!-- results: written by benchmarks/kodak.py -->", "<!-- end of results -->"
 SIZE_FACTOR, SIZE_BYTES = 1.005, 16  # what a file may cost beyond its estimate: coder, header and checksum
 
@@ -83,15 +70,6 @@ class Estimate(NamedTuple):
         return self.bytes <= self.allowed_bytes
 
 
-class Against(NamedTuple):
-    """Our mean curve beside one anchor's."""
-
-    anchor: str
-    psnr: tuple[float, ...]  # the anchor's dB at RATES; NaN where its curve does not reach
-    margin: tuple[float, ...]  # ours minus the anchor's
-    bd: dict[Metric, BDRate]  # of those metrics that both were measured in
-
-
 def main() -> int:
     """Measure, compare, write, print."""
     options = arguments()
@@ -106,20 +84,26 @@ def main() -> int:
         return 1
     estimates = estimate(contestant.codec, pictures, outcome.rows, options.output / "estimates.csv")
     (mean,) = mean_curves(outcome.rows, {contestant.name: contestant.description})
-    anchors = find_curves(options.anchors, "psnr")
-    against = compare(mean, {metric: find_curves(options.anchors, metric) for metric in mean.metrics})
-    write(options.output, mean, against, estimates, outcome)
-    drawn = [curve for curve in anchors if curve.name in DRAWN]
-    plot([mean.curve("psnr")], options.output / "rd_psnr", references=drawn, title=f"{mean.pictures} pictures")
-    tables = f"{means_table([mean])}\n\n{against_table(mean, against)}"
+    anchors = {metric: find_curves(options.anchors, metric) for metric in mean.metrics}
+    against = compare(mean, anchors, options.rates)
+    write(options, mean, against, estimates, outcome)
+    for metric, curves in anchors.items():
+        title = f"{mean.pictures} pictures, {SHORT[metric]}"
+        place = options.output / f"rd_{metric}"
+        plot([mean.curve(metric)], place, metric=metric, references=drawn(curves, metric), title=title)
+    tables = f"{means_table([mean])}\n\n{against_table(mean, against, options.rates)}"
+    if perceptual := perceptual_table(mean, against, options.rates):
+        tables += f"\n\n{perceptual}"
     if options.marks:
         tables += f"\n\n{regions_table(contestant.codec, pictures, options.marks, options.output / 'regions.csv')}"
     print(tables, end="\n\n")
     if options.page:
-        options.page.write_text(page(mean, tables, outcome, estimates), encoding="utf-8")
+        options.page.write_text(page(options, mean, tables, outcome, estimates), encoding="utf-8")
     if options.readme:
-        refresh(options.readme, readme_table(mean, against))
-    return verdict(outcome, estimates, against, files=len(pictures) * len(options.qualities))
+        refresh(options.readme, readme_table(mean, against, options.rates))
+    jpeg = next((margins(mean, one, options.rates, "psnr") for one in against if one.anchor == JPEG), ())
+    above = {rate: margin for rate, margin in zip(options.rates, jpeg, strict=False) if math.isfinite(margin)}
+    return verdict(outcome, estimates, above, files=len(pictures) * len(options.qualities))
 
 
 def regions_table(codec: Codec, pictures: dict[str, Path], boxes: Path, table: Path) -> str:
@@ -161,56 +145,6 @@ def naming_bytes(codec: Codec) -> int:
     return chunks + 1 if chunks else 0  # a zero byte ends the chunks
 
 
-def compare(mean: MeanCurve, anchors: Mapping[Metric, Sequence[Curve]]) -> list[Against]:
-    """Our curve against every recorded one that is at hand, in the order of OPPONENTS and PUBLISHED."""
-    named = {metric: {curve.name: curve for curve in curves} for metric, curves in anchors.items()}
-    ours = mean.curve("psnr")
-    against: list[Against] = []
-    for name in (*OPPONENTS, *PUBLISHED):
-        if name not in named["psnr"]:
-            print(f"no curve called {name} among the anchors", file=sys.stderr)
-            continue
-        theirs = tuple(named["psnr"][name].quality_at(rate) for rate in RATES)
-        margin = tuple(ours.quality_at(rate) - quality for rate, quality in zip(RATES, theirs, strict=True))
-        found = {
-            metric: bd_rate(curves[name], mean.curve(metric), metric=metric)
-            for metric, curves in named.items()
-            if name in curves
-        }
-        against.append(Against(name, theirs, margin, found))
-    return against
-
-
-def against_table(mean: MeanCurve, against: Sequence[Against]) -> str:
-    """PSNR at the three rates, margins and BD-rates, as lines of text."""
-    ours = mean.curve("psnr")
-    header = ["anchor", *(f"{rate:g} bpp" for rate in RATES), *(f"margin {rate:g}" for rate in RATES)]
-    for metric in mean.metrics:
-        header += [f"BD-rate {SHORT[metric]}", "overlap dB"]
-    rows = [[f"({mean.name})", *(figure(ours.quality_at(rate), ".2f") for rate in RATES)]]
-    rows[0] += ["" for _ in header[len(rows[0]) :]]
-    for one in against:
-        cells = [one.anchor, *(figure(value, ".2f") for value in one.psnr), *(figure(m, "+.2f") for m in one.margin)]
-        rows.append([*cells, *(cell for metric in mean.metrics for cell in bd_cells(one.bd.get(metric)))])
-    return (
-        columns(header, rows)
-        + "\n(PSNR and margins in dB; BD-rates in per cent by PCHIP, negative: fewer bits than the anchor)"
-    )
-
-
-def readme_table(mean: MeanCurve, against: Sequence[Against]) -> str:
-    """PSNR at the three rates and the BD-rate against each anchor, in Markdown."""
-    header = ["codec", *(f"{rate:g} bpp" for rate in RATES), f"BD-rate of `{mean.name}` against it"]
-    values = [f"**{figure(mean.curve('psnr').quality_at(rate), '.2f')}**" for rate in RATES]
-    lines = [header, ["---"] * len(header), [f"**`{mean.name}`**", *values, ""]]
-    for one in against:
-        if one.anchor in TITLES:
-            found = one.bd["psnr"]
-            percent = found.note or f"{found.percent:+.1f} %".replace("-", "−")
-            lines.append([TITLES[one.anchor], *(figure(value, ".2f") for value in one.psnr), percent])
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
-
-
 def refresh(path: Path, table: str) -> None:
     """Replace what stands between two marks of a page. Raises UsageError if it does not have them."""
     text = path.read_text(encoding="utf-8")
@@ -221,30 +155,21 @@ def refresh(path: Path, table: str) -> None:
     path.write_text(f"{before}{BEGIN}\n{table}{END}{after}", encoding="utf-8")
 
 
-def bd_cells(entry: BDRate | None) -> tuple[str, str]:
-    """Number and overlap of a BD-rate."""
-    if entry is None or entry.note:
-        return "–", "" if entry is None else entry.note
-    return f"{entry.percent:+.1f}", f"{entry.low:.1f}–{entry.high:.1f}"
-
-
-def verdict(outcome: Outcome, estimates: Sequence[Estimate], against: Sequence[Against], *, files: int) -> int:
-    """Print the checks; 0 if all that must hold do."""
+def verdict(outcome: Outcome, estimates: Sequence[Estimate], above: dict[float, float], *, files: int) -> int:
+    """Print the checks; 0 if all that must hold do. above: dB over JPEG at those rates that it reaches."""
     worst = max(estimates, key=lambda one: one.bytes / one.allowed_bytes)
     over = [one for one in estimates if not one.holds]
     ratio = sum(one.bytes for one in estimates) / sum(one.estimated_bytes for one in estimates)
-    jpeg = next((one.margin for one in against if one.anchor == JPEG), (math.nan,) * len(RATES))
     low, high = rates_covered(outcome.rows)
     checks = {
         f"{len(outcome.rows)} of {files} files made and decoded": len(outcome.rows) == files,
         f"{len(estimates) - len(over)} of {len(estimates)} files ≤ {SIZE_FACTOR} × estimate + {SIZE_BYTES} bytes "
         f"(all files {100 * (ratio - 1):+.3f} % of the estimate; closest: {worst.picture} at quality "
         f"{worst.quality:g}, {worst.bytes} of {worst.allowed_bytes:.1f})": not over,
-        "PSNR above JPEG 4:2:0 at "
-        + ", ".join(f"{r:g} bpp by {m:.2f} dB" for r, m in zip(RATES, jpeg, strict=True)): all(
-            margin > 0 for margin in jpeg
-        ),
     }
+    if above:
+        text = ", ".join(f"{rate:g} bpp by {margin:.2f} dB" for rate, margin in above.items())
+        checks[f"PSNR above JPEG 4:2:0 at {text}"] = all(margin > 0 for margin in above.values())
     for text, holds in checks.items():
         print("ok    " if holds else "FAILED", text)
     rising = sum(rises(outcome.rows, picture) for picture in {row.picture for row in outcome.rows})
@@ -268,23 +193,28 @@ def rises(rows: Sequence[Row], picture: str) -> bool:
 
 
 def write(
-    folder: Path, mean: MeanCurve, against: Sequence[Against], estimates: Sequence[Estimate], outcome: Outcome
+    options: argparse.Namespace,
+    mean: MeanCurve,
+    against: Sequence[Against],
+    estimates: Sequence[Estimate],
+    outcome: Outcome,
 ) -> None:
     """kodak.json, and the mean curve as a result file."""
+    folder, rates = options.output, options.rates
     write_curves([mean], folder)
-    ours: Curve = mean.curve("psnr")
+    ours = mean.curve("psnr")
     summary = {
         "codec": mean.name,
         "weights": mean.weights,
         "commits": list(mean.commits),
         "pictures": mean.pictures,
-        "rates": list(RATES),
-        "psnr": [number(ours.quality_at(rate)) for rate in RATES],
+        "rates": list(rates),
+        "psnr": [number(ours.quality_at(rate)) for rate in rates],
         "against": [
             {
                 "anchor": one.anchor,
-                "psnr": [number(value) for value in one.psnr],
-                "margin": [number(value) for value in one.margin],
+                "psnr": [number(value) for value in one.levels["psnr"]],
+                "margin": [number(value) for value in margins(mean, one, rates, "psnr")],
                 "bd": {metric: bd_dict(entry) for metric, entry in one.bd.items()},
             }
             for one in against
@@ -297,7 +227,9 @@ def write(
     (folder / "kodak.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
 
 
-def page(mean: MeanCurve, tables: str, outcome: Outcome, estimates: Sequence[Estimate]) -> str:
+def page(
+    options: argparse.Namespace, mean: MeanCurve, tables: str, outcome: Outcome, estimates: Sequence[Estimate]
+) -> str:
     """The tables as a page of the documentation, with what they were measured on."""
     over = sum(one.bytes for one in estimates) / sum(one.estimated_bytes for one in estimates) - 1
     encode, decode = (
@@ -312,8 +244,12 @@ def page(mean: MeanCurve, tables: str, outcome: Outcome, estimates: Sequence[Est
         f"- Median seconds, {torch.get_num_threads()} CPU thread(s): encode {encode:.2f}, decode {decode:.2f}.",
         f"- All files together take {100 * over:+.2f} % of what the model estimates.",
     ]
-    note = "Written by `python benchmarks/kodak.py PICTURES --anchors CURVES --page docs/results.md`; not edited."
-    return "\n".join(["# Results", "", note, "", *facts, "", "```", tables, "```", ""])
+    named = "" if mean.name == DEFAULT else f" --codec {mean.name}"
+    note = (
+        f"Written by `python benchmarks/kodak.py PICTURES --anchors CURVES{named} --page {options.page}`; not edited."
+    )
+    title = f"# {options.title}" if options.title else "# Results" + (f" of {mean.name}" if named else "")
+    return "\n".join([title, "", note, "", *facts, "", "```", tables, "```", ""])
 
 
 def bd_dict(entry: BDRate) -> dict[str, object]:
@@ -344,10 +280,17 @@ def arguments() -> argparse.Namespace:
         default=tuple(float(quality) for quality in range(0, 101, 10)),
         help="0 … 100, with commas; default 0,10,…,100",
     )
+    parser.add_argument(
+        "--rates",
+        type=lambda text: tuple(float(part) for part in text.split(",")),
+        default=(0.15, 0.3, 0.6),
+        help="bits per pixel of the comparison at equal rates; default 0.15,0.3,0.6",
+    )
     parser.add_argument("-o", "--output", type=Path, default=Path("runs/kodak"), help="default: runs/kodak")
     parser.add_argument("--lpips", type=Path, help="folder with LPIPS weights of SqueezeNet; default: no LPIPS")
     parser.add_argument("--marks", type=Path, help="boxes or masks of regions of interest; default: no such table")
     parser.add_argument("--page", type=Path, help="also write the tables as a Markdown page")
+    parser.add_argument("--title", help="of that page")
     parser.add_argument("--readme", type=Path, help="also renew the table between the marks of this page")
     parser.add_argument("--device", default="cpu", help="default: cpu")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="default: torch's own choice")

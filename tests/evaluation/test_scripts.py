@@ -41,6 +41,7 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
         module = importlib.util.module_from_spec(spec)
         monkeypatch.setitem(sys.modules, "script_on_trial", module)
         monkeypatch.setattr(sys, "argv", [path, *map(str, arguments)])
+        monkeypatch.syspath_prepend(str((ROOT / path).parent))  # as python does for a script
         spec.loader.exec_module(module)
         return module.main()
 
@@ -72,7 +73,7 @@ def test_the_benchmark_checks_sizes_and_compares_with_recorded_curves(
     for number in range(2):
         noise = np.random.default_rng(number).integers(0, 256, (8, 12, 3), dtype=np.uint8)
         Image.fromarray(noise).resize((192, 128), Image.Resampling.BICUBIC).save(tmp_path / "in" / f"{number}.png")
-    anchor = {"results": {"bpp": [0.1, 0.5, 5], "psnr-rgb": [70, 80, 90]}}
+    anchor = {"results": {"bpp": [0.1, 0.5, 5], "psnr-rgb": [70, 80, 90], "ms-ssim-rgb": [0.9, 0.99, 0.999]}}
     (tmp_path / "anchors" / "jpeg_420.json").write_text(json.dumps(anchor))
     readme = tmp_path / "README.md"
     readme.write_text("before\n<!-- results: written by benchmarks/kodak.py -->\nold\n<!-- end of results -->\nafter\n")
