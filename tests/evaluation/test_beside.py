@@ -39,7 +39,7 @@ def mean() -> MeanCurve:
         weights="",
         commits=(),
         devices=(),
-        judges=("LPIPS (squeeze 1.1), v0.1",),
+        judges=("LPIPS (SqueezeNet 1.1), v0.1",),
         **numbers,
     )
 
