@@ -31,6 +31,7 @@ BELOW_CODEC = {"errors", "format", "regions", "images", "entropy", "nn", "models
 TABLE = {
     "errors": Row(set(), set()),
     "version": Row(set(), set()),
+    "names": Row(set(), set()),
     "format": Row({"errors"}, set()),
     "info": Row({"errors", "format"}, set(), frozenset({"models.catalog"})),
     "regions": Row({"errors"}, {"numpy"}, frozenset({"cv2", "onnxruntime", "safetensors", "PIL"})),
@@ -57,9 +58,13 @@ TABLE = {
         frozenset({"bjontegaard", "scipy", "matplotlib", "pytorch_msssim", "pillow_heif", "pillow_jxl"})
         | {"torch_fidelity", "onnxruntime", "imageio_ffmpeg"},
     ),
-    "bulk": Row({"errors", "codec"}, set(), frozenset({"ray", "numpy"})),
+    "bulk": Row(
+        {"errors", "names", "version"},
+        set(),
+        frozenset({"codec", "images", "info", "regions", "models.catalog", "torch", "ray", "fsspec", "pyarrow"}),
+    ),
     "app": Row({"errors", "codec"}, set(), frozenset({"gradio", "numpy", "PIL", "images", "regions", "info"})),
-    "cli": Row({"errors", "version", "cli"}, {"typer"}, frozenset({"*"})),
+    "cli": Row({"errors", "names", "version", "cli"}, {"typer"}, frozenset({"*"})),
 }
 
 

@@ -4,6 +4,8 @@ The message of each is one line for the person who caused it: what is wrong, whe
 maps each class to an exit code; everything that is not a RegioError is a bug in Regio.
 """
 
+import os
+
 
 class RegioError(Exception):
     """Base of all errors a caller can cause or must expect."""
@@ -31,3 +33,17 @@ class BadImage(RegioError):
 
 class LimitExceeded(RegioError):
     """An intact input larger than a limit allows; says which limit, and how to raise it."""
+
+
+def shown(name: str | os.PathLike[str]) -> str:
+    """A file name on one line, whatever is in it."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in os.fspath(name))
+
+
+def one_line(error: BaseException) -> str:
+    """What went wrong, without a traceback and without a line break."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror + (f": {shown(str(error.filename))}" if error.filename is not None else "")
+    if isinstance(error, MemoryError):
+        return "not enough memory"
+    return " ".join(str(error).split()) or type(error).__name__

@@ -8,13 +8,10 @@ from pathlib import Path
 
 from regio.cli.progress import shown
 from regio.errors import UsageError
+from regio.names import PICTURES as PICTURES  # the commands find both here
+from regio.names import RGO as RGO
 
 STREAM = "-"
-RGO = frozenset({".rgo"})
-PICTURES = frozenset(
-    {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".avif", ".gif", ".bmp", ".tif", ".tiff", ".tga"}
-    | {".jp2", ".j2k", ".ppm", ".pgm", ".pbm", ".pnm"}
-)  # what a folder is searched for; a file that is named is read whatever it is called
 
 
 @dataclass(frozen=True)

@@ -1,25 +1,14 @@
-"""Talk: everything that goes to standard error, and the one way to write a name or an error for people."""
+"""Talk: everything that goes to standard error."""
 
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from regio.errors import one_line as one_line  # the commands find both here
+from regio.errors import shown as shown
+
 _WIPE = "\r\x1b[K"
-
-
-def shown(name: str | os.PathLike[str]) -> str:
-    """A file name on one line, whatever is in it."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in os.fspath(name))
-
-
-def one_line(error: BaseException) -> str:
-    """What went wrong, without a traceback and without a line break."""
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror + (f": {shown(str(error.filename))}" if error.filename is not None else "")
-    if isinstance(error, MemoryError):
-        return "not enough memory"
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def say(message: str) -> None:
