@@ -106,7 +106,7 @@ def decode(data: bytes | str | Path, *, region: Any = None, codec: Any = None, *
     return image.crop((x, y, x + width, y + height))
 
 
-def verify(data: bytes | str | Path, *, codec: Any = None, device: str = "auto") -> None:
+def verify(data: bytes | str | Path, *, codec: Any = None, device: str = "auto", **options: Any) -> None:
     _pixels(data)
 
 

@@ -14,7 +14,7 @@ from PIL import Image, ImageCms
 from toy_codec import codec_of, paper, paper_net, picture, toy, toy_net
 
 import regio
-from regio.codec import Codec, api, decoding
+from regio.codec import Codec, api
 from regio.errors import BadImage, CorruptFile, LimitExceeded, MissingWeights, UnsupportedFile, UsageError
 from regio.format import Kind, Limits, parse
 from regio.images import read_picture
@@ -244,7 +244,7 @@ def test_what_is_no_picture_is_refused() -> None:
 
 def test_too_many_pixels_for_one_piece_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     data = toy().encode(picture(64, 64))
-    monkeypatch.setattr(decoding, "MAX_PIECE", 64 * 64 - 1)
+    monkeypatch.setattr(api, "DEFAULT_LIMITS", Limits(piece=64 * 64 - 1))
     for refused in (lambda: toy().decode(data), lambda: toy().verify(data)):
         with pytest.raises(LimitExceeded, match="64 x 64 pixels"):
             refused()
@@ -252,8 +252,27 @@ def test_too_many_pixels_for_one_piece_are_refused(monkeypatch: pytest.MonkeyPat
 
 def test_more_pixels_than_a_file_holds_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(api, "DEFAULT_LIMITS", Limits(pixels=64 * 64 - 1))
-    with pytest.raises(LimitExceeded, match="64 x 64 pixels"):
+    with pytest.raises(LimitExceeded, match="64x64 = 4096 pixels, the limit is 4095; allow more"):
         toy().encode(picture(64, 64))
+
+
+def test_max_pixels_moves_the_limit_either_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = toy().encode(picture(64, 64), max_pixels=64 * 64)
+    assert regio.decode(data, codec=toy(), max_pixels=64 * 64).size == (64, 64)
+    for refused in (toy().encode, toy().decode, toy().verify):
+        with pytest.raises(LimitExceeded, match="64x64 = 4096 pixels, the limit is 4095"):
+            refused(picture(64, 64) if refused == toy().encode else data, max_pixels=4095)
+        with pytest.raises(UsageError, match="max_pixels=0"):
+            refused(picture(64, 64) if refused == toy().encode else data, max_pixels=0)
+    monkeypatch.setattr(api, "DEFAULT_LIMITS", Limits(pixels=1))
+    assert toy().decode(data, max_pixels=4096).size == (64, 64)
+
+
+def test_what_is_too_large_is_refused_before_weights_are_loaded() -> None:
+    huge = bytes.fromhex("d752 10 02 9ec1 808040 808040 9603 00000000")
+    for work in (regio.decode, regio.verify):
+        with pytest.raises(LimitExceeded, match="1048576x1048576"):
+            work(huge, codec="no such weights")
 
 
 @pytest.mark.parametrize(

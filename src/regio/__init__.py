@@ -61,6 +61,7 @@ def encode(
     strip: bool = False,
     device: str = "auto",
     max_memory: int | None = None,
+    max_pixels: int | None = None,
 ) -> bytes:
     """One picture to the bytes of a .rgo file, with the default codec or the named one.
 
@@ -82,6 +83,7 @@ def encode(
         background=background,
         strip=strip,
         max_memory=max_memory,
+        max_pixels=max_pixels,
     )
 
 

@@ -133,7 +133,9 @@ def _decode(stream: BinaryIO) -> Picture:
     except RegioError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise LimitExceeded(f"{error}; raise PIL.Image.MAX_IMAGE_PIXELS if you trust the file") from error
+        raise LimitExceeded(
+            f"{error}; allow more with --max-pixels, or PIL.Image.MAX_IMAGE_PIXELS, if you trust the file"
+        ) from error
     except UnidentifiedImageError as error:
         raise BadImage("not a picture of a kind that Pillow can read") from error
     except MemoryError as error:

@@ -329,4 +329,8 @@ def test_a_large_picture_is_nothing_to_warn_of(
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     done = regio("encode", "photo.png", "--force")
     assert done.code == 5
-    assert "raise PIL.Image.MAX_IMAGE_PIXELS" in done.err
+    assert "allow more with --max-pixels" in done.err
+    assert regio("encode", "photo.png", "--force", "--max-pixels", 24 * 16).code == 0
+    done = regio("encode", "photo.png", "--force", "--max-pixels", 24 * 16 - 2)
+    assert (done.code, "allow more with --max-pixels" in done.err) == (5, True)
+    assert "not a number of pixels" in regio("decode", "photo.rgo", "--max-pixels", "many").err

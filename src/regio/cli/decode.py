@@ -8,7 +8,19 @@ import typer
 
 from regio.cli.batch import Result, run_batch
 from regio.cli.files import read_whole, write_whole
-from regio.cli.options import Device, Force, Json, Memory, Output, Parallel, RgoFiles, memory_of, region_of
+from regio.cli.options import (
+    Device,
+    Force,
+    Json,
+    MaxPixels,
+    Memory,
+    Output,
+    Parallel,
+    RgoFiles,
+    memory_of,
+    pixels_of,
+    region_of,
+)
 from regio.cli.paths import RGO, Job, plan
 from regio.cli.progress import shown, talking
 
@@ -29,6 +41,7 @@ def decode(
     ] = None,
     strip: Annotated[bool, typer.Option("--strip", help="leave EXIF, XMP and colour profile out")] = False,
     memory: Memory = None,
+    max_pixels: MaxPixels = None,
     device: Device = "auto",
     parallel: Parallel = 1,
     force: Force = False,
@@ -44,7 +57,7 @@ def decode(
       regio decode huge.rgo --region 4000,2000,512,512 -o part.png
     """
     part = None if region is None else region_of(region)
-    allowed = memory_of(memory)
+    allowed, most = memory_of(memory), pixels_of(max_pixels)
     extension = "." + kind.lstrip(".").lower() if kind else ".png"
     jobs = plan(files, output, suffixes=RGO, extension=extension, force=force)
 
@@ -61,7 +74,7 @@ def decode(
     def work(job: Job) -> Result:
         data = read_whole(job.source)
         start = perf_counter()
-        image = decode_bytes(data, region=part, codec=loaded, device=device, max_memory=allowed)
+        image = decode_bytes(data, region=part, codec=loaded, device=device, max_memory=allowed, max_pixels=most)
         seconds = perf_counter() - start
         write_whole(job, to_file(image, extensions[job], strip=strip), force=force)
         target = shown(job.target or "-")

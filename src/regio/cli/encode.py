@@ -7,7 +7,20 @@ import typer
 
 from regio.cli.batch import Result, run_batch
 from regio.cli.files import read_whole, write_whole
-from regio.cli.options import Device, Force, Json, Memory, Output, Parallel, Pictures, at_most_one, memory_of, size_of
+from regio.cli.options import (
+    Device,
+    Force,
+    Json,
+    MaxPixels,
+    Memory,
+    Output,
+    Parallel,
+    Pictures,
+    at_most_one,
+    memory_of,
+    pixels_of,
+    size_of,
+)
 from regio.cli.paths import PICTURES, Job, plan
 from regio.cli.progress import shown, talking
 from regio.cli.regions import Boxes, LabelNumbers, Rois, roi_of
@@ -59,6 +72,7 @@ def encode(
     ] = None,
     strip: Annotated[bool, typer.Option("--strip", help="leave EXIF, XMP and colour profile out")] = False,
     memory: Memory = None,
+    max_pixels: MaxPixels = None,
     device: Device = "auto",
     parallel: Parallel = 1,
     force: Force = False,
@@ -81,7 +95,7 @@ def encode(
     at_most_one(roi_strength=roi_strength, background=background)
     wanted = roi_of(roi, roi_box, roi_label)
     limit = None if max_bytes is None else size_of(max_bytes)
-    allowed = memory_of(memory)
+    allowed, most = memory_of(memory), pixels_of(max_pixels)
     jobs = plan(pictures, output, suffixes=PICTURES, extension=".rgo", force=force)
 
     with talking("loading the codec"):
@@ -109,6 +123,7 @@ def encode(
             background=background,
             strip=strip,
             max_memory=allowed,
+            max_pixels=most,
         )
         seconds = perf_counter() - start
         write_whole(job, data, force=force)

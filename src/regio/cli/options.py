@@ -27,21 +27,38 @@ Memory = Annotated[
     str | None,
     typer.Option("--max-memory", help="about what the process may occupy: 1500M, 2G; big pictures", metavar="SIZE"),
 ]
+MaxPixels = Annotated[
+    str | None,
+    typer.Option(
+        "--max-pixels", help="refuse larger pictures: 300M; default 179M of Pillow's, 268M of ours", metavar="COUNT"
+    ),
+]
 
 _UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "ki": 1024, "mi": 1024**2, "gi": 1024**3}
 
 
-def size_of(text: str) -> int:
+def size_of(text: str, what: str = "bytes") -> int:
     """ "40k" -> 40000, "1.5M" -> 1500000, "64Ki" -> 65536; a trailing B is allowed."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]i?)?b?", text.strip(), re.IGNORECASE)
     if not match or not (size := int(float(match[1]) * _UNITS[(match[2] or "").lower()])):
-        raise UsageError(f"{text!r} is not a number of bytes; try 4000, 40k or 1M")
+        raise UsageError(f"{text!r} is not a number of {what}; try 4000, 40k or 1M")
     return size
 
 
 def memory_of(text: str | None) -> int | None:
     """The value of --max-memory in bytes."""
     return None if text is None else size_of(text)
+
+
+def pixels_of(text: str | None) -> int | None:
+    """The value of --max-pixels. Pillow's limit, which is one of the process, follows it: a command is a process."""
+    if text is None:
+        return None
+    from PIL import Image
+
+    limit = size_of(text, "pixels")
+    Image.MAX_IMAGE_PIXELS = -(-limit // 2)  # Pillow warns from there on, and refuses twice as many
+    return limit
 
 
 def region_of(text: str) -> tuple[int, int, int, int]:

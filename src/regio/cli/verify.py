@@ -6,7 +6,7 @@ import typer
 
 from regio.cli.batch import Result, run_batch
 from regio.cli.files import read_whole
-from regio.cli.options import Device, Json, Parallel, RgoFiles
+from regio.cli.options import Device, Json, MaxPixels, Parallel, RgoFiles, pixels_of
 from regio.cli.paths import RGO, Source, find
 from regio.cli.progress import talking
 
@@ -16,6 +16,7 @@ def verify(
     codec: Annotated[
         str | None, typer.Option("--codec", help="weights for files made with custom ones; others name theirs")
     ] = None,
+    max_pixels: MaxPixels = None,
     device: Device = "auto",
     parallel: Parallel = 1,
     as_json: Json = False,
@@ -27,6 +28,7 @@ def verify(
       regio verify photo.rgo
       regio verify --json archive/ | grep error
     """
+    most = pixels_of(max_pixels)
     sources = find(files, RGO)
     with talking("loading the codec"):
         from regio.codec import load
@@ -35,7 +37,7 @@ def verify(
         loaded = None if codec is None else load(codec, device=device)
 
     def work(source: Source) -> Result:
-        verify_bytes(read_whole(source), codec=loaded, device=device)
+        verify_bytes(read_whole(source), codec=loaded, device=device, max_pixels=most)
         return Result(f"{source.name}: ok", {"source": source.name, "ok": True})
 
     run_batch(sources, work, parallel=parallel, as_json=as_json)

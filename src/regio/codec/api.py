@@ -20,8 +20,8 @@ from regio.codec.pixels import pack_alpha
 from regio.codec.roi import Emphasis, steps_of
 from regio.codec.search import largest_within, nearest_size, smallest_reaching
 from regio.entropy import RateEstimator, TableSet
-from regio.errors import LimitExceeded, MissingWeights, UsageError
-from regio.format import DEFAULT_LIMITS, Chunk, CustomWeights, Kind, RgoFile, parse, rate_step
+from regio.errors import MissingWeights, UsageError
+from regio.format import DEFAULT_LIMITS, Chunk, CustomWeights, Kind, Limits, RgoFile, parse, rate_step
 from regio.images import Picture, Source, read_picture, to_pil
 from regio.models.catalog import DEFAULT, by_id
 from regio.regions import importance
@@ -59,6 +59,7 @@ class Codec:
         background: float | None = None,
         strip: bool = False,
         max_memory: int | None = None,
+        max_pixels: int | None = None,
     ) -> bytes:
         """One picture to the bytes of a .rgo file; more than 4 megapixels go into tiles, which decode by themselves.
 
@@ -67,6 +68,8 @@ class Codec:
         file, the nearest that is possible), max_bytes (the best quality that fits), target_psnr (dB; the smallest file
         that reaches it). grid: regions of a picture, or of each tile, are grid x grid, 1 to 16 (default by size).
         strip: no metadata. max_memory: bytes that this process may occupy, kept by smaller tiles; about, not exactly.
+        max_pixels: larger pictures are refused, default 2**28; Pillow's own limit, `PIL.Image.MAX_IMAGE_PIXELS`, holds
+        besides for what Pillow reads.
 
         roi: what matters more than the rest, all that `regio.regions.importance` takes: "faces", "text", "salient", a
         box (x, y, width, height), a mask, a list of these. Where a detector finds nothing, the file is a plain one.
@@ -82,7 +85,9 @@ class Codec:
         step = rate_step(DEFAULT_QUALITY if quality is None else quality)
         searched = named not in (None, "quality")
         plan = None if roi is None else steps_of(roi_strength, background, None if searched else step)
+        limits = limits_of(max_pixels)
         picture = read_picture(image)
+        limits.check_size(picture.width, picture.height)
         region = None if roi is None else importance(roi, picture.pixels)
         searched |= region is not None and background is None
         job = self._prepare(picture, grid, strip, max_memory, searched, target_psnr is not None)
@@ -100,16 +105,24 @@ class Codec:
         return job.at(0 if self.net.gain is None else step)
 
     @within_memory()
-    def decode(self, data: bytes, *, region: Region | None = None, max_memory: int | None = None) -> Image.Image:
+    def decode(
+        self,
+        data: bytes,
+        *,
+        region: Region | None = None,
+        max_memory: int | None = None,
+        max_pixels: int | None = None,
+    ) -> Image.Image:
         """The bytes of a .rgo file to a PIL image.
 
         region: (x, y, width, height) in pixels, the part that is wanted; the same pixels as in the whole, and of a file
         with tiles only those are decoded that it needs. max_memory: bytes that this process may occupy, about.
+        max_pixels: files of larger pictures are refused before anything is decoded, default 2**28.
 
         Raises CorruptFile for damaged data, MissingWeights for a file of other weights, UnsupportedFile, LimitExceeded,
         UsageError for a region that is not inside the picture.
         """
-        file = parse(data)
+        file = parse(data, limits_of(max_pixels))
         self._check_weights(file)
         box = _box(region, file.header.width, file.header.height)
         budget = Budget.of(max_memory)
@@ -118,9 +131,9 @@ class Codec:
         return to_pil(decoding.picture(box))
 
     @within_memory()
-    def verify(self, data: bytes) -> None:
+    def verify(self, data: bytes, *, max_pixels: int | None = None) -> None:
         """Decode every symbol of a .rgo file and compare the checksum; raises as `decode` does."""
-        file = parse(data)
+        file = parse(data, limits_of(max_pixels))
         self._check_weights(file)
         Decoding(self, file, data).verify()
 
@@ -159,10 +172,6 @@ class Codec:
         synthesises: bool = False,
     ) -> Job:
         """Everything but the rate. searches: files at several rates will be tried; synthesises: and decoded."""
-        if picture.width * picture.height > DEFAULT_LIMITS.pixels:
-            raise LimitExceeded(
-                f"{picture.width} x {picture.height} pixels; files hold up to {DEFAULT_LIMITS.pixels} pixels"
-            )
         cells = _default_grid(picture) if grid is None else grid
         if not 1 <= cells <= 16:
             raise UsageError(f"grid={cells}: 1 to 16 is possible")
@@ -227,31 +236,49 @@ def decode(
     codec: Codec | str | None = None,
     device: str = "auto",
     max_memory: int | None = None,
+    max_pixels: int | None = None,
 ) -> Image.Image:
     """The bytes or path of a .rgo file to a PIL image; the file names its codec, unless its weights are not bundled.
 
-    region: (x, y, width, height) in pixels, the part that is wanted; max_memory: bytes that this process may occupy.
+    region: (x, y, width, height) in pixels, the part that is wanted; max_memory: bytes that this process may occupy;
+    max_pixels: files of larger pictures are refused, before any weights are loaded.
     """
     whole = _whole(data)
-    return _codec_for(whole, codec, device).decode(whole, region=region, max_memory=max_memory)
+    loaded = _codec_for(whole, codec, device, max_pixels)
+    return loaded.decode(whole, region=region, max_memory=max_memory, max_pixels=max_pixels)
 
 
-def verify(data: bytes | str | PathLike[str], *, codec: Codec | str | None = None, device: str = "auto") -> None:
+def verify(
+    data: bytes | str | PathLike[str],
+    *,
+    codec: Codec | str | None = None,
+    device: str = "auto",
+    max_pixels: int | None = None,
+) -> None:
     """Raise unless every symbol of the file decodes to what was encoded."""
     whole = _whole(data)
-    _codec_for(whole, codec, device).verify(whole)
+    _codec_for(whole, codec, device, max_pixels).verify(whole, max_pixels=max_pixels)
+
+
+def limits_of(max_pixels: int | None) -> Limits:
+    """The limits of files, with another number of pixels if one is given; UsageError for none at all."""
+    if max_pixels is None:
+        return DEFAULT_LIMITS
+    if max_pixels < 1:
+        raise UsageError(f"max_pixels={max_pixels}: a number above 0 is wanted")
+    return replace(DEFAULT_LIMITS, pixels=max_pixels)
 
 
 def _whole(data: bytes | str | PathLike[str]) -> bytes:
     return Path(data).read_bytes() if isinstance(data, str | PathLike) else bytes(data)
 
 
-def _codec_for(data: bytes, codec: Codec | str | None, device: str) -> Codec:
+def _codec_for(data: bytes, codec: Codec | str | None, device: str, max_pixels: int | None) -> Codec:
     if isinstance(codec, Codec):
         return codec
+    file = parse(data, limits_of(max_pixels))  # so that no weights are loaded for what is refused anyway
     if codec is not None:
         return load(codec, device)
-    file = parse(data)
     if file.weights is not None:
         raise MissingWeights(
             f"the file was made with custom weights, {file.weights.name!r}; name them with codec= or --codec"

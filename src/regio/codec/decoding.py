@@ -17,7 +17,7 @@ from regio.codec.pixels import to_pixels, unpack_alpha
 from regio.codec.roi import TileRates, rates_of_tile
 from regio.codec.windows import Tile, synthesise
 from regio.entropy import StreamReader
-from regio.errors import CorruptFile, LimitExceeded, UnsupportedFile
+from regio.errors import CorruptFile, UnsupportedFile
 from regio.format import Kind, RgoFile, verify_check
 from regio.format.header import MAX_RATE
 from regio.images import Picture
@@ -25,8 +25,6 @@ from regio.nn.regional import GridRegions
 
 if TYPE_CHECKING:
     from regio.codec.api import Codec
-
-MAX_PIECE = 2**26  # pixels of a tile, or of a picture without tiles: features take about 100 bytes a pixel
 
 
 class Decoding:
@@ -41,11 +39,6 @@ class Decoding:
             self.layout: Layout = layout_of(codec.net, file.header.width, file.header.height, side)
         except ValueError as error:
             raise UnsupportedFile(f"{codec.name} cannot decode the file: {error}") from error
-        height, width = self.layout.tile(0).times(self.layout.stride).within(self.layout.picture).size
-        if height * width > MAX_PIECE:
-            raise LimitExceeded(
-                f"{width} x {height} pixels in one piece; this release codes up to {MAX_PIECE}, and more in tiles"
-            )
 
     @torch.inference_mode()
     def picture(self, region: Box) -> Picture:

@@ -25,19 +25,30 @@ from regio.format.rate_map import RateMap
 class Limits:
     """What a reader is ready to work on; intact files beyond it raise LimitExceeded.
 
-    pixels bounds the work and memory of decoding: 2**28 is a square of 16384. metadata bounds, in bytes, each chunk
-    whose size does not follow from the picture's: an alpha plane or a tile index may also take a byte for every pixel.
+    pixels bounds the work and memory of decoding: 2**28 is a square of 16384. piece bounds, in pixels, a tile, or a
+    picture without tiles: features take about 100 bytes a pixel. metadata bounds, in bytes, each chunk whose size does
+    not follow from the picture's: an alpha plane or a tile index may also take a byte for every pixel.
     """
 
     pixels: int = 1 << 28
+    piece: int = 1 << 26
     metadata: int = 16 << 20
 
-    def check_picture(self, head: Header) -> None:
+    def check_size(self, width: int, height: int) -> None:
         """LimitExceeded for too many pixels."""
-        if head.pixels > self.pixels:
+        if width * height > self.pixels:
             raise LimitExceeded(
-                f"the picture has {head.width}x{head.height} = {head.pixels} pixels, the limit is {self.pixels}; "
-                f"raise Limits.pixels to decode it"
+                f"the picture has {width}x{height} = {width * height} pixels, the limit is {self.pixels}; "
+                f"allow more with max_pixels (--max-pixels) if you trust it"
+            )
+
+    def check_piece(self, head: Header, tiles: TileIndex | None) -> None:
+        """LimitExceeded for too many pixels in one piece."""
+        side = header.MAX_SIDE if tiles is None else tiles.side
+        width, height = min(side, head.width), min(side, head.height)
+        if width * height > self.piece:
+            raise LimitExceeded(
+                f"{width} x {height} pixels in one piece; this release codes up to {self.piece}, and more in tiles"
             )
 
     def check_chunk(self, head: Header, kind: int, length: int) -> None:
@@ -52,7 +63,8 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
-NO_LIMITS = Limits(pixels=header.MAX_SIDE**2, metadata=chunks.MAX_LENGTH)  # for looking, which allocates nothing
+_ALL_PIXELS = header.MAX_SIDE**2
+NO_LIMITS = Limits(pixels=_ALL_PIXELS, piece=_ALL_PIXELS, metadata=chunks.MAX_LENGTH)  # to look: allocates nothing
 
 
 @dataclass(frozen=True)
@@ -171,7 +183,7 @@ def parse(data: Buffer, limits: Limits = DEFAULT_LIMITS) -> RgoFile:
     """
     cursor = Cursor(data, where="header")
     head = header.unpack(cursor)
-    limits.check_picture(head)
+    limits.check_size(head.width, head.height)
     found: tuple[Chunk, ...] = ()
     cursor.where = "chunks"
     if head.has_chunks:
@@ -181,7 +193,9 @@ def parse(data: Buffer, limits: Limits = DEFAULT_LIMITS) -> RgoFile:
     cursor.where = "payload"
     start = cursor.at
     file = RgoFile(head, found, cursor.take(cursor.left))
-    if (tiles := file.tiles) is not None and tiles.payload_size != len(file.payload):
+    tiles = file.tiles
+    limits.check_piece(head, tiles)
+    if tiles is not None and tiles.payload_size != len(file.payload):
         found_bytes = len(file.payload)
         cut = next((k for k, span in enumerate(tiles.spans()) if span.stop > found_bytes), None)
         why = "bytes after the last tile" if cut is None else f"tile {cut} is cut: truncated file?"
