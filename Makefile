@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-all check clean
+.PHONY: help setup demo docs docs-serve test test-all check clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,12 @@ setup: $(READY)  ## make .venv with everything that development needs
 
 demo: $(READY)  ## compress a photograph, compare with JPEG and WebP, write a side-by-side picture
 	$(BIN)/python examples/demo.py
+
+docs: $(READY)  ## build the documentation site in site/, warnings are errors
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+docs-serve: $(READY)  ## show the site at http://127.0.0.1:8000 while you edit it
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs serve
 
 test: $(READY)  ## run the tests, without the slow ones (minutes)
 	$(BIN)/python -m pytest -q -m "not slow and not browser"
@@ -37,5 +43,5 @@ $(READY): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@# torch first and alone, so that an index given for it serves nothing else
 	@$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
-	@$(PIP) --editable ".[train,eval,regions,detectors,hub,bulk,onnx,dev]"
+	@$(PIP) --editable ".[train,eval,regions,detectors,hub,bulk,onnx,docs,dev]"
 	@touch $@
