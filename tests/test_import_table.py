@@ -63,7 +63,11 @@ TABLE = {
         set(),
         frozenset({"codec", "images", "info", "regions", "models.catalog", "torch", "ray", "fsspec", "pyarrow"}),
     ),
-    "app": Row({"errors", "codec"}, set(), frozenset({"gradio", "numpy", "PIL", "images", "regions", "info"})),
+    "app": Row(
+        {"errors", "images", "regions", "info", "evaluation", "format.header", "app"},
+        {"numpy", "PIL", "gradio"},
+        frozenset({"codec", "models.catalog", "losses.perceptual", "losses.perceptual_weights", "torch"}),
+    ),
     "cli": Row({"errors", "names", "version", "cli"}, {"typer"}, frozenset({"*"})),
 }
 

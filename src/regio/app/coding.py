@@ -1,0 +1,118 @@
+"""One picture by one of Regio's codecs, and by the usual ones at as many bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image
+
+from regio.app.choices import Choices, Mask, inside, region_of
+from regio.evaluation.opponents import OPPONENTS
+from regio.images import Picture, Pixels
+from regio.info import Info, inspect
+from regio.regions import Importance
+
+if TYPE_CHECKING:
+    from regio.codec import Codec
+
+RIVALS = {"jpeg": "JPEG", "webp": "WebP", "avif": "AVIF"}  # as `OPPONENTS` and as people call them
+OURS = "Regio"
+Progress = Callable[[float, str], None]  # share of the work that is done, what comes next
+
+
+@dataclass(frozen=True, eq=False)
+class Version:
+    """What a codec made of the picture."""
+
+    name: str
+    size: int
+    """Bytes of the picture, without metadata and opacity: what can be compared."""
+    fits: bool
+    """Whether it is no larger than the others; some codecs have a smallest file that is."""
+    pixels: Pixels
+    """(H,W,3), decoded."""
+
+
+@dataclass(frozen=True, eq=False)
+class Compressed:
+    """A finished encoding."""
+
+    picture: Picture
+    data: bytes
+    """The .rgo file."""
+    info: Info
+    decoded: Image.Image
+    """From `data`, with opacity and metadata."""
+    region: Importance | None
+    notes: tuple[str, ...]
+    """A line for each thing that a person may not expect."""
+
+    @property
+    def mask(self) -> Mask | None:
+        """The pixels (H,W) inside of the region."""
+        return inside(self.region)
+
+    @property
+    def version(self) -> Version:
+        """As one among others."""
+        return Version(OURS, picture_bytes(self.info), True, np.asarray(self.decoded.convert("RGB")))
+
+
+def codec_names() -> list[str]:
+    """Of all that is bundled, the default first."""
+    from regio.models.catalog import CATALOG, DEFAULT
+
+    names = [entry.name for entry in CATALOG.values()]
+    return sorted(names, key=lambda name: name != DEFAULT)
+
+
+def has_one_rate(codec: Codec) -> bool:
+    """Whether the codec's files have the size that they have."""
+    return getattr(getattr(codec, "net", None), "gain", True) is None
+
+
+def compress(picture: Picture, choices: Choices, codec: Codec) -> Compressed:
+    """Encode at a number of bytes, and decode the file again.
+
+    Raises UsageError for a size out of reach and for a region that is none, RegioError, LimitExceeded.
+    """
+    region = region_of(choices, picture)
+    notes = picture.notes
+    if region is not None and not region.found:
+        notes += (f"{region.what}; the bytes are spread evenly",)
+    chosen = region is not None and region.found
+    limit = None if has_one_rate(codec) else choices.max_bytes
+    if limit is None:
+        notes += (f"{codec.name} has one rate: the size cannot be chosen",)
+    data = codec.encode(
+        picture,
+        max_bytes=limit,
+        roi=region if chosen else None,
+        roi_strength=choices.strength if chosen else None,
+        strip=not choices.keep_metadata,
+    )
+    from regio.codec import decode
+
+    return Compressed(picture, data, inspect(data), decode(data, codec=codec), region, notes)
+
+
+def rivals(compressed: Compressed, progress: Progress, names: Sequence[str] = tuple(RIVALS)) -> list[Version]:
+    """The best that other codecs make of the picture in as many bytes; those that this Pillow lacks are left out."""
+    budget = picture_bytes(compressed.info)
+    made = []
+    for number, name in enumerate(names):
+        opponent = OPPONENTS[name]
+        if opponent.missing():
+            continue
+        progress(number / len(names), f"{RIVALS[name]} at {budget:,} bytes")
+        file = opponent.at_bytes(compressed.picture.pixels, budget)
+        made.append(Version(RIVALS[name], len(file.data), file.fits, opponent.decode(file.data)))
+    return made
+
+
+def picture_bytes(info: Info) -> int:
+    """Of a .rgo file, without what other formats would carry along just as well: opacity and metadata."""
+    return info.bytes_total - sum(info.parts.get(name, 0) for name in (*info.metadata, "alpha"))
