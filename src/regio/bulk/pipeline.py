@@ -1,0 +1,159 @@
+"""Pieces of work through Ray Data: actors that hold the codec, rows as they come."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from regio.bulk.journal import Row
+from regio.bulk.plan import Task
+from regio.bulk.work import Work, Worker
+from regio.errors import RegioError, UsageError, one_line
+
+_WORKER_MEMORY = 2**30  # bytes, about: torch and a small codec; what workers by default must find
+_STORE_MEMORY = 100 * 2**20  # bytes of Ray's shared memory: rows pass through it, pictures do not
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",
+    "RAY_DATA_LOG_LEVEL": "CRITICAL",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "RAY_worker_niceness": "0",  # as the command itself: who wants it nice says so, by `nice`
+}
+
+
+@dataclass(frozen=True)
+class Crew:
+    """How many workers, and what each may use."""
+
+    workers: int
+    gpus: float = 0.0  # of each; less than one where several share one
+    threads: int = 1  # of each
+
+
+@contextmanager
+def cluster(workers: int | None, address: str | None, device: str) -> Iterator[Crew]:
+    """Ray on this machine, or the cluster of an address; what is running already is used and left running.
+
+    RegioError where Ray is missing or the cluster does not answer.
+    """
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    try:
+        import ray
+    except ModuleNotFoundError as error:
+        raise RegioError(f"{error.name} is not installed; bulk needs: pip install 'regio[bulk]'") from error
+    ours = not ray.is_initialized()
+    if ours:
+        options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+        if address is None:
+            options |= {"include_dashboard": False, "object_store_memory": _STORE_MEMORY, "num_cpus": workers}
+        try:
+            with _hushed():
+                ray.init(address=address or "local", **options)
+        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+            raise RegioError(f"Ray{f' at {address}' if address else ''} does not start: {one_line(error)}") from error
+    try:
+        crew = _crew(dict(ray.cluster_resources()), workers, device)  # type: ignore[no-untyped-call]
+        # alone on this machine, all of its cores are for the workers
+        yield crew if address else replace(crew, threads=max(1, (os.cpu_count() or 1) // crew.workers))
+    finally:
+        if ours:
+            ray.shutdown()
+
+
+def _crew(resources: dict[str, float], workers: int | None, device: str) -> Crew:
+    gpus = resources.get("GPU", 0.0) if device != "cpu" else 0.0
+    if device.startswith("cuda") and not gpus:
+        raise UsageError(f"device {device!r}: Ray knows of no GPU here")
+    if gpus:
+        count = workers or int(gpus)
+        return Crew(count, gpus=min(1.0, gpus / count))
+    cpus = int(resources.get("CPU", 1))
+    fitting = int(resources.get("memory", cpus * _WORKER_MEMORY) / _WORKER_MEMORY)
+    return Crew(workers or max(1, min(cpus, fitting)))
+
+
+class _Actor:
+    """What Ray keeps alive on a machine. Errors of loading travel as data: Ray would try again and again."""
+
+    def __init__(self, work: Work, threads: int | None) -> None:
+        self.worker: Worker | None = None
+        self.fault: RegioError | None = None
+        try:
+            self.worker = Worker(work, threads)
+        except RegioError as error:
+            self.fault = error
+
+    def __call__(self, batch: dict[str, Any]) -> dict[str, Any]:
+        lines: list[str] = []
+        for piece in batch["piece"]:
+            if self.worker is None:
+                lines.append(json.dumps({"fault": str(self.fault), "kind": type(self.fault).__name__}))
+                continue
+            rows = self.worker.piece([Task(**task) for task in json.loads(str(piece))])
+            lines.append(json.dumps([asdict(row) for row in rows]))
+        return {"rows": lines}
+
+
+def run(work: Work, pieces: Sequence[Sequence[Task]], crew: Crew) -> Iterator[list[Row]]:
+    """The rows of each piece as it is finished, in any order; pieces whose worker died twice are left out.
+
+    Raises the RegioError of workers that cannot load their codec.
+    """
+    import ray
+
+    size = min(crew.workers, len(pieces))
+    cpus = ray.cluster_resources().get("CPU", 1.0)  # type: ignore[no-untyped-call]
+    items = [{"piece": json.dumps([asdict(task) for task in piece])} for piece in pieces]
+    data = ray.data.from_items(items, override_num_blocks=len(items))
+    data.context.enable_progress_bars = False
+    data.context.print_on_execution_start = False
+    data.context.max_errored_blocks = -1  # a piece that kills its worker costs that piece
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of max_task_retries, from 2.64 on; see pyproject.toml
+        done = data.map_batches(
+            _Actor,
+            fn_constructor_args=(work, crew.threads),
+            batch_size=1,
+            compute=ray.data.ActorPoolStrategy(size=size),
+            num_cpus=min(1.0, cpus / size),
+            num_gpus=crew.gpus or None,
+            max_task_retries=1,
+        )
+    batches: Iterable[Any] = done.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)
+    for batch in batches:
+        for line in batch["rows"].to_pylist():
+            found = json.loads(line)
+            if isinstance(found, dict):
+                raise _error(found["kind"], found["fault"])
+            yield [Row.of(values) for values in found]
+
+
+def _error(kind: str, message: str) -> RegioError:
+    from regio import errors
+
+    found: type[RegioError] = getattr(errors, kind, RegioError)
+    return found(message)
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Standard error is shut while Ray starts: its C++ part announces what it has been told, whatever that is."""
+    try:
+        kept = os.dup(2)
+    except OSError:  # there is none
+        yield
+        return
+    try:
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a descriptor is wanted
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

@@ -1,0 +1,163 @@
+"""The work on one file, and the worker that holds the codec while it works on many. Knows nothing of Ray."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from regio.bulk.journal import Row
+from regio.bulk.places import Place
+from regio.bulk.plan import Task
+from regio.errors import RegioError, UsageError, one_line, shown
+
+_RATES = ("quality", "target_bpp", "max_bytes", "target_psnr")
+_NEUTRAL = {"max_memory", "max_pixels"}  # options that change how, and whether, but not what
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Which codec, in words that mean the same on every machine: a name, or the numbers themselves."""
+
+    name: str
+    numbers: bytes | None = field(default=None, repr=False)  # of a .safetensors file
+
+    @classmethod
+    def of(cls, codec: str | os.PathLike[str]) -> Weights:
+        """A bundled name or a hub id as it is; of a file, what is in it. MissingWeights where there is no such file."""
+        text = os.fspath(codec)
+        if not text.endswith(".safetensors"):
+            return cls(text)
+        try:
+            return cls(Path(text).name, Path(text).read_bytes())
+        except FileNotFoundError:
+            from regio.errors import MissingWeights
+
+            raise MissingWeights(f"{shown(text)}: no such weights file") from None
+
+    @property
+    def identity(self) -> str:
+        """What tells these weights from others."""
+        if self.numbers is not None:
+            return hashlib.sha256(self.numbers).hexdigest()
+        from regio.models.catalog import CATALOG
+
+        return next((entry.fingerprint for entry in CATALOG.values() if entry.name == self.name), self.name)
+
+    def load(self, device: str) -> Any:
+        """The codec, on a device."""
+        from regio.codec import load
+
+        if self.numbers is None:
+            return load(self.name, device=device)
+        import tempfile
+
+        with tempfile.TemporaryDirectory(prefix="regio-") as folder:
+            path = Path(folder, self.name)
+            path.write_bytes(self.numbers)
+            return load(path, device=device)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What to do with each file. `weights` None: files name theirs (decoding)."""
+
+    what: str  # "encode" or "decode"
+    source: Place
+    target: Place
+    weights: Weights | None = None
+    options: dict[str, Any] = field(default_factory=dict)  # of Codec.encode, or format and strip and those of decode
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        named = [name for name in _RATES if self.options.get(name) is not None]
+        if len(named) > 1:
+            raise UsageError(f"{' and '.join(named)} contradict each other; give one of them")
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the files that come out; plain data."""
+        options = {k: v for k, v in self.options.items() if v not in (None, False) and k not in _NEUTRAL}
+        options = {
+            k: [list(part) if isinstance(part, tuple) else part for part in v] if k == "roi" else v
+            for k, v in options.items()
+        }
+        weights = None if self.weights is None else self.weights.identity
+        return {"what": self.what, "source": self.source.url, "weights": weights, "options": options}
+
+
+class Worker:
+    """Loads the codec once, then works on one piece after the other."""
+
+    def __init__(self, work: Work, threads: int | None = None) -> None:
+        self.work = work
+        if threads is not None:
+            import torch
+
+            torch.set_num_threads(threads)
+        self.codec: Any = None if work.weights is None else work.weights.load(work.device)
+        self.options = dict(work.options)
+        if self.options.get("roi") is not None:
+            self.options["roi"] = [_ready(part) for part in self.options["roi"]]
+
+    def piece(self, tasks: Sequence[Task]) -> list[Row]:
+        """Work on several files; one that fails does not keep the others from being done."""
+        return [self.one(task) for task in tasks]
+
+    def one(self, task: Task) -> Row:
+        """Read, code, write; what goes wrong is in the row, whatever it is."""
+        row = Row(source=task.source, target=task.target, bytes_in=task.size)
+        start = perf_counter()
+        try:
+            data = self.work.source.read(task.source)
+            row = replace(row, bytes_in=len(data))
+            row, result = self._encode(row, data) if self.work.what == "encode" else self._decode(row, data)
+            self.work.target.write(task.target, result)
+            return replace(row, bytes_out=len(result), seconds=round(perf_counter() - start, 4))
+        except Exception as error:  # the one place where even a bug in Regio must not end the run: the row tells of it
+            known = isinstance(error, RegioError | OSError | MemoryError)
+            line = one_line(error) if known else f"{type(error).__name__}: {one_line(error)}"
+            return replace(row, error=line, error_kind=type(error).__name__)
+
+    def _encode(self, row: Row, data: bytes) -> tuple[Row, bytes]:
+        from regio.images import read_picture
+        from regio.info import inspect
+
+        picture = read_picture(data)
+        result = self.codec.encode(picture, **self.options)
+        info = inspect(result)
+        row = replace(row, width=info.width, height=info.height, bpp=round(info.bpp, 6), quality=info.quality)
+        return replace(row, notes="; ".join(picture.notes) or None), result
+
+    def _decode(self, row: Row, data: bytes) -> tuple[Row, bytes]:
+        from regio.codec import decode
+        from regio.images import to_file
+        from regio.info import inspect
+
+        options = dict(self.options)
+        extension, strip = options.pop("extension"), options.pop("strip", False)
+        image = decode(data, codec=self.codec, device=self.work.device, **options)
+        info = inspect(data)
+        row = replace(row, width=info.width, height=info.height, bpp=round(info.bpp, 6), quality=info.quality)
+        return row, to_file(image, extension, strip=strip)
+
+
+def recorded(work: Work, task: Task, size: int) -> Row:
+    """The row of a target that an earlier run wrote without noting it; OSError or CorruptFile where it is none."""
+    from regio.info import inspect
+
+    row = Row(source=task.source, target=task.target, bytes_in=task.size, bytes_out=size)
+    info = inspect(work.target.read(task.target) if work.what == "encode" else work.source.read(task.source))
+    return replace(row, width=info.width, height=info.height, bpp=round(info.bpp, 6), quality=info.quality)
+
+
+def _ready(roi: Any) -> Any:
+    """A detector network is loaded once and not for each picture."""
+    if isinstance(roi, str) and roi.partition("#")[0].endswith(".onnx"):
+        from regio.regions.onnx import OnnxDetector
+
+        return OnnxDetector(roi)
+    return tuple(roi) if isinstance(roi, list) else roi
