@@ -1,21 +1,27 @@
 """regio encode: pictures to .rgo files."""
 
 from time import perf_counter
-from typing import Annotated
-
-import typer
 
 from regio.cli.batch import Result, run_batch
 from regio.cli.files import read_whole, write_whole
 from regio.cli.options import (
+    Background,
+    CodecName,
     Device,
     Force,
+    Grid,
     Json,
+    MaxBytes,
     MaxPixels,
     Memory,
     Output,
     Parallel,
     Pictures,
+    Quality,
+    RoiStrength,
+    Strip,
+    TargetBpp,
+    TargetPsnr,
     at_most_one,
     memory_of,
     pixels_of,
@@ -29,48 +35,18 @@ from regio.cli.regions import Boxes, LabelNumbers, Rois, roi_of
 def encode(
     pictures: Pictures,
     output: Output = None,
-    codec: Annotated[
-        str | None,
-        typer.Option("--codec", help="a name of `regio models`, a .safetensors file or a hub id; default: the first"),
-    ] = None,
-    quality: Annotated[
-        float | None,
-        typer.Option("--quality", "-q", min=0, max=100, help="0 smallest ... 100 best; default 60, try 40-75"),
-    ] = None,
-    target_bpp: Annotated[
-        float | None,
-        typer.Option("--target-bpp", min=0.001, max=24, help="bits per pixel of the whole file; try 0.1-0.6"),
-    ] = None,
-    max_bytes: Annotated[
-        str | None, typer.Option("--max-bytes", help="the best quality that fits: 4000, 40k, 1M, 64Ki", metavar="SIZE")
-    ] = None,
-    target_psnr: Annotated[
-        float | None,
-        typer.Option("--target-psnr", min=10, max=60, help="the smallest file with this PSNR in dB; try 30-38"),
-    ] = None,
-    grid: Annotated[
-        int | None,
-        typer.Option("--grid", min=1, max=16, help="SegPIC: regions are a grid of N by N; default: the codec's"),
-    ] = None,
+    codec: CodecName = None,
+    quality: Quality = None,
+    target_bpp: TargetBpp = None,
+    max_bytes: MaxBytes = None,
+    target_psnr: TargetPsnr = None,
+    grid: Grid = None,
     roi: Rois = None,
     roi_box: Boxes = None,
     roi_label: LabelNumbers = None,
-    roi_strength: Annotated[
-        float | None,
-        typer.Option(
-            "--roi-strength",
-            min=0.1,
-            max=100,
-            help="points of quality between the region and the rest; default 20, try 10-40",
-        ),
-    ] = None,
-    background: Annotated[
-        float | None,
-        typer.Option(
-            "--background", min=0, max=100, help="instead: the quality of the rest; --quality is that of the region"
-        ),
-    ] = None,
-    strip: Annotated[bool, typer.Option("--strip", help="leave EXIF, XMP and colour profile out")] = False,
+    roi_strength: RoiStrength = None,
+    background: Background = None,
+    strip: Strip = False,
     memory: Memory = None,
     max_pixels: MaxPixels = None,
     device: Device = "auto",

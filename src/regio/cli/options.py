@@ -33,6 +33,45 @@ MaxPixels = Annotated[
         "--max-pixels", help="refuse larger pictures: 300M; default 179M of Pillow's, 268M of ours", metavar="COUNT"
     ),
 ]
+CodecName = Annotated[
+    str | None,
+    typer.Option("--codec", help="a name of `regio models`, a .safetensors file or a hub id; default: the first"),
+]
+Quality = Annotated[
+    float | None,
+    typer.Option("--quality", "-q", min=0, max=100, help="0 smallest ... 100 best; default 60, try 40-75"),
+]
+TargetBpp = Annotated[
+    float | None,
+    typer.Option("--target-bpp", min=0.001, max=24, help="bits per pixel of the whole file; try 0.1-0.6"),
+]
+MaxBytes = Annotated[
+    str | None, typer.Option("--max-bytes", help="the best quality that fits: 4000, 40k, 1M, 64Ki", metavar="SIZE")
+]
+TargetPsnr = Annotated[
+    float | None,
+    typer.Option("--target-psnr", min=10, max=60, help="the smallest file with this PSNR in dB; try 30-38"),
+]
+Grid = Annotated[
+    int | None,
+    typer.Option("--grid", min=1, max=16, help="SegPIC: regions are a grid of N by N; default: the codec's"),
+]
+RoiStrength = Annotated[
+    float | None,
+    typer.Option(
+        "--roi-strength",
+        min=0.1,
+        max=100,
+        help="points of quality between the region and the rest; default 20, try 10-40",
+    ),
+]
+Background = Annotated[
+    float | None,
+    typer.Option(
+        "--background", min=0, max=100, help="instead: the quality of the rest; --quality is that of the region"
+    ),
+]
+Strip = Annotated[bool, typer.Option("--strip", help="leave EXIF, XMP and colour profile out")]
 
 _UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "ki": 1024, "mi": 1024**2, "gi": 1024**3}
 
