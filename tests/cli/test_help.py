@@ -16,14 +16,14 @@ Regio = Callable[..., Any]
 
 
 def section(command: str) -> str:
-    found = re.search(rf"^## `regio {command}\b.*?(?=^## |\Z)", DOCS, re.MULTILINE | re.DOTALL)
+    found = re.search(rf"^##+ `regio {command}\b.*?(?=^##+ |\Z)", DOCS, re.MULTILINE | re.DOTALL)
     assert found, f"docs/cli.md has no section on {command}"
     return found[0]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_option_is_documented_and_every_documented_option_exists(regio: Regio, command: str) -> None:
-    done = regio(command, "--help")
+    done = regio(*command.split(), "--help")
     assert done.code == 0
     offered = set(re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", done.out.partition("Options:")[2], re.MULTILINE))
     names = " ".join(re.findall(r"^\| (`-[^|]+)\|", section(command), re.MULTILINE))  # first cells of the table
@@ -33,7 +33,7 @@ def test_every_option_is_documented_and_every_documented_option_exists(regio: Re
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_shows_examples_that_begin_with_it(regio: Regio, command: str) -> None:
-    examples = regio(command, "--help").out.partition("Examples:")[2]
+    examples = regio(*command.split(), "--help").out.partition("Examples:")[2]
     assert examples.count(f"regio {command}") >= 1
     assert examples.count("regio ") >= 2
 

@@ -7,6 +7,17 @@ Planning, journal and manifest are plain Python on fsspec; Ray Data runs the wor
 """
 
 from regio.bulk.journal import Row, read_manifest
-from regio.bulk.run import Report, decode, encode
+from regio.bulk.run import DecodeOptions, EncodeOptions, Job, Report, decode, decoding, encode, encoding
 
-__all__ = ["Report", "Row", "decode", "encode", "read_manifest"]
+__all__ = [
+    "DecodeOptions",
+    "EncodeOptions",
+    "Job",
+    "Report",
+    "Row",
+    "decode",
+    "decoding",
+    "encode",
+    "encoding",
+    "read_manifest",
+]

@@ -85,6 +85,10 @@ class _Actor:
     def __init__(self, work: Work, threads: int | None) -> None:
         self.worker: Worker | None = None
         self.fault: RegioError | None = None
+        if most := work.options.get("max_pixels"):
+            from PIL import Image
+
+            Image.MAX_IMAGE_PIXELS = -(-most // 2)  # Pillow warns from there on, and refuses twice as many
         try:
             self.worker = Worker(work, threads)
         except RegioError as error:

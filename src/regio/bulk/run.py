@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from regio.bulk.journal import Journal, Row
 from regio.bulk.places import Place
@@ -60,87 +60,104 @@ def encode(
     source: Path,
     target: Path,
     *,
-    codec: Path | None = None,
-    quality: float | None = None,
-    target_bpp: float | None = None,
-    max_bytes: int | None = None,
-    target_psnr: float | None = None,
-    grid: int | None = None,
-    roi: Sequence[str | tuple[int, int, int, int]] | None = None,
-    roi_strength: float | None = None,
-    background: float | None = None,
-    strip: bool = False,
-    max_memory: int | None = None,
-    append_suffix: bool = False,
-    manifest: str = "manifest.parquet",
     workers: int | None = None,
     address: str | None = None,
-    device: str = "auto",
-    force: bool = False,
     watch: Watch | None = None,
+    **options: Unpack[EncodeOptions],
 ) -> Report:
     """Encode all pictures below a folder or URL to .rgo files below another, what is done already left as it is.
 
     source: a folder, an fsspec URL ("s3://bucket/photos") or a pattern ("photos/**/*.png"). target: a folder or URL.
-    Rates, grid, roi and the rest: those of `Codec.encode`; roi is a list of "faces", "text", "salient", masks or ONNX
-    models by path, and boxes. workers: processes that each hold the codec; default a GPU each, or else a core each.
-    address: of a Ray cluster ("auto", "ray://host:10001"), on whose machines Regio must be installed and both places
-    reachable. manifest: its name in `target`, .parquet or .csv. watch is called after every piece of work.
+    workers: processes that each hold the codec; default one for each GPU, or else for each core. address: of a Ray
+    cluster ("auto", "ray://host:10001"), on whose machines Regio must be installed and both places reachable. watch is
+    called after every piece of work. options: see `EncodeOptions`.
 
-    A file that cannot be read or coded is in the report's `failures` and the manifest, the others are done; a run that
+    A file that cannot be read or coded is in the report's `failures` and the manifest, the others are done. A run that
     was ended, however, goes on when called again, and tries failed files again. Raises UsageError for options that
     contradict each other, and for a target that other options, or somebody else, made, unless `force`; RegioError
     where Ray is missing; MissingWeights; OSError.
     """
-    from regio.models.catalog import DEFAULT
-
-    options = {
-        "quality": quality,
-        "target_bpp": target_bpp,
-        "max_bytes": max_bytes,
-        "target_psnr": target_psnr,
-        "grid": grid,
-        "roi": None if roi is None else list(roi),
-        "roi_strength": roi_strength,
-        "background": background,
-        "strip": strip,
-        "max_memory": max_memory,
-    }
-    weights = Weights.of(DEFAULT if codec is None else codec)
-    work = Work("encode", Place.of(source), Place.of(target), weights, options, device)
-    job = Job(work, PICTURES, ".rgo", Journal(work.target, manifest), append_suffix, force)
-    return job.run(workers, address, watch)
+    return encoding(source, target, **options).run(workers, address, watch)
 
 
 def decode(
     source: Path,
     target: Path,
     *,
-    format: str = "png",
-    codec: Path | None = None,
-    strip: bool = False,
-    max_memory: int | None = None,
-    append_suffix: bool = False,
-    manifest: str = "manifest.parquet",
     workers: int | None = None,
     address: str | None = None,
-    device: str = "auto",
-    force: bool = False,
     watch: Watch | None = None,
+    **options: Unpack[DecodeOptions],
 ) -> Report:
-    """Decode all .rgo files below a folder or URL to pictures below another. See `encode`.
+    """Decode all .rgo files below a folder or URL to pictures below another. See `encode`."""
+    return decoding(source, target, **options).run(workers, address, watch)
 
-    format: "png", "webp", "jpg" ... as `regio decode --format`. codec: weights for files made with custom ones.
+
+class _Common(TypedDict, total=False):
+    codec: Path | None
+    strip: bool
+    max_memory: int | None
+    max_pixels: int | None
+    append_suffix: bool
+    manifest: str
+    device: str
+    force: bool
+
+
+class EncodeOptions(_Common, total=False):
+    """Those of `Codec.encode`, and some of a run.
+
+    roi: a list of "faces", "text", "salient", masks and ONNX models by path, and boxes. max_memory: of each worker.
+    append_suffix: a.jpg becomes a.jpg.rgo, not a.rgo. manifest: its name in the target, .parquet or .csv.
     """
+
+    quality: float | None
+    target_bpp: float | None
+    max_bytes: int | None
+    target_psnr: float | None
+    grid: int | None
+    roi: Sequence[str | tuple[int, int, int, int]] | None
+    roi_strength: float | None
+    background: float | None
+
+
+class DecodeOptions(_Common, total=False):
+    """format: "png" (default), "webp", "jpg" ... codec: weights, for files made with custom ones."""
+
+    format: str
+
+
+_OF_A_RUN = ("codec", "append_suffix", "manifest", "device", "force")
+
+
+def encoding(source: Path, target: Path, **options: Unpack[EncodeOptions]) -> Job:
+    """The same, not yet run: to look at its `plan`."""
+    from regio.models.catalog import DEFAULT
+
+    for_codec: dict[str, Any] = {k: v for k, v in options.items() if k not in _OF_A_RUN}
+    weights = Weights.of(options.get("codec") or DEFAULT)
+    work = Work("encode", Place.of(source), Place.of(target), weights, for_codec, options.get("device", "auto"))
+    return _job(work, PICTURES, ".rgo", options)
+
+
+def decoding(source: Path, target: Path, **options: Unpack[DecodeOptions]) -> Job:
+    """The same, not yet run: to look at its `plan`."""
     from regio.images import writable_kind
 
-    extension = "." + format.lstrip(".").lower()
+    extension = "." + options.get("format", "png").lstrip(".").lower()
     writable_kind(extension)
-    options = {"extension": extension, "strip": strip, "max_memory": max_memory}
+    for_codec: dict[str, Any] = {k: v for k, v in options.items() if k not in (*_OF_A_RUN, "format")}
+    codec = options.get("codec")
     weights = None if codec is None else Weights.of(codec)
-    work = Work("decode", Place.of(source), Place.of(target), weights, options, device)
-    job = Job(work, RGO, extension, Journal(work.target, manifest), append_suffix, force)
-    return job.run(workers, address, watch)
+    for_codec["extension"] = extension
+    work = Work("decode", Place.of(source), Place.of(target), weights, for_codec, options.get("device", "auto"))
+    return _job(work, RGO, extension, options)
+
+
+def _job(work: Work, suffixes: frozenset[str], extension: str, options: EncodeOptions | DecodeOptions) -> Job:
+    journal = Journal(work.target, options.get("manifest", "manifest.parquet"))
+    append, force = options.get("append_suffix", False), options.get("force", False)
+    return Job(work, suffixes, extension, journal, append, force)
 
 
 @dataclass

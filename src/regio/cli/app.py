@@ -10,6 +10,7 @@ import typer
 
 from regio.cli import (
     bench,
+    bulk,
     compare,
     decode,
     encode,
@@ -22,11 +23,12 @@ from regio.cli import (
     train,
     verify,
 )
-from regio.cli.exit_codes import FAILURE, OK, code_of
+from regio.cli.exit_codes import FAILURE, OK, USAGE, code_of
 from regio.cli.progress import one_line, say
 from regio.errors import RegioError, UsageError
 from regio.version import __version__
 
+GROUPS = {"bulk": "Folders of many pictures, on all cores or on a cluster."}
 COMMANDS: dict[str, Callable[..., None]] = {
     "encode": encode.encode,
     "decode": decode.decode,
@@ -40,6 +42,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "import-weights": import_weights.import_weights,
     "train": train.train,
     "export": export.export,
+    "bulk encode": bulk.encode,
+    "bulk decode": bulk.decode,
 }
 
 # Typer raises what its BadParameter descends from for every wrong command line.
@@ -78,9 +82,17 @@ def build() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
+    groups = {name: _group(name) for name in GROUPS}
     for name, function in COMMANDS.items():
-        app.command(name)(function)
+        group, _, leaf = name.rpartition(" ")
+        groups.get(group, app).command(leaf)(function)
+    for part in groups.values():
+        app.add_typer(part)
     return app
+
+
+def _group(name: str) -> typer.Typer:
+    return typer.Typer(name=name, help=GROUPS[name], no_args_is_help=True, rich_markup_mode=None)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -94,6 +106,9 @@ def run(arguments: Sequence[str]) -> int:
     except typer.Exit as end:
         return end.exit_code
     except _WrongCommandLine as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # nothing was said: the whole help, on its own lines
+            typer.echo(str(error), err=True)
+            return USAGE
         return _fail(UsageError(_advice(error)))
     except BrokenPipeError:
         # Nobody reads on: nothing to say. What is still buffered must not be written when Python ends.

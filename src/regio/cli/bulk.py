@@ -1,0 +1,224 @@
+"""regio bulk: folders of many pictures, on all cores or on a cluster."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from time import monotonic
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from regio import errors
+from regio.cli.exit_codes import FAILURE, code_of
+from regio.cli.options import (
+    Background,
+    CodecName,
+    Device,
+    Force,
+    Grid,
+    Json,
+    MaxBytes,
+    MaxPixels,
+    Memory,
+    Quality,
+    RoiStrength,
+    Strip,
+    TargetBpp,
+    TargetPsnr,
+    at_most_one,
+    memory_of,
+    pixels_of,
+    size_of,
+)
+from regio.cli.progress import Progress, print_result, say, shown
+from regio.cli.regions import Boxes, Rois, roi_of
+
+if TYPE_CHECKING:
+    from regio.bulk import Report, Row
+
+_MOST_SAID = 20  # failures on standard error; the manifest has all of them
+
+Source = Annotated[
+    str, typer.Argument(help="folder, pattern or URL: photos, 'in/**/*.png', s3://bucket/photos", metavar="SRC")
+]
+Target = Annotated[str, typer.Argument(help="folder or URL for the results and the manifest", metavar="DST")]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", min=1, help="processes that each hold the codec; default: one a GPU, or else one a core"),
+]
+Address = Annotated[
+    str | None,
+    typer.Option("--address", help="of a Ray cluster: auto, HOST:6379, ray://HOST:10001; default: this machine alone"),
+]
+Manifest = Annotated[
+    str, typer.Option("--manifest", help="name of the manifest in DST, .parquet or .csv", metavar="NAME")
+]
+Append = Annotated[
+    bool, typer.Option("--append-suffix", help="a.jpg becomes a.jpg.rgo, and not a.rgo as a.png would, too")
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="say how much there is to do, and do nothing")]
+
+
+def encode(
+    source: Source,
+    target: Target,
+    codec: CodecName = None,
+    quality: Quality = None,
+    target_bpp: TargetBpp = None,
+    max_bytes: MaxBytes = None,
+    target_psnr: TargetPsnr = None,
+    grid: Grid = None,
+    roi: Rois = None,
+    roi_box: Boxes = None,
+    roi_strength: RoiStrength = None,
+    background: Background = None,
+    strip: Strip = False,
+    memory: Memory = None,
+    max_pixels: MaxPixels = None,
+    append: Append = False,
+    manifest: Manifest = "manifest.parquet",
+    workers: Workers = None,
+    address: Address = None,
+    device: Device = "auto",
+    dry_run: DryRun = False,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Encode a folder of many pictures, on all cores or on a cluster.
+
+    Interrupted and started again it goes on: what is done is skipped, what failed is tried again. A bad picture is
+    reported and the others go on. --max-memory is for each worker.
+
+    \b
+    Examples:
+      regio bulk encode photos small -q 50
+      regio bulk encode photos s3://bucket/small --max-bytes 40k --roi faces --workers 8
+      regio bulk encode s3://bucket/photos s3://bucket/small --address auto --manifest all.csv
+    """
+    at_most_one(quality=quality, target_bpp=target_bpp, max_bytes=max_bytes, target_psnr=target_psnr)
+    at_most_one(roi_strength=roi_strength, background=background)
+    wanted = roi_of(roi, roi_box, None)
+
+    from regio import bulk
+
+    options: bulk.EncodeOptions = {
+        "codec": codec,
+        "quality": quality,
+        "target_bpp": target_bpp,
+        "max_bytes": None if max_bytes is None else size_of(max_bytes),
+        "target_psnr": target_psnr,
+        "grid": grid,
+        "roi": None if wanted is None else [_absolute(part) for part in wanted],
+        "roi_strength": roi_strength,
+        "background": background,
+        "strip": strip,
+        "max_memory": memory_of(memory),
+        "max_pixels": pixels_of(max_pixels),
+        "append_suffix": append,
+        "manifest": manifest,
+        "device": device,
+        "force": force,
+    }
+    _run(bulk.encoding(source, target, **options), workers, address, dry_run, as_json)
+
+
+def decode(
+    source: Source,
+    target: Target,
+    kind: Annotated[str, typer.Option("--format", help="png, webp, jpg, tiff ...; png and webp lose nothing")] = "png",
+    codec: Annotated[
+        str | None, typer.Option("--codec", help="weights for files made with custom ones; others name theirs")
+    ] = None,
+    strip: Strip = False,
+    memory: Memory = None,
+    max_pixels: MaxPixels = None,
+    append: Append = False,
+    manifest: Manifest = "manifest.parquet",
+    workers: Workers = None,
+    address: Address = None,
+    device: Device = "auto",
+    dry_run: DryRun = False,
+    force: Force = False,
+    as_json: Json = False,
+) -> None:
+    """Decode a folder of many .rgo files, on all cores or on a cluster. Goes on where it was ended, as encoding does.
+
+    \b
+    Examples:
+      regio bulk decode small pictures
+      regio bulk decode s3://bucket/small pictures --format webp --workers 4
+    """
+    from regio import bulk
+
+    job = bulk.decoding(
+        source,
+        target,
+        format=kind,
+        codec=codec,
+        strip=strip,
+        max_memory=memory_of(memory),
+        max_pixels=pixels_of(max_pixels),
+        append_suffix=append,
+        manifest=manifest,
+        device=device,
+        force=force,
+    )
+    _run(job, workers, address, dry_run, as_json)
+
+
+def _absolute(roi: Any) -> Any:
+    """Masks by their whole path: workers may start elsewhere."""
+    return str(Path(roi).absolute()) if isinstance(roi, str) and Path(roi).is_file() else roi
+
+
+def _run(job: Any, workers: int | None, address: str | None, dry_run: bool, as_json: bool) -> None:
+    if dry_run:
+        found = job.plan()
+        size = sum(task.size for task in found.todo)
+        values = {"todo": len(found.todo), "before": len(found.done), "bytes_in": size}
+        line = f"{len(found.todo)} to do, {size} bytes; {len(found.done)} done before"
+        print_result(json.dumps(values) if as_json else line)
+        return
+    display = _Display()
+    display.progress.show("starting")
+    try:
+        report: Report = job.run(workers, address, display)
+    finally:
+        display.progress.clear()
+    if display.failed > _MOST_SAID:
+        say(f"{display.failed - _MOST_SAID} more failed; the manifest says why")
+    print_result(json.dumps(report.as_dict()) if as_json else _line(report))
+    if report.failures:
+        raise typer.Exit(_code(report.failures[0]))
+
+
+class _Display:
+    """Progress on a terminal, failures as they come."""
+
+    def __init__(self) -> None:
+        self.progress = Progress(1)
+        self.start = monotonic()
+        self.failed = 0
+
+    def __call__(self, done: int, of: int, rows: Sequence[Row]) -> None:
+        for row in rows:
+            if row.error is not None:
+                self.failed += 1
+                if self.failed <= _MOST_SAID:
+                    say(f"{shown(row.source)}: {row.error}")
+        self.progress.show(f"{done} of {of}, {done / (monotonic() - self.start):.1f} a second")
+
+
+def _line(report: Report) -> str:
+    parts = [f"{report.done} done in {report.seconds:.1f} s"]
+    parts += [f"{report.before} before"] if report.before else []
+    parts += [f"{report.failed} failed"] if report.failed else []
+    return f"{', '.join(parts)}; {report.bytes_in} bytes to {report.bytes_out}; {shown(report.manifest)}"
+
+
+def _code(row: Row) -> int:
+    """The exit code of a failure, by the name of its exception."""
+    kind = getattr(errors, row.error_kind or "", None)
+    return code_of(kind("")) if kind is not None else 5 if row.error_kind in ("MemoryError", "WorkerDied") else FAILURE
