@@ -117,6 +117,7 @@ class Finding:
     recovers: bool  # a codec that is loaded in the same process, and not tampered with, reads the file
     drift: float
     histogram: list[int]
+    torch: str  # version
 
 
 class Recorder(StreamReader):
@@ -295,6 +296,7 @@ def decode(codec: Codec, net: Any, sample: Sample, folder: Path, environment: st
         agrees or recovers(codec, data),
         float(drift.max(initial=0.0)),
         histogram,
+        torch.__version__,
     )
 
 
