@@ -298,8 +298,21 @@ def test_other_models_emphasise_and_the_file_says_nothing(family: str) -> None:
         assert part.tobytes() == whole.crop((10, 20, 210, 120)).tobytes()
 
 
+def test_a_roi_codec_without_emphasis_has_a_map_of_rates() -> None:
+    torch.manual_seed(0)
+    net = RoiCodec(RoiCodecConfig.preset("toy-maps")).eval().requires_grad_(False)
+    codec, pixels = codec_of(net, "roi"), picture(200, 300)
+    data = codec.encode(pixels, quality=80, background=50, roi=BOX)
+    info = regio.inspect(data)
+    assert (info.quality, info.roi_quality) == (50, 80)
+    codec.verify(data)
+    assert len(codec.encode(pixels, quality=50, roi=BOX, roi_strength=30)) <= len(codec.encode(pixels, quality=50))
+
+
 class Emphatic(SegPIC):
     """Scales latents of the region, and remembers by how much."""
+
+    emphasises = True
 
     def emphasise(self, latents: Latents, importance: torch.Tensor, alpha: float) -> Latents:
         assert importance.shape == (1, 1, *latents.y.shape[2:])

@@ -14,6 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
+from regio.codec.roi import alpha_of
 from regio.errors import UsageError
 from regio.training.checkpoint import RunFolder
 from regio.training.devices import make_fabric
@@ -76,6 +77,25 @@ def test_the_judge_rests_until_its_stage_and_then_learns(toy: Toy, tmp_path: Pat
     weights = [name for name in judges[0] if name.endswith("original")]
     assert all(torch.equal(judges[0][name], judges[1][name]) for name in weights)
     assert not any(torch.equal(judges[1][name], judges[2][name]) for name in weights)
+
+
+def test_without_emphasis_the_rate_is_higher_where_the_region_is(toy: Toy, tmp_path: Path, maps: Path) -> None:
+    recipe = read_recipe(toy(STAGE_1 | {"batch": 2}, run={"model": "roi:toy-maps"}, data={"importance": str(maps)}))
+    fabric = make_fabric("cpu")
+    run = Run(recipe, RunFolder(tmp_path / "run"), fabric)
+    mask = torch.zeros(2, 1, 64, 64)
+    mask[:, :, :, :32] = 1
+    rate, alpha = torch.tensor([0.2, 0.9]), torch.tensor([1.0, PLAIN_ALPHA]).view(-1, 1, 1, 1)
+    low, high = run.net.config.log_gains
+    rates = run.inner._rates(rate, mask, alpha)
+    assert rates.shape == (2, 1, 64 // run.net.multiple, 64 // run.net.multiple)
+    half = rates.shape[3] // 2
+    assert rates[0, 0, :, :half].flatten().tolist() == pytest.approx([0.2 + 1 / (high - low)] * half * rates.shape[2])
+    assert rates[0, 0, :, half:].flatten().tolist() == pytest.approx([0.2] * half * rates.shape[2])
+    assert rates[1].flatten().tolist() == pytest.approx([0.9] * rates[1].numel(), abs=1e-6)
+    assert alpha_of(100 / (high - low)) == pytest.approx(1, rel=0.01)  # what the codec takes for one octave
+    out = train(toy(STAGE_1, run={"model": "roi:toy-maps"}, data={"importance": str(maps)}), out=tmp_path / "a")
+    assert len(curve(out)) == 3
 
 
 def test_in_half_precision_too(toy: Toy, tmp_path: Path, maps: Path) -> None:

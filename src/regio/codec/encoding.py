@@ -14,7 +14,7 @@ from regio.codec.devices import exact_arithmetic
 from regio.codec.kept import Order
 from regio.codec.layout import Layout
 from regio.codec.pixels import pad, to_pixels, to_tensor
-from regio.codec.roi import Emphasis, Steps, TileRates, alpha_of
+from regio.codec.roi import Emphasis, Steps, TileRates, alpha_of, in_latents
 from regio.codec.windows import Tile as Synthesised
 from regio.codec.windows import analysis_regions, synthesise
 from regio.entropy import StreamWriter
@@ -71,7 +71,7 @@ class Job:
             return None, None
         rest, best = self.plan.at(step)
         like = next(net.parameters())
-        ladder = None if self.emphasis is None or hasattr(net, "emphasise") else self.emphasis.ladder(rest, best)
+        ladder = None if self.emphasis is None or in_latents(net) else self.emphasis.ladder(rest, best)
         if self.emphasis is None or ladder is None:
             return like.new_tensor([rest / MAX_RATE]), None
         rates = self.emphasis.rates(self.layout.tile(k), ladder)
@@ -101,7 +101,7 @@ class Job:
     def walk(self, k: int, step: int, coder: Coder) -> Decoded:
         """Code tile k at a rate step -> what a reader gets."""
         net, tile, latents = self.codec.net, self.layout.tile(k), self.latents(k)
-        if self.emphasis is not None and hasattr(net, "emphasise"):
+        if self.emphasis is not None and in_latents(net):
             latents = self.emphasis.latents(net, latents, tile, self.plan.at(step))
         with exact_arithmetic():
             decoded: Decoded = net.code(latents, coder, self._where(k, step), self.rates(k, step)[0], tile.size)

@@ -1,7 +1,7 @@
 """A region of interest in the codec: from an importance map to rates, and which rates a search tries.
 
 How a model gives more to a region is up to it. Models with gain units take a map of rates, which the file carries.
-Those with a method `emphasise` scale their latents (RoiCodec, Eq. 5 to 7 of [2]), and the file says nothing.
+Those that say so (`emphasises`) scale their latents (the paper's RoiCodec, Eq. 5 to 7 of [2]); files say nothing then.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class Emphasis:
         """None where nothing matters more than the rest."""
         if not importance.found:
             return None
-        if not hasattr(net, "emphasise") and net.gain is None:
+        if not in_latents(net) and net.gain is None:
             raise UsageError("this codec has one rate only, so it cannot give more to a region of interest")
         scale = net.multiple // layout.stride
         size = layout.rows.length, layout.columns.length
@@ -165,13 +165,18 @@ def rates_of_tile(
     rate_map, streams = file.tile(k, span)
     if not file.header.varies:
         return None, streams
-    if net.gain is None or hasattr(net, "emphasise"):
+    if net.gain is None or in_latents(net):
         raise CorruptFile("the file has a rate map, for which its model has no use")
     scale = net.multiple // net.stride
     positions = size[0] // scale, size[1] // scale
     if rate_map is None:
         return TileRates(Ladder(span=1, levels=2), np.zeros(positions, np.int32)), streams
     return TileRates(rate_map.ladder, read_levels(rate_map.coded, rate_map.ladder.levels, positions)), streams
+
+
+def in_latents(net: Any) -> bool:
+    """Whether a model gives more to a region by its latents alone, so that no map of rates goes with them."""
+    return bool(getattr(net, "emphasises", False))
 
 
 def alpha_of(strength: float) -> float:

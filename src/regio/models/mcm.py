@@ -243,6 +243,8 @@ class MCM(nn.Module):
         """What is added to the worth of patches for importances in [0,1]; alpha as in the ROI codec, small is much."""
         return importance * (ROI_NATS * math.log2((1 + alpha) / alpha))
 
+    emphasises = True  # regions keep more of their patches; no map of rates
+
     def emphasise(self, latents: Latents, importance: Tensor, alpha: float) -> Latents:
         """The same latents, patches of a region of interest (B,1,h,w) worth more. The file says nothing of it."""
         worth = latents.y[:, -1:] + self.preference(importance, alpha)

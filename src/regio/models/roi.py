@@ -6,7 +6,8 @@
                                                                     └── code given mixtures of them and context ──► ȳ^
     x̂ ◄── g_s ── attention ◄── y' ◄── inverse gain, Eq. 9 ◄── ȳ^
 
-The file does not say where the region was: the decoder reads it from the latents.
+In the paper the file does not say where the region was: the decoder reads it from the latents. Our small model has a
+map of rates in its place, which files carry (decision 30).
 """
 
 import math
@@ -44,6 +45,7 @@ class RoiCodecConfig:
     latent: int = 192
     protected: int = 48  # channels that no region changes, Eq. 7
     pilot: bool = False  # the last channel tells the decoder how much was emphasised (ours)
+    emphasis: bool = True  # regions scale latents; False: files carry a map of rates instead (ours, better)
     attention: int = 0  # width of an attention at 1/16, for transforms that have none of their own
     hyper_down: tuple[tuple[int, int], ...] = ((192, 1), (192, 2), (192, 1), (192, 2))
     hyper_up: tuple[tuple[int, int], ...] = ((192, 2), (192, 1), (288, 2), (288, 1))
@@ -225,6 +227,11 @@ class RoiCodec(nn.Module):
             y = torch.cat([y[:, :-1], torch.full_like(y[:, :1], PILOT)], dim=1)
         return Latents(y, None)
 
+    @property
+    def emphasises(self) -> bool:
+        """Whether the codec gives more to regions by `emphasise`, and not by a map of rates."""
+        return self.config.emphasis
+
     def emphasise(self, latents: Latents, importance: Tensor, alpha: float | Tensor) -> Latents:
         """Latents of a region of interest times (importance + alpha) / alpha, Eq. 6; protected channels stay, Eq. 7.
 
@@ -346,6 +353,7 @@ XS = RoiCodecConfig(
     latent=320,
     protected=4,
     pilot=True,
+    emphasis=False,
     attention=64,
     hyper_down=((192, 1), (64, 2)),
     hyper_up=((128, 2), (160, 1)),
@@ -363,6 +371,7 @@ TOY = replace(
     transform=PatchTransform(units=(0, 0, 0, 1), deep_inner=8),
     latent=12,
     protected=2,
+    emphasis=True,
     attention=4,
     hyper_down=((12, 1), (8, 2)),
     hyper_up=((8, 2), (12, 1)),
@@ -377,6 +386,7 @@ PRESETS = {
     "roi-autoregressive": replace(PAPER, context="autoregressive"),
     "roi-xs": XS,
     "toy": TOY,
+    "toy-maps": replace(TOY, emphasis=False),
     "toy-none": replace(TOY, context="none"),
     "toy-autoregressive": replace(TOY, context="autoregressive"),
 }

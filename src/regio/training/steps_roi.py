@@ -60,7 +60,7 @@ class RoiStep(TrainingStep):
         assert drawn.alpha is not None
         phase, terms, x = self.phase, self.phase.roi, drawn.x
         mask, alpha = smooth(drawn.importance), drawn.alpha.view(-1, 1, 1, 1)
-        x_hat, bits, latents = self._code(drawn, on_latents(mask), alpha)
+        x_hat, bits, latents = self._code(drawn, mask, alpha)
         bpp = torch.stack(list(charged(bits, drawn.side).values())).sum(0) / (x.shape[2] * x.shape[3])
         region = roi_distortion(x, x_hat, mask.clamp_min(terms.floor) * ((mask + alpha) / alpha).square())
         background, distance = self.background(x, x_hat)
@@ -84,15 +84,27 @@ class RoiStep(TrainingStep):
         }
         return reports if verdict is None else reports | {"judge": verdict.judge.detach()}
 
-    def _code(self, drawn: Drawn, importance: Tensor, alpha: Tensor) -> tuple[Tensor, dict[str, Tensor], Tensor]:
-        """-> pictures (B,3,S,S), bits (B,) by stream, the latents of Eq. 7 (B,M,h,w)."""
+    def _code(self, drawn: Drawn, mask: Tensor, alpha: Tensor) -> tuple[Tensor, dict[str, Tensor], Tensor]:
+        """-> pictures (B,3,S,S), bits (B,) by stream, the latents, those of Eq. 7 with emphasis (B,M,h,w)."""
         net, x, where = self.net, drawn.x, GridRegions(1)
+        rate = drawn.rate if net.emphasises else self._rates(drawn.rate, mask, alpha)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
-            latents = net.emphasise(net.analyse(x, where), importance, alpha)
+            latents = net.analyse(x, where)
+            if net.emphasises:
+                latents = net.emphasise(latents, on_latents(mask), alpha)
             coder = RateEstimator(noisy=self.training)
-            decoded = net.code(latents, coder, where, drawn.rate, net.latent_size(x))
-            x_hat = net.synthesise(decoded, where, drawn.rate)
+            decoded = net.code(latents, coder, where, rate, net.latent_size(x))
+            x_hat = net.synthesise(decoded, where, rate)
         return x_hat.float(), coder.bits, latents.y.float()
+
+    def _rates(self, rate: Tensor, mask: Tensor, alpha: Tensor) -> Tensor:
+        """Rates (B,), smoothed masks (B,1,S,S), alpha (B,1,1,1) -> (B,1,h,w), the region's higher by as much.
+
+        On the grid that files have; they round masks to a few levels.
+        """
+        low, high = self.net.config.log_gains
+        octaves = on_latents(mask, self.net.multiple) * torch.log2(1 + 1 / alpha)
+        return (rate.view(-1, 1, 1, 1) + octaves / (high - low)).clamp(0, 1)
 
     def _judged(self, x: Tensor, x_hat: Tensor, latents: Tensor) -> Verdict | None:
         if self.judge is None or not self.phase.roi.adversary:
