@@ -104,7 +104,8 @@ class RoiStep(TrainingStep):
         """
         low, high = self.net.config.log_gains
         octaves = on_latents(mask, self.net.multiple) * torch.log2(1 + 1 / alpha)
-        return (rate.view(-1, 1, 1, 1) + octaves / (high - low)).clamp(0, 1)
+        rates: Tensor = rate.view(-1, 1, 1, 1) + octaves / (high - low)
+        return rates.clamp(0, 1)
 
     def _judged(self, x: Tensor, x_hat: Tensor, latents: Tensor) -> Verdict | None:
         if self.judge is None or not self.phase.roi.adversary:
