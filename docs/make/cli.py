@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from regio.cli.app import build
 PAGE = Path(__file__).parents[1] / "cli.md"
 NOTES = Path(__file__).with_name("cli_notes.md")
 MARK = "<!-- written by docs/make/cli.py from the commands and docs/make/cli_notes.md; do not edit -->"
+NOT_RUN = re.compile(r"^<!-- not run: (regio .+?): (.+) -->\n?", re.MULTILINE)  # in the notes: which examples, and why
 KINDS = {"float": "NUMBER", "int": "N", "str": "TEXT", "path": "PATH", "file": "PATH"}  # Typer's names -> ours
 
 
@@ -65,12 +67,22 @@ def command(one: Any, name: str, parent: Any, notes: dict[str, str], level: int 
     yield paragraphs(help_text[0])
     if not hasattr(one, "commands"):
         yield table(one, context)
-    if examples := re.findall(r"^ +(regio .+)$", help_text[2], re.MULTILINE):
-        yield "\n".join(["```bash", *examples, "```"])
-    if name in notes:
-        yield notes.pop(name)
+    note = notes.pop(name, "")
+    yield from blocks(re.findall(r"^ +(regio .+)$", help_text[2], re.MULTILINE), dict(NOT_RUN.findall(note)))
+    if note := NOT_RUN.sub("", note).strip():
+        yield note
     for inner in getattr(one, "commands", {}):
         yield from command(one.commands[inner], f"{name} {inner}", context, notes, level + 1)
+
+
+def blocks(examples: list[str], unable: dict[str, str]) -> Iterator[str]:
+    """Examples as blocks of code. unable: beginnings of those that the tests cannot run -> why."""
+
+    def reason(example: str) -> str:
+        return next((why for start, why in unable.items() if example.startswith(start)), "")
+
+    for why, group in groupby(sorted(examples, key=lambda example: bool(reason(example))), reason):
+        yield "\n".join([*([f"<!-- not run: {why} -->"] if why else []), "```bash", *group, "```"])
 
 
 def paragraphs(text: str) -> str:

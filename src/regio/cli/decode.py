@@ -55,7 +55,7 @@ def decode(
       regio decode photo.rgo -o photo.webp
       regio decode small/ -o pictures/ --format jpg
       regio decode - -o - < a.rgo > a.png
-      regio decode huge.rgo --region 4000,2000,512,512 -o part.png
+      regio decode huge.rgo --region 400,200,512,512 -o part.png
     """
     part = None if region is None else region_of(region)
     allowed, most = memory_of(memory), pixels_of(max_pixels)
