@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from regio.errors import MissingWeights, RegioError, UsageError
-from regio.evaluation.downstream import DEVIATION, MEAN, labeller_named
+from regio.evaluation.downstream import DEVIATION, MEAN, labeller_named, mean_iou
 from regio.evaluation.fidelity import PATCH, columns_of, fidelity, patches
 from regio.evaluation.opponents import OPPONENTS
 from regio.evaluation.sweep import sweep
@@ -113,3 +113,13 @@ def test_fid_without_patches_or_package_says_so(
     monkeypatch.setitem(sys.modules, "torch_fidelity", None)
     with pytest.raises(RegioError, match="pip install torch-fidelity"):
         fidelity(rows, pictures, [jpeg], tmp_path / "fid.csv")
+
+
+def test_the_shipped_detector_of_salient_objects_is_a_segmenter() -> None:
+    pixels = np.full((90, 120, 3), 200, np.uint8)
+    pixels[30:60, 40:80] = (180, 20, 20)
+    labels = labeller_named("salient").labels(pixels)
+    assert labels.shape == (90, 120)
+    assert set(np.unique(labels)) == {0, 1}
+    assert labels[45, 60] == 1
+    assert mean_iou(labels, labeller_named("salient").labels(pixels)) == 1

@@ -53,7 +53,8 @@ def evaluate(
         typer.Option(min=0.1, max=100, help="of MODEL+roi: points of quality between region and rest; default: 20"),
     ] = None,
     segmenter: Annotated[
-        str | None, typer.Option(help="adds the agreement of its labels: file.onnx or module:function")
+        str | None,
+        typer.Option(help="adds the agreement of its labels: salient, faces, text, file.onnx or module:function"),
     ] = None,
     fid: Annotated[bool, typer.Option("--fid", help="also FID and KID (needs torch-fidelity); slow")] = False,
     crops: Annotated[int, typer.Option(min=0, help="pictures to show crops of in the page")] = 3,

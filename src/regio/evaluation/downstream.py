@@ -18,7 +18,9 @@ import numpy.typing as npt
 
 from regio.errors import MissingWeights, UsageError
 from regio.images import Pixels
+from regio.regions import DETECTORS, importance
 
+HALF = 127  # of 255: more importance than this is a label of its own
 Labels = npt.NDArray[np.int64]
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # what public segmenters are trained with
@@ -116,12 +118,17 @@ def as_labels(found: npt.NDArray[Any], pixels: Pixels, name: str) -> Labels:
 
 
 def labeller_named(text: str) -> Labeller:
-    """An ONNX file, or a function as "module:function". Raises UsageError or MissingWeights."""
+    """A detector of Regio's by name, an ONNX file, or a function as "module:function".
+
+    Raises UsageError or MissingWeights.
+    """
+    if text in DETECTORS:
+        return FunctionLabeller(text, lambda pixels: importance(text, pixels).values > HALF)
     if text.endswith(".onnx"):
         return OnnxLabeller.load(Path(text))
     module, colon, function = text.partition(":")
     if not colon:
-        raise UsageError(f"{text!r}: an .onnx file or module:function is wanted")
+        raise UsageError(f"{text!r}: {', '.join(DETECTORS)}, an .onnx file or module:function is wanted")
     try:
         found = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError) as error:
