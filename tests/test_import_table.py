@@ -43,7 +43,11 @@ TABLE = {
     "codec": Row(BELOW_CODEC | {"version"}, DECODING),
     "interop": Row({"errors", "nn", "entropy", "models"}, {"torch", "numpy"}),
     "pillow_plugin": Row({"errors", "format"}, {"PIL"}, frozenset({"", "codec"})),
-    "": Row({"errors", "version", "pillow_plugin"}, set(), frozenset({"codec", "info", "models", "interop", "images"})),
+    "": Row(
+        {"errors", "version", "pillow_plugin"},
+        set(),
+        frozenset({"codec", "info", "models", "interop", "images", "bulk", "regions"}),
+    ),
     "__main__": Row({"cli"}, set()),
     "losses": Row({"errors", "nn"}, {"torch", "numpy", "safetensors", "pytorch_msssim"}),
     "data": Row({"errors", "images", "regions"}, {"torch", "numpy", "PIL"}, frozenset({"skimage"})),
@@ -61,7 +65,7 @@ TABLE = {
     "bulk": Row(
         {"errors", "names", "version"},
         set(),
-        frozenset({"codec", "images", "info", "regions", "models.catalog", "torch", "ray", "fsspec", "pyarrow"}),
+        frozenset({"codec", "images", "info", "regions", "models.catalog", "torch", "ray", "fsspec", "pyarrow", "PIL"}),
     ),
     "app": Row(
         {"errors", "images", "regions", "info", "evaluation", "format.header", "app"},

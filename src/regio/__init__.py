@@ -16,7 +16,7 @@ from regio import errors, pillow_plugin
 from regio.version import __version__
 
 if TYPE_CHECKING:
-    from regio import interop, models
+    from regio import bulk, interop, models, regions
     from regio.codec import Codec, decode, load, verify
     from regio.images import Source
     from regio.info import Info, inspect
@@ -25,6 +25,7 @@ __all__ = [
     "Codec",
     "Info",
     "__version__",
+    "bulk",
     "decode",
     "encode",
     "errors",
@@ -32,6 +33,7 @@ __all__ = [
     "interop",
     "load",
     "models",
+    "regions",
     "verify",
 ]
 
@@ -43,7 +45,7 @@ _HOME = {  # public name -> the module it lives in; loaded when the name is firs
     "load": "regio.codec",
     "verify": "regio.codec",
 }
-_SUBMODULES = ("interop", "models")
+_SUBMODULES = ("bulk", "interop", "models", "regions")
 
 
 def encode(
