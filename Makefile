@@ -6,6 +6,9 @@ TORCH_INDEX ?=
 VENV := .venv
 READY := $(VENV)/.ready
 BIN := $(VENV)/bin
+# Gradio asks for Pillow below 13, and works with 13: it is installed past its own bound, after what else it needs.
+GRADIO_NEEDS := brotli fastapi gradio_client groovy hf-gradio httpx jinja2 orjson pandas pydub python-multipart pytz pyyaml \
+                safehttpx semantic-version starlette tomlkit uvicorn
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
@@ -25,8 +28,8 @@ docs: $(READY)  ## build the documentation site in site/, warnings are errors
 docs-serve: $(READY)  ## show the site at http://127.0.0.1:8000 while you edit it
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs serve
 
-test: $(READY)  ## run the tests, without the slow ones (minutes)
-	$(BIN)/python -m pytest -q -m "not slow and not browser"
+test: $(READY)  ## run the tests, without the slow ones (minutes); those in a browser if there is Chromium
+	$(BIN)/python -m pytest -q -m "not slow"
 
 test-all: $(READY)  ## run every test
 	$(BIN)/python -m pytest -q
@@ -44,4 +47,6 @@ $(READY): pyproject.toml constraints.txt
 	@# torch first and alone, so that an index given for it serves nothing else
 	@$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
 	@$(PIP) --editable ".[train,eval,regions,detectors,hub,bulk,onnx,docs,dev]"
+	@$(PIP) $(GRADIO_NEEDS)
+	@$(PIP) --no-deps gradio
 	@touch $@

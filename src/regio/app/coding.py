@@ -71,7 +71,7 @@ def codec_names() -> list[str]:
 
 def has_one_rate(codec: Codec) -> bool:
     """Whether the codec's files have the size that they have."""
-    return getattr(getattr(codec, "net", None), "gain", True) is None
+    return codec.net.gain is None
 
 
 def compress(picture: Picture, choices: Choices, codec: Codec) -> Compressed:

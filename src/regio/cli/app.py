@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from regio.cli import (
+    app_command,
     bench,
     bulk,
     compare,
@@ -44,6 +45,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "export": export.export,
     "bulk encode": bulk.encode,
     "bulk decode": bulk.decode,
+    "app": app_command.app,
 }
 
 # Typer raises what its BadParameter descends from for every wrong command line.

@@ -1,0 +1,65 @@
+"""How the page calls functions: at most two at work, and what goes wrong is a line on the page."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any
+
+import gradio as gr
+
+from regio.app.markup import notice
+from regio.errors import RegioError
+
+AT_ONCE = 2
+WORK: dict[str, Any] = {"concurrency_limit": AT_ONCE, "concurrency_id": "work", "api_visibility": "private"}
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+
+
+def told(function: Callable[..., Any], line: Any, outputs: list[Any]) -> Callable[..., Any]:
+    """The function, whose errors become a line on the page; nothing else on it changes.
+
+    line: which of the `outputs` shows lines. What is nobody's fault but ours is logged with its traceback.
+    """
+    at = outputs.index(line) if line in outputs else None
+
+    def answer(error: Exception) -> Any:
+        text = _in_words(error)
+        if at is None:
+            raise gr.Error(text, print_exception=False)
+        updates = [gr.skip() for _ in outputs]
+        updates[at] = notice(text, "alert")
+        return updates[0] if len(updates) == 1 else tuple(updates)
+
+    if inspect.isgeneratorfunction(function):
+
+        @wraps(function)
+        def steps(*arguments: Any, **options: Any) -> Iterator[Any]:
+            try:
+                yield from function(*arguments, **options)
+            except Exception as error:
+                yield answer(error)
+
+        return steps
+
+    @wraps(function)
+    def call(*arguments: Any, **options: Any) -> Any:
+        try:
+            return function(*arguments, **options)
+        except Exception as error:
+            return answer(error)
+
+    return call
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, RegioError):
+        return " ".join(str(error).split())
+    if isinstance(error, MemoryError):
+        return "There is not enough memory for this picture."
+    if isinstance(error, FileNotFoundError):
+        return "The file is no longer here: it was kept for two hours. Please choose it again."
+    logging.getLogger(__name__).error("the page met an error", exc_info=error)
+    return "Something went wrong here, and it is not your fault. The server goes on; its log says more."

@@ -1,0 +1,93 @@
+"""Text for the page as HTML. Everything that did not come from this program is escaped."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from html import escape
+from typing import Literal
+
+from regio.app.coding import Version
+from regio.app.scores import Score, Scores
+from regio.app.study import Tally
+from regio.info import Info
+
+Tone = Literal["status", "alert"]
+
+
+def notice(text: str, tone: Tone = "status") -> str:
+    """A line that screen readers say by themselves; an alert is a fault. Nothing for no text."""
+    return f'<p class="notice {tone}" role="{tone}">{escape(text)}</p>' if text else ""
+
+
+def number(value: float, digits: int) -> str:
+    """A figure; a dash where there is none."""
+    if math.isnan(value):
+        return "–"
+    return "∞" if math.isinf(value) else f"{value:.{digits}f}"
+
+
+def scores_table(rows: Sequence[tuple[Version, Scores]], notes: Sequence[str] = ()) -> str:
+    """All figures of all versions; the best in each column is bold."""
+    if not rows:
+        return ""
+    divided = rows[0][1].region is not None
+    parts = [("Whole picture", 0), ("Region", 1), ("Rest", 2)][: 3 if divided else 1]
+    fields = [("PSNR", 2, max), ("MS-SSIM", 4, max), ("LPIPS", 4, min)]
+    shown = [k for k in range(3) if any(not math.isnan(scores.whole[k]) for _, scores in rows)]
+    head = "".join(f'<th colspan="{len(shown)}" scope="colgroup">{name}</th>' for name, _ in parts)
+    units = {"PSNR": "PSNR, dB", "LPIPS": "LPIPS ↓"}
+    names = "".join(f'<th scope="col">{units.get(fields[k][0], fields[k][0])}</th>' for _ in parts for k in shown)
+    body = ""
+    for version, scores in rows:
+        cells = ""
+        for _, part in parts:
+            for k in shown:
+                values = [_value(other[part], k) for rival, other in rows if rival.fits]
+                value = _value(scores[part], k)
+                known = [one for one in values if not math.isnan(one)]
+                best = len(known) > 1 and version.fits and value == fields[k][2](known)
+                cell = number(value, fields[k][1])
+                cells += f"<td>{f'<strong>{cell}</strong>' if best else cell}</td>"
+        over = "" if version.fits else ' <span class="over">smallest there is</span>'
+        body += f'<tr><th scope="row">{escape(version.name)}</th><td>{version.size:,}{over}</td>{cells}</tr>'
+    below = "".join(f"<li>{escape(note)}</li>" for note in notes)
+    return (
+        '<div class="scores" tabindex="0" role="region" aria-label="Figures"><table>'
+        "<caption>At equal bytes; best in bold</caption>"
+        f'<thead><tr><th rowspan="2" scope="col">Codec</th><th rowspan="2" scope="col">Bytes</th>{head}</tr>'
+        f"<tr>{names}</tr></thead><tbody>{body}</tbody></table></div>"
+        + (f"<ul class='notes'>{below}</ul>" * bool(below))
+    )
+
+
+def info_table(info: Info) -> str:
+    """What a .rgo file says about itself."""
+    rows = {
+        "Picture": f"{info.width} × {info.height} pixels, {info.colour}",
+        "Codec": f"{info.codec}, weights {info.fingerprint[:8]}",
+        "Quality": f"{info.quality:g}" + (f", region {info.roi_quality:g}" if info.roi_quality is not None else ""),
+        "Size": f"{info.bytes_total:,} bytes, {info.bpp:.3f} bits per pixel",
+        "Parts": ", ".join(f"{name} {size:,}" for name, size in info.parts.items()),
+        "Metadata": ", ".join(info.metadata) or "none",
+        "Tiles": "one piece" if info.tile_side is None else f"{info.tile_side} pixels a side",
+    }
+    body = "".join(f'<tr><th scope="row">{name}</th><td>{escape(text)}</td></tr>' for name, text in rows.items())
+    return f'<div class="scores"><table class="info"><caption>What the file says</caption>{body}</table></div>'
+
+
+def tally_table(tally: Sequence[Tally]) -> str:
+    """How often each codec was chosen."""
+    if not tally:
+        return "<p>No votes yet.</p>"
+    body = "".join(
+        f'<tr><th scope="row">{escape(one.codec)}</th><td>{one.chosen}</td><td>{one.votes}</td>'
+        f"<td>{one.chosen / one.votes:.0%}</td></tr>"
+        for one in tally
+    )
+    head = "".join(f'<th scope="col">{name}</th>' for name in ("Codec", "Chosen", "Votes", "Share"))
+    return f'<div class="scores"><table><caption>Votes</caption><thead><tr>{head}</tr></thead>{body}</table></div>'
+
+
+def _value(score: Score | None, k: int) -> float:
+    return math.nan if score is None else float(score[k])

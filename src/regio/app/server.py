@@ -1,0 +1,131 @@
+"""The server: one process, one folder for files, which goes when it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from regio.app.coding import codec_names
+from regio.app.desk import Desk
+from regio.app.limits import Limits
+from regio.app.scores import lpips_at_hand
+from regio.app.shelf import AGE, Shelf
+from regio.app.study import Study
+from regio.errors import UsageError
+
+WAITING = 32  # people in the queue; later ones are told that the server is busy
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `regio app` was told. port: None takes the first that is free from 7860 on. study: None: votes are not kept.
+
+    codecs: names or paths of weights beside the bundled ones. lpips: folder with the weights of LPIPS.
+    """
+
+    host: str = "127.0.0.1"
+    port: int | None = None
+    limits: Limits = field(default_factory=Limits)
+    study: Path | None = None
+    codecs: tuple[str, ...] = ()
+    lpips: Path | None = None
+    device: str = "auto"
+
+
+def serve(settings: Settings, ready: Callable[[str], None]) -> None:
+    """Serve until somebody ends the process (SIGINT, SIGTERM). ready: called once with the address.
+
+    Raises UsageError for a port that is taken and for what is no study, MissingWeights, OSError.
+    """
+    with serving(settings) as address, _until_told() as end:
+        ready(address)
+        end.wait()
+
+
+@contextmanager
+def serving(settings: Settings) -> Iterator[str]:
+    """A server in the background, and its address."""
+    with tempfile.TemporaryDirectory(prefix="regio-app-", ignore_cleanup_errors=True) as place:
+        folder = Path(place).resolve()
+        _quieten(folder, settings.limits)
+        from regio.app.page import build, look
+
+        desk = _desk(settings, folder)
+        page = build(desk, kept=settings.study is not None)
+        try:
+            page.queue(max_size=WAITING, default_concurrency_limit=8)
+            try:
+                _, address, _ = page.launch(
+                    server_name=settings.host,
+                    server_port=settings.port,
+                    max_file_size=settings.limits.upload,
+                    prevent_thread_lock=True,
+                    inbrowser=False,
+                    share=False,
+                    quiet=True,
+                    ssr_mode=False,
+                    pwa=False,
+                    mcp_server=False,
+                    run_history=False,
+                    footer_links=[],
+                    enable_monitoring=False,
+                    **look(),
+                )
+            except OSError as error:
+                where = f"{settings.host}:{settings.port or 'any port'}"
+                raise UsageError(f"cannot listen on {where}: {' '.join(str(error).split())}") from error
+            yield address
+        finally:
+            page.close()
+
+
+def _desk(settings: Settings, folder: Path) -> Desk:
+    lpips, line = lpips_at_hand(settings.lpips)
+    desk = Desk(
+        shelf=Shelf(folder),
+        study=Study(settings.study or folder / "votes.db"),
+        limits=settings.limits,
+        lpips=lpips,
+        lpips_line=line,
+        codecs=tuple(dict.fromkeys([*codec_names(), *settings.codecs])),
+        device=settings.device,
+    )
+    for name in (desk.codecs[0], *settings.codecs):
+        desk.codec(name)  # so that a wrong name is said now, and the first visitor does not wait
+    return desk
+
+
+def _quieten(folder: Path, limits: Limits) -> None:
+    """Settings of libraries that must stand before Gradio is imported or asked: where files go, and no telemetry."""
+    os.environ["GRADIO_TEMP_DIR"] = str(folder)
+    os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    Image.MAX_IMAGE_PIXELS = limits.pixels  # Gradio opens painted layers by itself
+
+
+@contextmanager
+def _until_told() -> Iterator[threading.Event]:
+    """An event that SIGINT and SIGTERM set."""
+    end = threading.Event()
+
+    def stop(number: int, frame: Any) -> None:
+        end.set()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield end
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+__all__ = ["AGE", "Settings", "serve", "serving"]

@@ -1,0 +1,54 @@
+"""regio app: the codec in a browser."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from regio.cli.options import Device, needs_extra, size_of
+
+
+def app(
+    host: Annotated[
+        str,
+        typer.Option(help="address to listen on; 127.0.0.1 is this machine alone, 0.0.0.0 everybody who can reach it"),
+    ] = "127.0.0.1",
+    port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="default: the first that is free from 7860 on")
+    ] = None,
+    max_pixels: Annotated[str, typer.Option(help="largest picture, in pixels", metavar="NUMBER")] = "25M",
+    max_upload: Annotated[str, typer.Option(help="largest file", metavar="SIZE")] = "50M",
+    study: Annotated[
+        Path | None, typer.Option(help="keep the blind study in this SQLite file; default: votes go with the server")
+    ] = None,
+    codec: Annotated[
+        list[str] | None, typer.Option(help="offer these weights, too: a .safetensors path; may be repeated")
+    ] = None,
+    lpips_weights: Annotated[
+        Path | None, typer.Option(help="folder with the weights of LPIPS (SqueezeNet); default: the cache")
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Serve a page to compress pictures, compare, open .rgo files and vote in a blind study. Ctrl-C ends it.
+
+    \b
+    Examples:
+      regio app
+      regio app --port 8000 --study votes.db --max-pixels 12M
+    """
+    from regio.cli.progress import print_result, talking
+
+    with needs_extra("app"), talking("starting"):
+        from regio.app.limits import Limits
+        from regio.app.server import Settings, serve
+
+        settings = Settings(
+            host=host,
+            port=port,
+            limits=Limits(pixels=size_of(max_pixels), upload=size_of(max_upload)),
+            study=study,
+            codecs=tuple(codec or ()),
+            lpips=lpips_weights,
+            device=device,
+        )
+        serve(settings, print_result)

@@ -1,0 +1,11 @@
+"""The stand-in codec with what the application asks of a model: whether its rate can be chosen, and its stride."""
+
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+
+@pytest.fixture
+def stand_in(stand_in: ModuleType, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.setattr(stand_in.Codec, "net", SimpleNamespace(gain=(), stride=16), raising=False)
+    return stand_in
