@@ -192,7 +192,9 @@ def test_an_animation_gives_its_first_frame_and_a_note(photo: Photo) -> None:
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        (np.zeros((4, 4, 3), np.float32), "uint8 is wanted"),
+        (np.full((4, 4, 3), 255.0, np.float32), "from 255 to 255: 0 to 1 is wanted"),
+        (np.full((4, 4, 3), np.nan), "0 to 1 is wanted"),
+        (np.zeros((4, 4, 3), np.uint16), "pixels of uint16: uint8 from 0 to 255"),
         (np.zeros((4, 4, 5), np.uint8), "1 to 4 channels"),
         (np.zeros((4,), np.uint8), "1 to 4 channels"),
         (np.zeros((0, 4, 3), np.uint8), "no pixels"),

@@ -27,7 +27,7 @@ class Row:
     lazily: frozenset[str] = frozenset()
 
 
-BELOW_CODEC = {"errors", "format", "regions", "images", "entropy", "nn", "models", "weights"}
+BELOW_CODEC = {"errors", "arrays", "format", "regions", "images", "entropy", "nn", "models", "weights"}
 TABLE = {
     "errors": Row(set(), set()),
     "version": Row(set(), set()),
@@ -35,7 +35,8 @@ TABLE = {
     "format": Row({"errors"}, set()),
     "info": Row({"errors", "format"}, set(), frozenset({"models.catalog"})),
     "regions": Row({"errors"}, {"numpy"}, frozenset({"cv2", "onnxruntime", "safetensors", "PIL"})),
-    "images": Row({"errors"}, {"numpy", "PIL"}, frozenset({"torch"})),
+    "arrays": Row({"errors"}, {"numpy", "PIL"}, frozenset({"torch"})),
+    "images": Row({"errors", "arrays"}, {"numpy", "PIL"}),
     "entropy": Row({"errors"}, {"torch", "numpy", "constriction"}),
     "nn": Row({"errors"}, {"torch", "numpy"}),
     "models": Row({"errors", "nn", "entropy", "regions"}, {"torch", "numpy"}),

@@ -10,21 +10,31 @@ import struct
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
+from regio.arrays import image_of, is_array
 from regio.errors import BadImage, LimitExceeded, RegioError, UsageError
 
 Pixels = npt.NDArray[np.uint8]
-Source = str | PathLike[str] | bytes | BinaryIO | Image.Image | npt.NDArray[Any]
+
+
+class Array(Protocol):
+    """What NumPy can make an array of; torch's tensors among them."""
+
+    def __array__(self, *arguments: Any, **options: Any) -> npt.NDArray[Any]:
+        """The array."""
+        ...
+
+
+Source = str | PathLike[str] | bytes | BinaryIO | Image.Image | npt.NDArray[Any] | Array
 
 EXIF_PREFIX = b"Exif\0\0"  # what JPEG and Pillow put before the TIFF block; not part of the block
 _ORIENTATION = 0x0112
 _SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I;16N")
-_CHANNELS_TO_MODE = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 _BEST: dict[str, dict[str, Any]] = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}
 _ICC_SPACE = {"grey": b"GRAY", "rgb": b"RGB "}
 
@@ -55,17 +65,20 @@ class Picture:
 
 
 def read_picture(source: Source | Picture) -> Picture:
-    """Read a path, the bytes of a file, a binary stream, a PIL image or a uint8 array (H,W), (H,W,1..4).
+    """Read a path, the bytes of a file, a binary stream, a PIL image, or an array or tensor (see `regio.arrays`).
+
+    Arrays are (H,W) or (H,W,1..4), torch tensors (H,W) or (1..4,H,W), uint8 or floating point from 0 to 1.
 
     Raises:
-        BadImage: not a picture, a damaged one, or pixels that 8 bits cannot hold (floating point, 32-bit integers).
+        BadImage: not a picture, a damaged one, or pixels that 8 bits cannot hold (images in floating point or 32-bit
+            integers, arrays out of range).
         LimitExceeded: more pixels than Pillow is willing to decode (`PIL.Image.MAX_IMAGE_PIXELS`).
         OSError: the file cannot be opened.
     """
     if isinstance(source, Picture):
         return source
-    if isinstance(source, np.ndarray):
-        return _from_image(_image_of_array(source))
+    if is_array(source):
+        return _from_image(image_of(source))
     if isinstance(source, Image.Image):
         return _from_image(source)
     if isinstance(source, bytes | bytearray | memoryview):
@@ -74,8 +87,9 @@ def read_picture(source: Source | Picture) -> Picture:
         with Path(source).open("rb") as stream:
             return _decode(stream)
     if hasattr(source, "read"):
-        return _decode(source)
-    raise UsageError(f"cannot read a picture from {type(source).__name__}: a path, bytes, PIL image or array is wanted")
+        return _decode(cast(BinaryIO, source))
+    kind = type(source).__name__
+    raise UsageError(f"cannot read a picture from {kind}: a path, bytes, PIL image, array or tensor is wanted")
 
 
 def to_pil(picture: Picture) -> Image.Image:
@@ -273,17 +287,6 @@ def _upright_exif(exif: bytes | None) -> bytes | None:
 
 def _upright_xmp(xmp: bytes | None) -> bytes | None:
     return re.sub(rb'(tiff:Orientation(?:="|>))[0-9]', rb"\g<1>1", xmp) if xmp else None
-
-
-def _image_of_array(array: npt.NDArray[Any]) -> Image.Image:
-    if array.dtype != np.uint8:
-        raise BadImage(f"array of {array.dtype}: uint8 is wanted, 0 to 255")
-    channels = array.shape[2] if array.ndim == 3 else 1
-    if array.ndim not in (2, 3) or channels not in _CHANNELS_TO_MODE:
-        raise BadImage(f"array of shape {array.shape}: (H,W) or (H,W,C) with 1 to 4 channels is wanted")
-    if 0 in array.shape:
-        raise BadImage(f"array of shape {array.shape} has no pixels")
-    return Image.fromarray(np.ascontiguousarray(array[..., 0] if channels == 1 and array.ndim == 3 else array))
 
 
 def _one_line(error: Exception) -> str:

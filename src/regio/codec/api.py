@@ -6,11 +6,12 @@ from dataclasses import replace
 from functools import lru_cache
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, overload
 
 import torch
 from PIL import Image
 
+from regio.arrays import Form, given_as
 from regio.codec.decoding import Decoding
 from regio.codec.devices import device_of, settle
 from regio.codec.encoding import Job
@@ -22,7 +23,7 @@ from regio.codec.search import largest_within, nearest_size, smallest_reaching
 from regio.entropy import RateEstimator, TableSet
 from regio.errors import MissingWeights, UsageError
 from regio.format import DEFAULT_LIMITS, Chunk, CustomWeights, Kind, Limits, RgoFile, parse, rate_step
-from regio.images import Picture, Source, read_picture, to_pil
+from regio.images import Picture, Pixels, Source, read_picture, to_pil
 from regio.models.catalog import DEFAULT, by_id
 from regio.regions import importance
 from regio.weights import store
@@ -63,7 +64,8 @@ class Codec:
     ) -> bytes:
         """One picture to the bytes of a .rgo file; more than 4 megapixels go into tiles, which decode by themselves.
 
-        image: a path, bytes of a picture file, a stream, a PIL image or an (H,W[,C]) uint8 array.
+        image: a path, bytes of a picture file, a stream, a PIL image, an array (H,W[,C]) or a torch tensor (C,H,W),
+        uint8 or floating point from 0 to 1.
         quality: 0 to 100, any real number, default 60; or instead of it one of target_bpp (bits per pixel of the whole
         file, the nearest that is possible), max_bytes (the best quality that fits), target_psnr (dB; the smallest file
         that reaches it). grid: regions of a picture, or of each tile, are grid x grid, 1 to 16 (default by size).
@@ -104,17 +106,53 @@ class Codec:
             return smallest_reaching(job, target_psnr)
         return job.at(0 if self.net.gain is None else step)
 
+    @overload
+    def decode(
+        self,
+        data: bytes,
+        *,
+        as_: Literal["pil"] = ...,
+        region: Region | None = ...,
+        max_memory: int | None = ...,
+        max_pixels: int | None = ...,
+    ) -> Image.Image: ...
+
+    @overload
+    def decode(
+        self,
+        data: bytes,
+        *,
+        as_: Literal["numpy"],
+        region: Region | None = ...,
+        max_memory: int | None = ...,
+        max_pixels: int | None = ...,
+    ) -> Pixels: ...
+
+    @overload
+    def decode(
+        self,
+        data: bytes,
+        *,
+        as_: Literal["torch"],
+        region: Region | None = ...,
+        max_memory: int | None = ...,
+        max_pixels: int | None = ...,
+    ) -> torch.Tensor: ...
+
     @within_memory()
     def decode(
         self,
         data: bytes,
         *,
+        as_: Form = "pil",
         region: Region | None = None,
         max_memory: int | None = None,
         max_pixels: int | None = None,
-    ) -> Image.Image:
-        """The bytes of a .rgo file to a PIL image.
+    ) -> Any:
+        """The bytes of a .rgo file to a picture.
 
+        as_: "pil", an image; "numpy", uint8 (H,W) or (H,W,C); or "torch", a uint8 tensor (C,H,W) on the CPU. C is 1 for
+        grey (no axis in NumPy), 3 for colour, and one more with alpha.
         region: (x, y, width, height) in pixels, the part that is wanted; the same pixels as in the whole, and of a file
         with tiles only those are decoded that it needs. max_memory: bytes that this process may occupy, about.
         max_pixels: files of larger pictures are refused before anything is decoded, default 2**28.
@@ -128,7 +166,7 @@ class Codec:
         budget = Budget.of(max_memory)
         decoding = Decoding(self, file, data)
         budget.check(decoding_cost(self.net, decoding.layout, box))
-        return to_pil(decoding.picture(box))
+        return given_as(to_pil(decoding.picture(box)), as_)
 
     @within_memory()
     def verify(self, data: bytes, *, max_pixels: int | None = None) -> None:
@@ -229,23 +267,64 @@ def shared(name: str, device: str = "auto") -> Codec:
     return load(name, device)
 
 
+@overload
 def decode(
     data: bytes | str | PathLike[str],
     *,
+    as_: Literal["pil"] = ...,
+    region: Region | None = ...,
+    codec: Codec | str | None = ...,
+    device: str = ...,
+    max_memory: int | None = ...,
+    max_pixels: int | None = ...,
+) -> Image.Image: ...
+
+
+@overload
+def decode(
+    data: bytes | str | PathLike[str],
+    *,
+    as_: Literal["numpy"],
+    region: Region | None = ...,
+    codec: Codec | str | None = ...,
+    device: str = ...,
+    max_memory: int | None = ...,
+    max_pixels: int | None = ...,
+) -> Pixels: ...
+
+
+@overload
+def decode(
+    data: bytes | str | PathLike[str],
+    *,
+    as_: Literal["torch"],
+    region: Region | None = ...,
+    codec: Codec | str | None = ...,
+    device: str = ...,
+    max_memory: int | None = ...,
+    max_pixels: int | None = ...,
+) -> torch.Tensor: ...
+
+
+def decode(
+    data: bytes | str | PathLike[str],
+    *,
+    as_: Form = "pil",
     region: Region | None = None,
     codec: Codec | str | None = None,
     device: str = "auto",
     max_memory: int | None = None,
     max_pixels: int | None = None,
-) -> Image.Image:
-    """The bytes or path of a .rgo file to a PIL image; the file names its codec, unless its weights are not bundled.
+) -> Any:
+    """The bytes or path of a .rgo file to a picture; the file names its codec, unless its weights are not bundled.
 
+    as_: "pil", "numpy" (uint8, (H,W[,C])) or "torch" (uint8, (C,H,W)), see `Codec.decode`.
     region: (x, y, width, height) in pixels, the part that is wanted; max_memory: bytes that this process may occupy;
     max_pixels: files of larger pictures are refused, before any weights are loaded.
     """
     whole = _whole(data)
     loaded = _codec_for(whole, codec, device, max_pixels)
-    return loaded.decode(whole, region=region, max_memory=max_memory, max_pixels=max_pixels)
+    return loaded.decode(whole, as_=as_, region=region, max_memory=max_memory, max_pixels=max_pixels)
 
 
 def verify(

@@ -28,8 +28,9 @@ def importance(roi: Any, pixels: Pixels) -> Importance:
     """What matters in a picture (H,W,3).
 
     roi: "faces", "text" or "salient"; a box (x, y, width, height) in pixels; a Polygon; Labels; a mask as an array
-    (H,W), a path or a PIL image, white where it matters; an ONNX saliency model as a path or URL that ends in .onnx or
-    an OnnxDetector, or any function of that kind; an Importance; or several of these in a list, for all together.
+    or tensor (H,W), a path or a PIL image, white where it matters; an ONNX saliency model as a path or URL that ends in
+    .onnx or an OnnxDetector, or any function of that kind; an Importance; or several of these in a list, for all
+    together.
 
     A detector that finds nothing gives a map of zeros, for which `Importance.found` is False. Raises UsageError for
     what is none of these or does not fit the picture, RegioError where a detector is not installed, OSError.
@@ -47,8 +48,9 @@ def importance(roi: Any, pixels: Pixels) -> Importance:
         return Importance(maps.of_polygon(roi, size), "a polygon")
     if isinstance(roi, Labels):
         return Importance(maps.of_labels(roi, size), "labels")
-    if isinstance(roi, np.ndarray):
-        return Importance(maps.of_array(roi, size), "a mask")
+    if isinstance(roi, np.ndarray) or hasattr(roi, "__array__"):
+        mask = roi.detach().cpu() if hasattr(roi, "detach") else roi  # a torch tensor
+        return Importance(maps.of_array(np.asarray(mask), size), "a mask")
     if isinstance(roi, str | os.PathLike):
         return _named(os.fspath(roi), pixels, size)
     if hasattr(roi, "getbands") or hasattr(roi, "read"):
