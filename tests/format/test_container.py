@@ -29,7 +29,14 @@ from regio.format import (
 SYMBOL_CRC = 0x89ABCDEF
 HEADER = Header(model=1, fingerprint=b"\xab\xcd", width=100, height=70, rate=2400, grid=4)
 TILES = TileIndex(6, (Tile(2, 1), Tile(0, 2), Tile(3, 3), Tile(1, 4)))
-ALPHA_PNG = bytes.fromhex("89504e470d0a1a0a 0000000d 49484452 00000064 00000046 0800 000000") + b"rest"
+
+
+def alpha_png(pixels: bytes) -> bytes:
+    """A PNG by its outside, as much as a container looks at."""
+    head = bytes.fromhex("89504e470d0a1a0a 0000000d 49484452 00000064 00000046 0800 000000 00000000")
+    return head + len(pixels).to_bytes(4, "big") + b"IDAT" + pixels + bytes(8) + b"IEND" + bytes(4)
+
+
 WEIGHTS = CustomWeights(bytes(range(16)), "someone/weights")
 FULL = RgoFile(
     replace(HEADER, model=0, fingerprint=b"\x00\x01", grey=True),
@@ -37,7 +44,7 @@ FULL = RgoFile(
         Chunk(Kind.ICC, b"profile"),
         Chunk(Kind.EXIF, b"MM\0*"),
         Chunk(Kind.XMP, b""),
-        Chunk(Kind.ALPHA, ALPHA_PNG),
+        Chunk(Kind.ALPHA, alpha_png(b"rest")),
         TILES.chunk(),
         WEIGHTS.chunk(),
         Chunk(200, b"later"),
@@ -179,9 +186,9 @@ def test_limits_hold_at_their_edge_and_refuse_one_more() -> None:
 
 
 def test_alpha_may_grow_with_the_picture() -> None:
-    data = pack(RgoFile(HEADER, (Chunk(Kind.ALPHA, ALPHA_PNG + bytes(6900)),)), 0)
+    data = pack(RgoFile(HEADER, (Chunk(Kind.ALPHA, alpha_png(bytes(6900))),)), 0)
     parse(data, Limits(metadata=0))
-    data = pack(RgoFile(HEADER, (Chunk(Kind.ALPHA, ALPHA_PNG + bytes(7000)),)), 0)
+    data = pack(RgoFile(HEADER, (Chunk(Kind.ALPHA, alpha_png(bytes(7000))),)), 0)
     with pytest.raises(LimitExceeded, match="alpha chunk"):
         parse(data, Limits(metadata=0))
 

@@ -54,7 +54,17 @@ CORRUPT = {
         HEAD + chunk(5, b"\6" + bytes(20)) + END + b"x",
         "1 bytes, the tile index says 0",
     ),
-    "custom weights unnamed": (CUSTOM + END, "model 0 and a weights chunk go together"),
+    "chunks promised, an empty list": (HEAD + END, "an empty list, .* at offset 14"),
+    "a picture in the opacity that moves": (
+        HEAD + chunk(4, PNG + bytes(4) + b"\0\0\0\0acTL" + bytes(4)) + END,
+        "neither IHDR, IDAT nor IEND at offset 49",
+    ),
+    "opacity without an end": (HEAD + chunk(4, PNG + bytes(4) + b"\0\0\0\0IDAT" + bytes(4)) + END, "4 bytes wanted at"),
+    "bytes behind the opacity": (
+        HEAD + chunk(4, PNG + bytes(4) + b"\0\0\0\0IEND" + bytes(5)) + END,
+        "1 bytes too many",
+    ),
+    "custom weights unnamed": (CUSTOM + chunk(1, b"a") + END, "model 0 and a weights chunk go together"),
     "named weights of the catalog": (HEAD + chunk(6, b"\xab\xcd" + bytes(14) + b"n") + END, "go together"),
     "weights of another fingerprint": (
         CUSTOM + chunk(6, bytes(16) + b"n") + END,

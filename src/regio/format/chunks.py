@@ -20,6 +20,7 @@ MAX_NAME = 255  # UTF-8 bytes of the name of custom weights
 
 PNG_START = b"\x89PNG\r\n\x1a\n" + (13).to_bytes(4, "big") + b"IHDR"
 PNG_GREY_8 = b"\x08\x00"  # bit depth, colour type
+PNG_KINDS = (b"IHDR", b"IDAT", b"IEND")
 
 
 class Kind(IntEnum):
@@ -187,13 +188,25 @@ def read_weights(cursor: Cursor) -> CustomWeights:
 
 
 def check_alpha(cursor: Cursor, width: int, height: int) -> None:
-    """Refuse an alpha chunk that is neither one byte nor starts as a grey 8-bit PNG of the picture's size."""
+    """Refuse an alpha chunk that is neither one byte nor, by its outside, a grey 8-bit PNG of the picture's size.
+
+    It has IHDR, IDAT and IEND only: texts, profiles and animations inflate, turn or warn, and mean nothing here.
+    """
     if cursor.left == 1:
         return
     start = cursor.at
     head = cursor.take(min(cursor.left, len(PNG_START) + 10))
     if head != PNG_START + struct.pack(">II", width, height) + PNG_GREY_8:
         raise cursor.fault(f"neither one byte nor a grey 8-bit PNG of {width}x{height}", start)
+    cursor.take(3 + CRC_BYTES)  # the rest of IHDR
+    kind = b"IHDR"
+    while kind != b"IEND":
+        at = cursor.at
+        length, kind = cursor.uint(4), cursor.take(4)
+        if kind not in PNG_KINDS:
+            raise cursor.fault("the PNG of the opacity has a chunk that is neither IHDR, IDAT nor IEND", at)
+        cursor.take(length + CRC_BYTES)
+    cursor.finish()
 
 
 def table() -> str:

@@ -161,6 +161,8 @@ def _read_chunks(cursor: Cursor, head: Header, limits: Limits) -> tuple[Chunk, .
         start = cursor.at
         kind = cursor.uint(1)
         if kind == 0:
+            if not done:  # so that a file without chunks has one spelling
+                raise cursor.fault("an empty list, which the flag for chunks is not to be set for", start)
             return tuple(done.values())
         name = chunks.kind_name(kind)
         length = cursor.varint(chunks.MAX_LENGTH)
