@@ -239,7 +239,7 @@ def test_what_is_no_picture_is_refused() -> None:
     with pytest.raises(BadImage):
         toy().encode(b"no picture")
     with pytest.raises(BadImage):
-        toy().encode(np.zeros((4, 4, 3), np.float32))
+        toy().encode(np.full((4, 4, 3), 255.0))
 
 
 def test_too_many_pixels_for_one_piece_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
