@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import runpy
 import shlex
 import shutil
 import subprocess
@@ -137,6 +138,21 @@ def regio(words: list[str], given: bytes) -> bytes:
     return printed
 
 
+def python_script(words: list[str]) -> bytes:
+    """Run `python SCRIPT WORDS` in this process -> what it printed; AssertionError if it fails."""
+    before, sys.argv = sys.argv, words
+    printed = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):
+            runpy.run_path(str(ROOT / words[0]), run_name="__main__")
+    except SystemExit as end:
+        if end.code:
+            raise AssertionError(f"python {shlex.join(words)}: {end.code}") from end
+    finally:
+        sys.argv = before
+    return printed.getvalue().encode()
+
+
 def execute(command: str) -> str:
     """Run one command line in the working folder -> what it printed."""
     data = b""
@@ -147,10 +163,7 @@ def execute(command: str) -> str:
         if program == "regio":
             data = regio(words, data)
         elif program == "python":
-            script = ROOT / words[0]
-            done = subprocess.run([sys.executable, script, *words[1:]], input=data, capture_output=True, check=False)
-            assert done.returncode == 0, f"{command}: {done.stderr.decode()}"
-            data = done.stdout
+            data = python_script(words)
         elif program in NOT_OURS:
             check(command)
         elif shutil.which(program):  # jq and the like, where there are

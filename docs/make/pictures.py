@@ -1,4 +1,4 @@
-"""Make the pictures of docs/how.md from what the code itself computes.
+"""Make the pictures of docs/how.md and docs/examples.md from what the code itself computes.
 
     python docs/make/pictures.py [--output docs/images]
 
@@ -8,9 +8,13 @@ The photograph is the portrait of Grace Hopper that Matplotlib ships (US Navy, 1
 from __future__ import annotations
 
 import argparse
+import runpy
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, cast
 
 import matplotlib
 import numpy as np
@@ -19,6 +23,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
+from PIL import Image
 
 import regio
 from regio.codec.decoding import Decoding
@@ -32,6 +37,7 @@ from regio.nn.regional import GridRegions
 from regio.regions import importance
 
 PORTRAIT = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 CODEC = "segpic-xs"
 QUALITY = 40.0
 LARGEST = 150_000  # bytes of a picture in the repository
@@ -40,7 +46,7 @@ BITS = "inferno"
 
 def main() -> None:
     """Write every picture, and fail if one became too large for a repository."""
-    parser = argparse.ArgumentParser(description="Make the pictures of docs/how.md.")
+    parser = argparse.ArgumentParser(description="Make the pictures of the documentation.")
     parser.add_argument("--output", type=Path, default=Path(__file__).parents[1] / "images")
     folder: Path = parser.parse_args().output
     folder.mkdir(parents=True, exist_ok=True)
@@ -48,7 +54,12 @@ def main() -> None:
     photo = read_picture(PORTRAIT).pixels
     for name, make in PICTURES.items():
         path = folder / name
-        make(codec, photo).savefig(path, dpi=100, **({"pil_kwargs": {"quality": 85}} if path.suffix == ".jpg" else {}))
+        made = make(codec, photo)
+        quality = {"quality": 88} if path.suffix == ".jpg" else {}
+        if isinstance(made, Figure):
+            made.savefig(path, dpi=100, pil_kwargs=quality)
+        else:
+            made.save(path, **quality)
         size = path.stat().st_size
         print(f"{path}: {size} bytes")
         if size > LARGEST:
@@ -172,11 +183,30 @@ def tiles(codec: regio.Codec, _: Pixels) -> Figure:
     return figure
 
 
-PICTURES: dict[str, Callable[[regio.Codec, Pixels], Figure]] = {
+def thumbnail(codec: regio.Codec, _: Pixels) -> Image.Image:
+    """What examples/thumbnails.py shows of the portrait."""
+    example = runpy.run_path(str(EXAMPLES / "thumbnails.py"))
+    small = example["shrunk"](PORTRAIT, 256)
+    data = codec.encode(small, max_bytes=2000, roi="faces", strip=True)
+    ours = np.asarray(codec.decode(data))
+    return cast(Image.Image, example["row"]("portrait", np.asarray(small), ours, len(data), 2000))
+
+
+def detector(_: regio.Codec, __: Pixels) -> Image.Image:
+    """What examples/detector.py writes."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "detector.png"
+        subprocess.run([sys.executable, EXAMPLES / "detector.py", "-o", path], check=True)
+        return Image.open(path).convert("RGB")
+
+
+PICTURES: dict[str, Callable[[regio.Codec, Pixels], Figure | Image.Image]] = {
     "how-picture.jpg": path_of_a_picture,
     "how-region.jpg": region_of_interest,
     "how-gains.png": gains,
     "how-tiles.png": tiles,
+    "example-thumbnail.jpg": thumbnail,
+    "example-detector.jpg": detector,
 }
 
 
