@@ -26,12 +26,10 @@ DECISIONS = "<!-- list of decisions -->"
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Put the decisions and the cards into the navigation."""
-    for section in config.nav or []:
-        if "Decisions" in section and isinstance(section, dict):
-            section["Decisions"] += [f"decisions/{path.name}" for path in decisions()]
-        if "Use" in section and isinstance(section, dict):
-            cards = [f"codecs/{name}.md" for name in bundled()]
-            section["Use"].insert(section["Use"].index("choose.md") + 1, {"Bundled codecs": cards})
+    sections = {name: pages for part in config.nav or [] if isinstance(part, dict) for name, pages in part.items()}
+    use, project = sections["Use"], sections["Project"]
+    use.insert(use.index("choose.md") + 1, {"Bundled codecs": [f"codecs/{name}.md" for name in bundled()]})
+    next(part for part in project if "Decisions" in part)["Decisions"] += [f"decisions/{p.name}" for p in decisions()]
     return config
 
 
