@@ -1,6 +1,6 @@
 """Two pictures over each other with a divider: a range input, which moves by mouse, finger and arrow keys.
 
-Gradio's own image slider cannot be moved from the keyboard (docs/decisions/0030). Its looks are in page.css.
+Gradio's own image slider cannot be moved from the keyboard (docs/decisions/0031). Its looks are in page.css.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import gradio as gr
+
+from regio.app.markup import url_of
 
 TEMPLATE = """
 ${value ? `
@@ -59,7 +61,3 @@ def beside(left: Side, right: Side, size: tuple[int, int], *, detail: bool = Fal
         "detail": detail,
     }
 
-
-def url_of(path: str) -> str:
-    """Where the browser finds a file of the server's folder."""
-    return f"gradio_api/file={path}"
