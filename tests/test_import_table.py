@@ -27,7 +27,7 @@ class Row:
     lazily: frozenset[str] = frozenset()
 
 
-BELOW_CODEC = {"errors", "arrays", "format", "regions", "images", "entropy", "nn", "models", "weights"}
+BELOW_CODEC = {"errors", "arrays", "hub", "format", "regions", "images", "entropy", "nn", "models", "weights"}
 TABLE = {
     "errors": Row(set(), set()),
     "version": Row(set(), set()),
@@ -39,8 +39,9 @@ TABLE = {
     "images": Row({"errors", "arrays"}, {"numpy", "PIL"}),
     "entropy": Row({"errors"}, {"torch", "numpy", "constriction"}),
     "nn": Row({"errors"}, {"torch", "numpy"}),
-    "models": Row({"errors", "nn", "entropy", "regions"}, {"torch", "numpy"}),
-    "weights": Row({"errors", "models", "entropy"}, DECODING, frozenset({"huggingface_hub"})),
+    "hub": Row({"errors", "version"}, set(), frozenset({"weights", "models.catalog", "huggingface_hub"})),
+    "models": Row({"errors", "nn", "entropy", "regions", "hub"}, {"torch", "numpy"}),
+    "weights": Row({"errors", "models", "entropy"}, DECODING, frozenset({"hub"})),
     "codec": Row(BELOW_CODEC | {"version"}, DECODING),
     "interop": Row({"errors", "nn", "entropy", "models"}, {"torch", "numpy"}),
     "pillow_plugin": Row({"errors", "format"}, {"PIL"}, frozenset({"", "codec"})),
@@ -60,7 +61,7 @@ TABLE = {
         {"", "errors", "codec", "data", "regions", "images", "info", "models", "weights", "version", "format"}
         | {"losses.perceptual", "entropy", "nn"},
         {"torch", "numpy", "PIL"},
-        frozenset({"bjontegaard", "scipy", "matplotlib", "pytorch_msssim", "pillow_heif", "pillow_jxl"})
+        frozenset({"bjontegaard", "scipy", "matplotlib", "pytorch_msssim", "pillow_heif", "pillow_jxl", "ssimulacra2"})
         | {"torch_fidelity", "onnxruntime", "imageio_ffmpeg"},
     ),
     "bulk": Row(

@@ -11,6 +11,7 @@ from typing import Any, Literal, overload
 import torch
 from PIL import Image
 
+from regio import hub
 from regio.arrays import Form, given_as
 from regio.codec.decoding import Decoding
 from regio.codec.devices import device_of, settle
@@ -188,6 +189,32 @@ class Codec:
             total += float(torch.stack(list(coder.bits.values())).double().sum())
         return total
 
+    def save_pretrained(self, folder: str | PathLike[str], *, card: str | None = None) -> Path:
+        """Weights, configuration and card into a folder, as `regio.load` and the hub take them; see `regio.hub`."""
+        return hub.save(self.net, folder, tables=self.weights.tables, name=self.name, card=card)
+
+    def push_to_hub(
+        self,
+        repository: str,
+        *,
+        private: bool | None = None,
+        token: str | None = None,
+        commit_message: str = "Push weights of a Regio codec",
+        branch: str | None = None,
+        card: str | None = None,
+    ) -> str:
+        """The same into a repository of the Hugging Face hub ("owner/name") -> the URL of the commit; RegioError."""
+        return hub.push(
+            self.net,
+            repository,
+            tables=self.weights.tables,
+            private=private,
+            token=token,
+            message=commit_message,
+            branch=branch,
+            card=card,
+        )
+
     def _named(self, wanted: dict[str, float | None]) -> str | None:
         """Which of the ways to choose a rate was taken, if any; UsageError for several, or where there is no choice."""
         named = [name for name, value in wanted.items() if value is not None]
@@ -257,7 +284,10 @@ class Codec:
 
 
 def load(name_or_path: str | PathLike[str] = DEFAULT, device: str = "auto") -> Codec:
-    """A codec by bundled name, path of a .safetensors file, or hub id. device: auto, cpu, cuda, cuda:1 ..."""
+    """A codec by bundled name, path of a .safetensors file or of a folder, or hub id ("owner/name@revision").
+
+    device: auto, cpu, cuda, cuda:1 ... MissingWeights where there are none, UnsupportedFile where they are not ours.
+    """
     return Codec(store.load(Path(name_or_path) if isinstance(name_or_path, PathLike) else name_or_path), device)
 
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from regio.entropy import Coder, FactorizedPrior, RateEstimator, scale_to_level
 from regio.entropy.coders import straight_through, wants_exact
 from regio.entropy.tables import LEVELS
+from regio.hub import Shared
 from regio.models.adoption import from_segpic
 from regio.models.context import ChannelContext
 from regio.models.mcm_cells import CellCoder, Cells, check_ids, mask_of
@@ -139,7 +140,7 @@ class Ranked:
     total: int
 
 
-class MCM(nn.Module):
+class MCM(Shared, nn.Module):
     """The masked compression model; see the module's diagram. Sides are multiples of `multiple`."""
 
     config_class = MCMConfig

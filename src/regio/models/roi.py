@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from regio.entropy import Coder, FactorizedPrior, RateEstimator, scale_to_level
 from regio.entropy.coders import straight_through
 from regio.entropy.tables import LEVELS
+from regio.hub import Shared
 from regio.models.context import context_net
 from regio.models.mixture import MixtureCoder
 from regio.models.patch_transforms import PatchTransform
@@ -149,7 +150,7 @@ def _attention(config: RoiCodecConfig) -> ChannelSpatialAttention | None:
     return ChannelSpatialAttention(config.latent, trunk, mask, zero_init=True)
 
 
-class RoiCodec(nn.Module):
+class RoiCodec(Shared, nn.Module):
     """The ROI codec; see the module's diagram. Pictures have sides that are multiples of `multiple`."""
 
     config_class = RoiCodecConfig

@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from regio.entropy import Coder, FactorizedPrior, RateEstimator, scale_to_level
 from regio.entropy.coders import straight_through, wants_exact
 from regio.entropy.tables import LEVELS
+from regio.hub import Shared
 from regio.models.context import ChannelContext, to_level
 from regio.models.paper_transforms import StridedTransform
 from regio.models.patch_transforms import PatchTransform
@@ -141,7 +142,7 @@ class Decoded(NamedTuple):
     shallow: Tensor | None  # (B,N,r,s), decoded shallow prototypes
 
 
-class SegPIC(nn.Module):
+class SegPIC(Shared, nn.Module):
     """The SegPIC family; see the module's diagram. Pictures have sides that are multiples of `multiple`."""
 
     config_class = SegPICConfig

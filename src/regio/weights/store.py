@@ -30,12 +30,19 @@ class Weights:
     number: int  # catalog id, 0 for weights that are not bundled
 
 
-def save(net: Any, path: Path, *, name: str | None = None, half: bool = False) -> bytes:
-    """Write a model with freshly made tables -> its fingerprint.
+def save(
+    net: Any,
+    path: Path,
+    *,
+    name: str | None = None,
+    half: bool = False,
+    tables: dict[str, FactorizedTables] | None = None,
+) -> bytes:
+    """Write a model with freshly made tables, or those that files were made with -> its fingerprint.
 
     half: store numbers in half precision. Tables are then those of the rounded numbers, which is what runs later.
     """
-    family = next(key for key, home in FAMILIES.items() if home.endswith(f":{type(net).__name__}"))
+    family = family_of(net)
     state = {k: v.detach().cpu().contiguous() for k, v in net.state_dict().items()}
     if half:
         state = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
@@ -43,13 +50,19 @@ def save(net: Any, path: Path, *, name: str | None = None, half: bool = False) -
         rounded.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
         net = rounded
     tensors = {_NET + k: v for k, v in state.items()}
-    for stream, prior in net.priors().items():
-        tensors |= {f"{_TABLES}{stream}.{k}": v for k, v in prior.tables().tensors().items()}
+    made = {stream: prior.tables() for stream, prior in net.priors().items()} if tables is None else tables
+    for stream, table in made.items():
+        tensors |= {f"{_TABLES}{stream}.{k}": v for k, v in table.tensors().items()}
     config = json.dumps(net.config.as_dict(), sort_keys=True)
     metadata = {"layout": LAYOUT, "family": family, "config": config, "name": name or path.stem}
     save_file(tensors, path, metadata)
     path.chmod(0o644)  # safetensors leaves files to their owner alone; these are made to be passed on
     return fingerprint(config, tensors)
+
+
+def family_of(net: Any) -> str:
+    """What a weights file calls the family of a model."""
+    return next(key for key, home in FAMILIES.items() if home.endswith(f":{type(net).__name__}"))
 
 
 def fingerprint(config: str, tensors: dict[str, Tensor]) -> bytes:
@@ -63,7 +76,7 @@ def fingerprint(config: str, tensors: dict[str, Tensor]) -> bytes:
 
 
 def load(name_or_path: str | Path) -> Weights:
-    """Read weights by bundled name, path of a .safetensors file, or Hugging Face hub id (owner/name)."""
+    """Read weights by bundled name, path of a .safetensors file or of a folder with one, or hub id (owner/name)."""
     text = str(name_or_path)
     path = Path(name_or_path)
     if path.suffix == ".safetensors":
@@ -74,8 +87,10 @@ def load(name_or_path: str | Path) -> Weights:
         if weights.fingerprint.hex() != entry.fingerprint:
             raise MissingWeights(f"the installed weights of {text} are not those of this release; install Regio again")
         return weights
-    if text.count("/") == 1 and not path.exists():
-        return read(_from_hub(text), number=0)
+    if path.is_dir() or (text.count("/") == 1 and not path.exists()):
+        from regio import hub
+
+        return hub.read(name_or_path)
     by_name(text)  # raises, naming the bundled ones
     raise AssertionError("unreachable")
 
@@ -118,14 +133,3 @@ def _build(metadata: dict[str, str], tensors: dict[str, Tensor], number: int) ->
     }
     net.eval().requires_grad_(False)
     return Weights(net, tables, metadata.get("name", "custom"), fingerprint(metadata["config"], tensors), number)
-
-
-def _from_hub(repository: str) -> Path:
-    try:
-        from huggingface_hub import hf_hub_download
-    except ImportError as error:
-        raise MissingWeights(f"{repository}: loading from the hub needs `pip install huggingface_hub`") from error
-    try:
-        return Path(hf_hub_download(repository, "model.safetensors"))
-    except Exception as error:  # the hub's own exceptions have no common base we could name
-        raise MissingWeights(f"{repository}: not to be had from the hub ({str(error).splitlines()[0]})") from error
