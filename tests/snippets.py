@@ -30,7 +30,7 @@ from regio.cli.app import build, run
 
 ROOT = Path(__file__).parents[1]
 FENCE = re.compile(r"^( *)```(\w*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
-COMMENT = re.compile(r"<!-- (not run|slow|file|output)(?:: (.+?))? -->\s*\Z", re.DOTALL)
+COMMENT = re.compile(r"<!-- (not run|slow|file|output)(?:: ([^>]+?))? -->\s*\Z")
 PROGRAMS = ("regio", "python", "pip", "make", "git", "torchrun", "cd")
 NOT_OURS = ("pip", "make", "git", "torchrun", "cd")  # these change the machine: looked at, not run
 EXTRAS = re.compile(r"\[([a-z,]+)\]")

@@ -19,7 +19,7 @@ from regio.models.catalog import CATALOG, DEFAULT
 
 ROOT = Path(__file__).parents[2]
 WEIGHTS = ROOT / "src" / "regio" / "weights"
-NOT_RUN = re.compile(r"^( *)<!-- not run: (.+?) -->\n+(\1```.*?\n\1```)$", re.MULTILINE | re.DOTALL)
+NOT_RUN = re.compile(r"^( *)<!-- not run: ([^>]+?) -->\n+(\1```.*?\n\1```)$", re.MULTILINE | re.DOTALL)
 CODECS = "<!-- table of codecs -->"
 DECISIONS = "<!-- list of decisions -->"
 
