@@ -10,7 +10,7 @@ from regio.evaluation.bd_rate import BDRate, Curve, Metric, bd_rate
 from regio.evaluation.columns import columns, figure
 from regio.evaluation.means import MeanCurve
 
-SHORT: dict[Metric, str] = {"psnr": "PSNR", "ms_ssim": "MS-SSIM", "lpips_squeeze": "LPIPS"}
+SHORT: dict[Metric, str] = {"psnr": "PSNR", "ms_ssim": "MS-SSIM", "lpips_squeeze": "LPIPS", "ssimulacra2": "SSIMULACRA 2"}
 JPEG = "jpeg_420"
 ANCHORS = {  # name of a recorded curve -> what `regio evaluate` calls that codec
     JPEG: "jpeg",
@@ -108,9 +108,11 @@ def perceptual_table(mean: MeanCurve, against: Sequence[Against], rates: Sequenc
 
 
 def _plain(levels: Mapping[Metric, Sequence[float]], metric: Metric, place: int) -> str:
-    """A level in dB as the metric's own number."""
+    """A level on the scale of curves as the metric's own number."""
     if metric not in levels:
         return "–"
+    if metric == "ssimulacra2":
+        return figure(levels[metric][place], ".2f")
     remainder = 10 ** (-levels[metric][place] / 10)
     return figure(remainder if metric.startswith("lpips") else 1 - remainder, ".4f")
 

@@ -45,6 +45,7 @@ from regio.evaluation.judging import Judges
 from regio.evaluation.marks import read_marks
 from regio.evaluation.means import MeanCurve, mean_curves, means_table, write_curves
 from regio.evaluation.plots import plot
+from regio.evaluation.ssimulacra2 import Ssimulacra2
 from regio.evaluation.sweep import Outcome, Row, find_pictures, sweep
 from regio.images import read_picture
 from regio.info import inspect
@@ -76,7 +77,10 @@ def main() -> int:
     torch.set_num_threads(options.threads)
     pictures = find_pictures(options.pictures)
     contestant = OwnCodec(regio.load(options.codec, device=options.device), options.qualities)
-    judges = Judges(Lpips("squeeze", weights=options.lpips)) if options.lpips else Judges()
+    judges = Judges(
+        lpips=Lpips("squeeze", weights=options.lpips) if options.lpips else None,
+        ssimulacra2=Ssimulacra2() if options.ssimulacra2 else None,
+    )
     outcome = sweep(pictures, [contestant], options.output / "sweep.csv", judges=judges, progress=talk)
     for problem in outcome.problems:
         print(f"failed: {problem.picture}: {problem.reason}", file=sys.stderr)
@@ -288,6 +292,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("-o", "--output", type=Path, default=Path("runs/kodak"), help="default: runs/kodak")
     parser.add_argument("--lpips", type=Path, help="folder with LPIPS weights of SqueezeNet; default: no LPIPS")
+    parser.add_argument("--ssimulacra2", action="store_true", help="also SSIMULACRA 2, which is slow")
     parser.add_argument("--marks", type=Path, help="boxes or masks of regions of interest; default: no such table")
     parser.add_argument("--page", type=Path, help="also write the tables as a Markdown page")
     parser.add_argument("--title", help="of that page")

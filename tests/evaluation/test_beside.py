@@ -25,7 +25,9 @@ def beside(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.fixture
 def mean() -> MeanCurve:
-    numbers = dict.fromkeys(("dists", "roi_psnr", "background_psnr", "agreement", "roi_share", "encode_seconds"), NAN)
+    numbers = dict.fromkeys(
+        ("dists", "ssimulacra2", "roi_psnr", "background_psnr", "agreement", "roi_share", "encode_seconds"), NAN
+    )
     return MeanCurve(
         name="ours",
         description="",

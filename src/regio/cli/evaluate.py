@@ -45,6 +45,9 @@ def evaluate(
     dists: Annotated[
         bool, typer.Option("--dists", help="also DISTS; weights from --lpips-weights, else fetched")
     ] = False,
+    ssimulacra2: Annotated[
+        bool, typer.Option("--ssimulacra2", help="also SSIMULACRA 2, a second or more a file")
+    ] = False,
     marks: Annotated[
         Path | None, typer.Option(help="regions of interest: JSON of boxes, or folder of masks; adds their PSNR")
     ] = None,
@@ -92,7 +95,7 @@ def evaluate(
         method = fit_named(fit)
         own = numbers_in(qualities)
         others = settings_in(settings)
-        judges = judges_for(lpips, lpips_weights, marks, segmenter, device, dists=dists)
+        judges = judges_for(lpips, lpips_weights, marks, segmenter, device, dists=dists, ssimulacra2=ssimulacra2)
         if table is not None:
             names = tuple(names_in(codecs)) if codecs else ()
             order = Order(
@@ -138,12 +141,20 @@ def evaluate(
 
 
 def judges_for(
-    lpips: str | None, weights: Path | None, marks: Path | None, segmenter: str | None, device: str, *, dists: bool
+    lpips: str | None,
+    weights: Path | None,
+    marks: Path | None,
+    segmenter: str | None,
+    device: str,
+    *,
+    dists: bool,
+    ssimulacra2: bool,
 ) -> Judges:
     """Who is asked besides PSNR and MS-SSIM."""
     from regio.evaluation.downstream import labeller_named
     from regio.evaluation.judging import Judges
     from regio.evaluation.marks import read_marks
+    from regio.evaluation.ssimulacra2 import Ssimulacra2
 
     judge = texture = None
     if lpips is not None or weights is not None or dists:
@@ -154,7 +165,7 @@ def judges_for(
         judge = Lpips(lpips or "squeeze", weights=weights).to(place) if lpips or not dists else None
         texture = Dists(weights=weights).to(place) if dists else None
     regions, labeller = read_marks(marks) if marks else None, labeller_named(segmenter) if segmenter else None
-    return Judges(judge, regions, labeller, texture)
+    return Judges(judge, regions, labeller, texture, Ssimulacra2() if ssimulacra2 else None)
 
 
 def check_before(lineup: Lineup, anchor: str | None, fid: bool) -> None:

@@ -21,7 +21,9 @@ from regio.errors import UsageError
 from regio.evaluation.metrics import decibels
 
 Fit = Literal["pchip", "akima", "cubic"]
-Metric = Literal["psnr", "ms_ssim", "lpips_squeeze", "lpips_alex", "lpips_vgg", "roi_psnr", "background_psnr"]
+Metric = Literal[
+    "psnr", "ms_ssim", "lpips_squeeze", "lpips_alex", "lpips_vgg", "ssimulacra2", "roi_psnr", "background_psnr"
+]
 
 FIELD_KEYS: dict[Metric, tuple[str, ...]] = {
     "psnr": ("psnr-rgb", "psnr"),
@@ -29,6 +31,7 @@ FIELD_KEYS: dict[Metric, tuple[str, ...]] = {
     "lpips_squeeze": ("lpips-squeeze",),
     "lpips_alex": ("lpips-alex",),
     "lpips_vgg": ("lpips-vgg",),
+    "ssimulacra2": ("ssimulacra2",),
     "roi_psnr": ("roi-psnr-rgb",),
     "background_psnr": ("background-psnr-rgb",),
 }
@@ -40,6 +43,7 @@ AXES: dict[Metric, str] = {
     "lpips_squeeze": "LPIPS (SqueezeNet), −10 log₁₀ l, dB",
     "lpips_alex": "LPIPS (AlexNet), −10 log₁₀ l, dB",
     "lpips_vgg": "LPIPS (VGG-16), −10 log₁₀ l, dB",
+    "ssimulacra2": "SSIMULACRA 2, points",
     "roi_psnr": "PSNR inside the region, dB",
     "background_psnr": "PSNR outside the region, dB",
 }

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from regio.evaluation.downstream import Labeller
+    from regio.evaluation.ssimulacra2 import Ssimulacra2
     from regio.losses.perceptual import Dists, Lpips
 
 
@@ -29,6 +30,7 @@ class Scores(NamedTuple):
     background_psnr: float  # dB outside of it
     dists: float
     agreement: float  # mean intersection over union of labels on decoded and original picture
+    ssimulacra2: float  # at most 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,12 +41,14 @@ class Judges:
     marks: Marks | None = None
     labeller: Labeller | None = None
     dists: Dists | None = None
+    ssimulacra2: Ssimulacra2 | None = None
 
     def names(self, picture: str) -> tuple[str, ...]:
         """Whose figures these are, for the picture of that name: backbones and hashes, region, segmenter."""
         names = (
             self.lpips.description if self.lpips else "",
             self.dists.description if self.dists else "",
+            self.ssimulacra2.description if self.ssimulacra2 else "",
             self.marks.identity(picture) if self.marks else "",
             self.labeller.name if self.labeller else "",
         )
@@ -77,10 +81,12 @@ class Original:
     def scores(self, decoded: Pixels) -> Scores:
         """Judge an (H,W,3) uint8 version. Raises ValueError if its shape differs."""
         judges = self.judges
-        scores = Scores(psnr(self.pixels, decoded), ms_ssim(self.pixels, decoded), *(5 * [math.nan]))
+        scores = Scores(psnr(self.pixels, decoded), ms_ssim(self.pixels, decoded), *(6 * [math.nan]))
         scores = scores._replace(
             lpips=_distance(judges.lpips, self.lpips, decoded), dists=_distance(judges.dists, self.dists, decoded)
         )
+        if judges.ssimulacra2 is not None:
+            scores = scores._replace(ssimulacra2=judges.ssimulacra2(self.pixels, decoded))
         if self.mask is not None:
             inside, outside = (masked_psnr(self.pixels, decoded, mask) for mask in (self.mask, ~self.mask))
             scores = scores._replace(roi_psnr=inside, background_psnr=outside)

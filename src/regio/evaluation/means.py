@@ -35,6 +35,7 @@ class MeanCurve:
     ms_ssim: Values  # mean over the pictures large enough
     lpips: Values
     dists: Values
+    ssimulacra2: Values
     roi_psnr: Values  # mean over the pictures with a marked region
     background_psnr: Values
     agreement: Values
@@ -126,7 +127,7 @@ def _mean_curve(name: str, description: str, rows: Sequence[Row]) -> MeanCurve:
         return mean([value for value in values if not math.isnan(value)] or [math.nan])
 
     order = sorted(by_setting, key=lambda setting: means("bpp", setting))
-    columns = ("bpp", "psnr", "ms_ssim", "lpips", "dists", "roi_psnr", "background_psnr", "agreement", "roi_share")
+    columns = ("bpp", "psnr", "ms_ssim", *EXTRA)
     return MeanCurve(
         name=name,
         description=description,
@@ -157,6 +158,7 @@ def write_curves(curves: Iterable[MeanCurve], folder: Path) -> list[Path]:
 EXTRA = {
     "lpips": ("LPIPS", ".4f"),
     "dists": ("DISTS", ".4f"),
+    "ssimulacra2": ("SSIMULACRA 2", ".2f"),
     "roi_psnr": ("ROI dB", ".2f"),
     "background_psnr": ("rest dB", ".2f"),
     "roi_share": ("ROI share", ".3f"),

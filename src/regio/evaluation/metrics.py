@@ -23,7 +23,7 @@ def mse(reference: Pixels, decoded: Pixels) -> float:
 
     Raises ValueError if the two are not of one shape and uint8.
     """
-    _check_pair(reference, decoded)
+    check_pair(reference, decoded)
     difference = reference.astype(np.int32) - decoded
     return float(np.mean(difference * difference, dtype=np.float64))
 
@@ -42,7 +42,7 @@ def masked_psnr(reference: Pixels, decoded: Pixels, mask: npt.NDArray[np.bool_])
 
     Raises ValueError if the pictures are not of one shape and uint8, or the mask is of another size.
     """
-    _check_pair(reference, decoded)
+    check_pair(reference, decoded)
     if mask.shape != reference.shape[:2]:
         raise ValueError(f"the mask is {mask.shape}, the pictures are {reference.shape[:2]}")
     if not mask.any():
@@ -59,7 +59,7 @@ def ms_ssim(reference: Pixels, decoded: Pixels) -> float:
 
     Raises ValueError if the two are not of one shape and uint8.
     """
-    _check_pair(reference, decoded)
+    check_pair(reference, decoded)
     if min(reference.shape[:2]) < SMALLEST_SIDE_FOR_MS_SSIM:
         return math.nan
     import torch
@@ -83,7 +83,7 @@ def decibels(similarity: float) -> float:
     return math.inf if similarity >= 1 else -10 * math.log10(1 - similarity)
 
 
-def _check_pair(reference: Pixels, decoded: Pixels) -> None:
+def check_pair(reference: Pixels, decoded: Pixels) -> None:
     for name, pixels in (("reference", reference), ("decoded", decoded)):
         if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
             raise ValueError(f"{name}: (H,W,3) uint8 wanted, not {pixels.shape} {pixels.dtype}")

@@ -54,6 +54,7 @@ class Row:
     roi_share: float = math.nan  # part of y's bits inside the marked region, 0..1
     judges: str = ""  # whose figures these are: backbones and hashes, the region, the segmenter
     dists: float = math.nan
+    ssimulacra2: float = math.nan
 
     @property
     def key(self) -> tuple[str, str, str, float]:
