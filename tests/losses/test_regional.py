@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from regio.losses.regional import BackgroundDistortion, on_latents, roi_distortion, smooth
+from regio.losses.regional import BackgroundDistortion, colour_distortion, on_latents, roi_distortion, smooth
 
 
 def dice(*shape: int) -> torch.Tensor:
@@ -69,3 +69,10 @@ def test_the_network_may_look_at_a_part() -> None:
     torch.manual_seed(0)
     x, judged = dice(1, 3, 32, 48), BackgroundDistortion(Seen(), 1.0, look=16)
     assert len({float(judged(x, x)[1]) for _ in range(8)}) > 1
+
+
+def test_the_tone_of_large_areas_counts_and_texture_does_not() -> None:
+    x, texture = dice(2, 3, 64, 48), torch.ones(2, 3, 64, 48)
+    texture[..., ::2] = -1
+    assert colour_distortion(x, x + 0.1).tolist() == pytest.approx([0.01, 0.01], rel=1e-4)
+    assert colour_distortion(x, x + 0.1 * texture).tolist() == pytest.approx([0, 0], abs=1e-10)

@@ -33,6 +33,14 @@ def roi_distortion(x: Tensor, x_hat: Tensor, mask: Tensor) -> Tensor:
     return ((x - x_hat).square() * mask).mean(dim=(1, 2, 3))
 
 
+def colour_distortion(x: Tensor, x_hat: Tensor, side: int = 16) -> Tensor:
+    """Pictures (B,3,H,W) -> mean squared error (B,) of their means over side x side pixels, at every half side.
+
+    Ours: LPIPS and SSIM hardly see a large area take another tone, and people do.
+    """
+    return F.avg_pool2d(x - x_hat, side, stride=side // 2).square().mean(dim=(1, 2, 3))
+
+
 class BackgroundDistortion(nn.Module):
     """d_BG, Eq. 4: 1 - SSIM + lambda_p * LPIPS, of whole pictures, as printed."""
 

@@ -58,6 +58,7 @@ class RoiTerms:
     )
     plain: float = setting("share of samples in which no region is emphasised", 0.25)
     floor: float = setting("least weight of the squared error outside of regions", 0.0)
+    colour: float = setting("weight of the squared error of means over 16 x 16 pixels, everywhere", 0.0)
     background: float = setting(
         "weight of the background's distortion (1 − SSIM + λ_p LPIPS) beside a region's squared error", 100.0
     )
@@ -70,7 +71,7 @@ class RoiTerms:
     def __post_init__(self) -> None:
         _check(0 < self.alpha[0] <= self.alpha[1], "alpha rises and is above 0")
         _check(0 <= self.plain <= 1 and 0 <= self.floor <= 1, "plain and floor are shares, 0 to 1")
-        _check(min(self.background, self.perceptual, self.adversary) >= 0, "weights are 0 or more")
+        _check(min(self.colour, self.background, self.perceptual, self.adversary) >= 0, "weights are 0 or more")
         _check(self.game in GAMES, f"game is one of {', '.join(GAMES)}, not {self.game!r}")
         _check(self.judge_width >= 1 and self.judge_rate > 0, "judge_width and judge_rate are above 0")
 

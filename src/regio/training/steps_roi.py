@@ -13,7 +13,7 @@ from regio.errors import UsageError
 from regio.losses.adversarial import PatchDiscriminator, Verdict, contest
 from regio.losses.perceptual import Lpips
 from regio.losses.rate_distortion import multipliers
-from regio.losses.regional import BackgroundDistortion, on_latents, roi_distortion, smooth
+from regio.losses.regional import BackgroundDistortion, colour_distortion, on_latents, roi_distortion, smooth
 from regio.nn.regional import GridRegions
 from regio.training.recipe import Phase, Recipe
 from regio.training.step import PLAIN_ALPHA, Drawn, TrainingStep, charged, decibels, voice
@@ -23,11 +23,12 @@ class RoiStep(TrainingStep):
     """The ROI codec and its losses.
 
     mse, ms-ssim  as every model: nothing is emphasised
-    roi           bpp + lambda (255**2 d_ROI + background (d_BG + adversary G)), d_ROI and d_BG of Eq. 3 and 4
+    roi           bpp + lambda (255**2 (d_ROI + colour d_C) + background (d_BG + adversary G)), d_ROI, d_BG of Eq. 3, 4
 
     [1] weighs the rate and not the distortion, which is the same with lambda = 1 / lambda_s. Departures: an error in a
     region counts (RM + alpha)**2 / alpha**2 times, because that is how much smaller quantisation makes it there; G, how
-    far patches are from passing for real, counts outside of regions only, so that nothing is invented inside.
+    far patches are from passing for real, counts outside of regions only, so that nothing is invented inside; d_C, ours,
+    keeps the tone of large areas.
     """
 
     measures = ("mse", "ms-ssim", "roi")
@@ -63,6 +64,8 @@ class RoiStep(TrainingStep):
         x_hat, bits, latents = self._code(drawn, mask, alpha)
         bpp = torch.stack(list(charged(bits, drawn.side).values())).sum(0) / (x.shape[2] * x.shape[3])
         region = roi_distortion(x, x_hat, mask.clamp_min(terms.floor) * ((mask + alpha) / alpha).square())
+        if terms.colour:
+            region = region + terms.colour * colour_distortion(x, x_hat)
         background, distance = self.background(x, x_hat)
         verdict = self._judged(x, x_hat, latents)
         if verdict is not None:
