@@ -10,7 +10,12 @@ from regio.evaluation.bd_rate import BDRate, Curve, Metric, bd_rate
 from regio.evaluation.columns import columns, figure
 from regio.evaluation.means import MeanCurve
 
-SHORT: dict[Metric, str] = {"psnr": "PSNR", "ms_ssim": "MS-SSIM", "lpips_squeeze": "LPIPS", "ssimulacra2": "SSIMULACRA 2"}
+SHORT: dict[Metric, str] = {
+    "psnr": "PSNR",
+    "ms_ssim": "MS-SSIM",
+    "lpips_squeeze": "LPIPS",
+    "ssimulacra2": "SSIMULACRA 2",
+}
 JPEG = "jpeg_420"
 ANCHORS = {  # name of a recorded curve -> what `regio evaluate` calls that codec
     JPEG: "jpeg",
