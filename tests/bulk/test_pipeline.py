@@ -31,7 +31,7 @@ pytestmark = [  # Ray's own, and not about how it is called
 @pytest.fixture(scope="module")
 def one_ray() -> Iterator[None]:
     """Started once; what is running already is used."""
-    with pipeline.cluster(1, None, "cpu"):
+    with pipeline.cluster(1, 1, None, "cpu"):
         yield
 
 
@@ -52,7 +52,7 @@ def test_pictures_go_through_ray_and_a_bad_one_does_not_stop_the_rest(
     source, seen = photos(8), []
     (source / "bad.png").write_bytes(b"nothing")
     job = encoding(f"file://{source}", tmp_path / "small", codec=toy_weights, quality=30)
-    report = job.run(1, None, lambda done, of, rows: seen.append((done, of, len(rows))))
+    report = job.run(1, watch=lambda done, of, rows: seen.append((done, of, len(rows))))
     assert (report.done, report.failed, report.workers) == (8, 1, 1)
     assert seen[-1][:2] == (9, 9)
     assert sum(count for *_, count in seen) == 9
@@ -69,7 +69,7 @@ def test_a_file_that_kills_its_worker_costs_itself_only(photos: Photos, toy_weig
     cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import this file
     job = encoding(photos(5), tmp_path / "small", codec=toy_weights)
     object.__setattr__(job.work, "source", Poisoned(job.work.source.url))
-    report = job.run(1, None, None)
+    report = job.run(1)
     assert [(row.source, row.error_kind) for row in report.failures] == [("sub/3.png", "WorkerDied")]
     assert report.done == 4
 
@@ -80,16 +80,16 @@ def test_a_codec_that_workers_cannot_load_ends_the_run(photos: Photos, toy_weigh
     damaged = tmp_path / "damaged.safetensors"
     damaged.write_bytes(toy_weights.read_bytes()[:-5])
     with pytest.raises(RegioError, match="not a safetensors file"):
-        encoding(photos(2), tmp_path / "a", codec=damaged).run(1, None, None)
+        encoding(photos(2), tmp_path / "a", codec=damaged).run(1)
     with pytest.raises(MissingWeights, match="no bundled weights are called 'none'"):
-        encoding(tmp_path / "photos", tmp_path / "b", codec="none").run(1, None, None)
+        encoding(tmp_path / "photos", tmp_path / "b", codec="none").run(1)
     assert not list(tmp_path.rglob("*.rgo"))
 
 
 def test_without_ray_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(RegioError, match=r"ray is not installed; bulk needs: pip install 'regio\[bulk\]'"):
-        pipeline.cluster(1, None, "cpu").__enter__()
+        pipeline.cluster(1, 1, None, "cpu").__enter__()
 
 
 @pytest.mark.slow

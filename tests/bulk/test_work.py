@@ -47,7 +47,7 @@ class _Entered:
 
 
 def run(job: Job) -> regio.bulk.Report:
-    return job.run(None, None, None)
+    return job.run()
 
 
 @pytest.mark.usefixtures("in_process")
@@ -169,19 +169,19 @@ def test_even_a_bug_costs_one_file_only(photos: Photos, toy_weights: Path, tmp_p
 
 def test_a_codec_that_does_not_load_is_told_and_not_tried_again(tmp_path: Path) -> None:
     work = Work("encode", Place.of(tmp_path), Place.of(tmp_path), Weights("no-such-codec"))
-    actor = _Actor(work, None)
+    actor = _Actor(work, 1)
     (line,) = actor({"piece": ["[]"]})["rows"]
     assert json.loads(line)["kind"] == "MissingWeights"
 
 
 def test_workers_take_what_is_there() -> None:
-    assert _crew({"CPU": 8.0, "memory": 5 * 2**30}, None, "auto").workers == 5
-    assert _crew({"CPU": 8.0}, None, "auto") == Crew(8)
-    assert _crew({"CPU": 64.0, "GPU": 2.0}, None, "auto") == Crew(2, gpus=1.0)
-    assert _crew({"CPU": 64.0, "GPU": 1.0}, 4, "cuda") == Crew(4, gpus=0.25)
-    assert _crew({"CPU": 64.0, "GPU": 1.0}, 4, "cpu") == Crew(4)
+    assert _crew({"CPU": 8.0, "memory": 5 * 2**30}, None, 1, "auto").workers == 5
+    assert _crew({"CPU": 8.0}, None, 2, "auto") == Crew(4, threads=2)
+    assert _crew({"CPU": 64.0, "GPU": 2.0}, None, 1, "auto") == Crew(2, gpus=1.0)
+    assert _crew({"CPU": 64.0, "GPU": 1.0}, 4, 1, "cuda") == Crew(4, gpus=0.25)
+    assert _crew({"CPU": 64.0, "GPU": 1.0}, 4, 1, "cpu") == Crew(4)
     with pytest.raises(UsageError, match="no GPU"):
-        _crew({"CPU": 4.0}, None, "cuda")
+        _crew({"CPU": 4.0}, None, 1, "cuda")
 
 
 def test_a_region_of_interest_reaches_the_codec_and_its_detector_is_loaded_once(
@@ -209,7 +209,7 @@ def test_a_report_reads_well() -> None:
 
 def test_pieces_of_real_files_come_out_as_rows(photos: Photos, toy_weights: Path, tmp_path: Path) -> None:
     source = photos(2)
-    actor = _Actor(Work("encode", Place.of(source), Place.of(tmp_path / "o"), Weights.of(toy_weights)), None)
+    actor = _Actor(Work("encode", Place.of(source), Place.of(tmp_path / "o"), Weights.of(toy_weights)), 1)
     cut = pieces([Task("0.png", 5, "0.rgo"), Task("sub/1.png", 6, "1.rgo")], 1)
     lines = [json.dumps([vars(task) for task in piece]) for piece in cut]
     rows = [Row.of(values) for line in actor({"piece": lines})["rows"] for values in json.loads(line)]

@@ -8,7 +8,7 @@ import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from regio.bulk.journal import Row
@@ -33,11 +33,11 @@ class Crew:
 
     workers: int
     gpus: float = 0.0  # of each; less than one where several share one
-    threads: int = 1  # of each
+    threads: int = 1  # of each, on the CPU
 
 
 @contextmanager
-def cluster(workers: int | None, address: str | None, device: str) -> Iterator[Crew]:
+def cluster(workers: int | None, threads: int, address: str | None, device: str) -> Iterator[Crew]:
     """Ray on this machine, or the cluster of an address; what is running already is used and left running.
 
     RegioError where Ray is missing or the cluster does not answer.
@@ -52,37 +52,39 @@ def cluster(workers: int | None, address: str | None, device: str) -> Iterator[C
     if ours:
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
         if address is None:
-            options |= {"include_dashboard": False, "object_store_memory": _STORE_MEMORY, "num_cpus": workers}
+            options |= {
+                "include_dashboard": False,
+                "object_store_memory": _STORE_MEMORY,
+                "num_cpus": workers and workers * threads,
+            }
         try:
             with _hushed():
                 ray.init(address=address or "local", **options)
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             raise RegioError(f"Ray{f' at {address}' if address else ''} does not start: {one_line(error)}") from error
     try:
-        crew = _crew(dict(ray.cluster_resources()), workers, device)  # type: ignore[no-untyped-call]
-        # alone on this machine, all of its cores are for the workers
-        yield crew if address else replace(crew, threads=max(1, (os.cpu_count() or 1) // crew.workers))
+        yield _crew(dict(ray.cluster_resources()), workers, threads, device)  # type: ignore[no-untyped-call]
     finally:
         if ours:
             ray.shutdown()
 
 
-def _crew(resources: dict[str, float], workers: int | None, device: str) -> Crew:
+def _crew(resources: dict[str, float], workers: int | None, threads: int, device: str) -> Crew:
     gpus = resources.get("GPU", 0.0) if device != "cpu" else 0.0
     if device.startswith("cuda") and not gpus:
         raise UsageError(f"device {device!r}: Ray knows of no GPU here")
     if gpus:
         count = workers or int(gpus)
-        return Crew(count, gpus=min(1.0, gpus / count))
-    cpus = int(resources.get("CPU", 1))
+        return Crew(count, min(1.0, gpus / count), threads)
+    cpus = int(resources.get("CPU", 1)) // threads
     fitting = int(resources.get("memory", cpus * _WORKER_MEMORY) / _WORKER_MEMORY)
-    return Crew(workers or max(1, min(cpus, fitting)))
+    return Crew(workers or max(1, min(cpus, fitting)), threads=threads)
 
 
 class _Actor:
     """What Ray keeps alive on a machine. Errors of loading travel as data: Ray would try again and again."""
 
-    def __init__(self, work: Work, threads: int | None) -> None:
+    def __init__(self, work: Work, threads: int) -> None:
         self.worker: Worker | None = None
         self.fault: RegioError | None = None
         if most := work.options.get("max_pixels"):
@@ -126,7 +128,7 @@ def run(work: Work, pieces: Sequence[Sequence[Task]], crew: Crew) -> Iterator[li
             fn_constructor_args=(work, crew.threads),
             batch_size=1,
             compute=ray.data.ActorPoolStrategy(size=size),
-            num_cpus=min(1.0, cpus / size),
+            num_cpus=min(crew.threads, cpus / size),
             num_gpus=crew.gpus or None,
             max_task_retries=1,
         )

@@ -61,6 +61,7 @@ def encode(
     target: Path,
     *,
     workers: int | None = None,
+    threads: int = 1,
     address: str | None = None,
     watch: Watch | None = None,
     **options: Unpack[EncodeOptions],
@@ -68,16 +69,17 @@ def encode(
     """Encode all pictures below a folder or URL to .rgo files below another, what is done already left as it is.
 
     source: a folder, an fsspec URL ("s3://bucket/photos") or a pattern ("photos/**/*.png"). target: a folder or URL.
-    workers: processes that each hold the codec; default one for each GPU, or else for each core. address: of a Ray
-    cluster ("auto", "ray://host:10001"), on whose machines Regio must be installed and both places reachable. watch is
-    called after every piece of work. options: see `EncodeOptions`.
+    workers: processes that each hold the codec; default one for each GPU, or else for each core. threads: of each worker
+    on the CPU; another number can change a symbol of one file in hundreds. address: of a Ray cluster ("auto",
+    "ray://host:10001"), on whose machines Regio must be installed and both places reachable. watch is called after
+    every piece of work. options: see `EncodeOptions`.
 
     A file that cannot be read or coded is in the report's `failures` and the manifest, the others are done. A run that
     was ended, however, goes on when called again, and tries failed files again. Raises UsageError for options that
     contradict each other, and for a target that other options, or somebody else, made, unless `force`; RegioError
     where Ray is missing; MissingWeights; OSError.
     """
-    return encoding(source, target, **options).run(workers, address, watch)
+    return encoding(source, target, **options).run(workers, threads, address, watch)
 
 
 def decode(
@@ -85,12 +87,13 @@ def decode(
     target: Path,
     *,
     workers: int | None = None,
+    threads: int = 1,
     address: str | None = None,
     watch: Watch | None = None,
     **options: Unpack[DecodeOptions],
 ) -> Report:
     """Decode all .rgo files below a folder or URL to pictures below another. See `encode`."""
-    return decoding(source, target, **options).run(workers, address, watch)
+    return decoding(source, target, **options).run(workers, threads, address, watch)
 
 
 class _Common(TypedDict, total=False):
@@ -198,7 +201,13 @@ class Job:
                 found.todo.append(task)
         return replace(found, done=found.done + adopted, unrecorded=[])
 
-    def run(self, workers: int | None, address: str | None, watch: Watch | None) -> Report:
+    def run(
+        self,
+        workers: int | None = None,
+        threads: int = 1,
+        address: str | None = None,
+        watch: Watch | None = None,
+    ) -> Report:
         """Do what there is to do."""
         start = time.monotonic()
         found = self.plan()
@@ -211,7 +220,7 @@ class Job:
         if found.todo:
             from regio.bulk.pipeline import cluster
 
-            with cluster(workers, address, self.work.device) as hands:
+            with cluster(workers, threads, address, self.work.device) as hands:
                 crew = hands.workers
                 left = {task.source: task for task in found.todo}
                 try:

@@ -92,12 +92,11 @@ class Work:
 class Worker:
     """Loads the codec once, then works on one piece after the other."""
 
-    def __init__(self, work: Work, threads: int | None = None) -> None:
-        self.work = work
-        if threads is not None:
-            import torch
+    def __init__(self, work: Work, threads: int = 1) -> None:
+        import torch
 
-            torch.set_num_threads(threads)
+        self.work = work
+        torch.set_num_threads(threads)  # always said: how many there are moves a symbol of one file in hundreds
         self.codec: Any = None if work.weights is None else work.weights.load(work.device)
         self.options = dict(work.options)
         if self.options.get("roi") is not None:

@@ -36,7 +36,7 @@ from regio.cli.progress import Progress, print_result, say, shown
 from regio.cli.regions import Boxes, Rois, roi_of
 
 if TYPE_CHECKING:
-    from regio.bulk import Report, Row
+    from regio.bulk import Job, Report, Row
 
 _MOST_SAID = 20  # failures on standard error; the manifest has all of them
 
@@ -47,6 +47,9 @@ Target = Annotated[str, typer.Argument(help="folder or URL for the results and t
 Workers = Annotated[
     int | None,
     typer.Option("--workers", min=1, help="processes that each hold the codec; default: one a GPU, or else one a core"),
+]
+Threads = Annotated[
+    int, typer.Option("--threads", min=1, help="of each worker on the CPU; more for few large pictures")
 ]
 Address = Annotated[
     str | None,
@@ -80,6 +83,7 @@ def encode(
     append: Append = False,
     manifest: Manifest = "manifest.parquet",
     workers: Workers = None,
+    threads: Threads = 1,
     address: Address = None,
     device: Device = "auto",
     dry_run: DryRun = False,
@@ -121,7 +125,7 @@ def encode(
         "device": device,
         "force": force,
     }
-    _run(bulk.encoding(source, target, **options), workers, address, dry_run, as_json)
+    _run(bulk.encoding(source, target, **options), workers, threads, address, dry_run, as_json)
 
 
 def decode(
@@ -137,6 +141,7 @@ def decode(
     append: Append = False,
     manifest: Manifest = "manifest.parquet",
     workers: Workers = None,
+    threads: Threads = 1,
     address: Address = None,
     device: Device = "auto",
     dry_run: DryRun = False,
@@ -165,7 +170,7 @@ def decode(
         device=device,
         force=force,
     )
-    _run(job, workers, address, dry_run, as_json)
+    _run(job, workers, threads, address, dry_run, as_json)
 
 
 def _absolute(roi: Any) -> Any:
@@ -173,7 +178,7 @@ def _absolute(roi: Any) -> Any:
     return str(Path(roi).absolute()) if isinstance(roi, str) and Path(roi).is_file() else roi
 
 
-def _run(job: Any, workers: int | None, address: str | None, dry_run: bool, as_json: bool) -> None:
+def _run(job: Job, workers: int | None, threads: int, address: str | None, dry_run: bool, as_json: bool) -> None:
     if dry_run:
         found = job.plan()
         size = sum(task.size for task in found.todo)
@@ -184,7 +189,7 @@ def _run(job: Any, workers: int | None, address: str | None, dry_run: bool, as_j
     display = _Display()
     display.progress.show("starting")
     try:
-        report: Report = job.run(workers, address, display)
+        report: Report = job.run(workers, threads, address, display)
     finally:
         display.progress.clear()
     if display.failed > _MOST_SAID:
