@@ -69,8 +69,8 @@ def encode(
     """Encode all pictures below a folder or URL to .rgo files below another, what is done already left as it is.
 
     source: a folder, an fsspec URL ("s3://bucket/photos") or a pattern ("photos/**/*.png"). target: a folder or URL.
-    workers: processes that each hold the codec; default one for each GPU, or else for each core. threads: of each worker
-    on the CPU; another number can change a symbol of one file in hundreds. address: of a Ray cluster ("auto",
+    workers: processes that each hold the codec; default one for each GPU, or else for each core. threads: of each of
+    them on the CPU; another number can change a symbol of one file in hundreds. address: of a Ray cluster ("auto",
     "ray://host:10001"), on whose machines Regio must be installed and both places reachable. watch is called after
     every piece of work. options: see `EncodeOptions`.
 
