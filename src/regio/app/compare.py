@@ -60,4 +60,3 @@ def beside(left: Side, right: Side, size: tuple[int, int], *, detail: bool = Fal
         "height": size[1],
         "detail": detail,
     }
-

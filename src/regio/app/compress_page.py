@@ -12,7 +12,8 @@ from regio.app.coding import OURS
 from regio.app.compare import Side, beside, comparison
 from regio.app.desk import ORIGINAL, Arrived, Desk, Outcome
 from regio.app.events import QUIET, WORK, told
-from regio.app.markup import notice
+from regio.app.markup import figure, notes, notice
+from regio.errors import UsageError
 
 PAINT = "rgba(255, 45, 85, 0.65)"
 WHOLE, DETAIL = "Whole picture", "Closer"
@@ -37,9 +38,7 @@ def compress_page(desk: Desk) -> Any:
                 brush=gr.Brush(colors=[PAINT], color_mode="fixed", default_size=40), layers=False, buttons=[],
                 format="png", height=430, visible=False, elem_id="painter",
             )  # fmt: skip
-            preview = gr.Image(
-                label="Picture", interactive=False, buttons=[], height=340, visible=False, elem_id="preview"
-            )
+            preview = gr.HTML(elem_id="preview")
             strength = gr.Slider(
                 5, 60, value=STRENGTH, step=1, visible=False, elem_id="strength", label="How much more the region gets",
                 info="points of quality between the region and the rest",
@@ -65,50 +64,42 @@ def compress_page(desk: Desk) -> Any:
                 png = gr.DownloadButton("Download PNG", elem_id="png")
                 add = gr.Button("Add to the blind study", elem_id="add")
             added = gr.HTML(elem_id="added")
-            with gr.Row(visible=False) as maps:
-                bits = gr.Image(label="Where the bits went", interactive=False, buttons=[], elem_id="bits")
-                roi = gr.Image(label="What matters", interactive=False, buttons=[], elem_id="roi")
-            maps_line = gr.HTML(elem_id="maps-line")
+            maps = gr.HTML(elem_id="maps")
 
-    shows = [outcome, message, stage, rival, views, table, rgo, png, downloads, added, bits, roi, maps, maps_line]
+    shows = [outcome, message, stage, rival, views, table, rgo, png, downloads, added, maps]
     chosen = [arrived, region, painter, box, strength, codec, size, metadata]
 
     def arrive(path: str | None) -> Any:
         if path is None:
-            return None, "", gr.update(value=None), gr.update(value=None), None, gr.update(interactive=False)
+            return None, "", gr.update(value=None), "", gr.skip(), gr.update(interactive=False)
         found = desk.receive(path)
         return (
             found,
             notice(found.line),
             gr.update(value={"background": found.preview, "layers": [], "composite": None}),
-            gr.update(value=found.preview),
+            figure(found.preview, "", "The picture"),
             max(0.05, round(found.size / 1000, 2)),
             gr.update(interactive=True),
         )
 
-    def look(found: Arrived | None, *given: Any) -> Any:
-        choices = _choices(*given)
-        painting = choices.region is Region.PAINTED
-        rest = choices.region is Region.EVEN
-        waits = choices.region is Region.BOX and not choices.box.strip()
-        line, image = "" if found is None else found.line, gr.update(visible=False)
-        if found is not None and not painting:
-            image = gr.update(value=found.preview, visible=True)
-            if not rest and not waits:
-                path, line = desk.look(found.path, choices)
-                image = gr.update(value=path, visible=True)
-        return (
-            notice(line),
-            gr.update(visible=painting and found is not None),
-            image,
-            gr.update(visible=choices.region is Region.BOX),
-            gr.update(visible=not rest),
-        )
+    def look(found: Arrived | None, chosen: str, text: str) -> Any:
+        region = Region(chosen)
+        controls = gr.update(visible=region is Region.BOX), gr.update(visible=region is not Region.EVEN)
+        if found is None:
+            return gr.skip(), gr.update(visible=False), "", *controls
+        if region is Region.PAINTED:
+            return notice(found.line), gr.update(visible=True), "", *controls
+        if region is Region.EVEN or (region is Region.BOX and not text.strip()):
+            line, image = found.line, figure(found.preview, "", "The picture")
+        else:
+            path, line = desk.look(found.path, Choices("", None, region, box=text))
+            image = figure(path, "Bright: what matters", "The picture, dark where it does not matter")
+        return notice(line), gr.update(visible=False), image, *controls
 
     bar = gr.Progress()
 
     def run(
-        found: Arrived,
+        found: Arrived | None,
         region: str,
         painter: Any,
         box: str,
@@ -118,6 +109,8 @@ def compress_page(desk: Desk) -> Any:
         metadata: bool,
         progress: gr.Progress = bar,
     ) -> Iterator[Any]:
+        if found is None:
+            raise UsageError("Drop a picture first.")
         choices = _choices(region, painter, box, strength, codec, size, metadata)
         for made in desk.compress(found.path, choices, lambda share, what: progress(share, desc=what)):
             yield _shown(made)
@@ -130,11 +123,12 @@ def compress_page(desk: Desk) -> Any:
         return notice(f"Added. The study has {count} picture{'s' * (count > 1)} now: see the tab “Blind study”.")
 
     looks = [message, painter, preview, box, strength]
-    upload.change(told(arrive, message, [arrived, message, painter, preview, size, go]), [upload],
-                  [arrived, message, painter, preview, size, go], **WORK).success(
-        told(look, message, looks), chosen, looks, **WORK
-    )  # fmt: skip
-    gr.on([region.change, box.submit, box.blur], told(look, message, looks), chosen, looks, **WORK)
+    looked = [arrived, region, box]
+    arrives = [arrived, message, painter, preview, size, go]
+    nothing = {arrived: None, painter: gr.update(value=None), preview: "", go: gr.update(interactive=False)}
+    came = upload.change(told(arrive, message, arrives, nothing), [upload], arrives, **WORK)
+    came.success(told(look, message, looks), looked, looks, **WORK)
+    gr.on([region.change, box.submit, box.blur], told(look, message, looks), looked, looks, **WORK)
     go.click(None, js=TO_RESULT)
     go.click(told(run, message, shows), chosen, shows, show_progress_on=[stage], **WORK)
     for control in (rival, view):
@@ -168,7 +162,6 @@ def _shown(made: Outcome) -> tuple[Any, ...]:
     """In the order of `shows`."""
     others = [name for name in made.whole if name != OURS]
     working = "Regio is done; the others are being made." if not made.done else ""
-    lines = " ".join(line for line in (made.bits_line, made.region_line and f"Region: {made.region_line}.") if line)
     return (
         made,
         notice(working),
@@ -180,8 +173,17 @@ def _shown(made: Outcome) -> tuple[Any, ...]:
         gr.update(value=made.png),
         gr.update(visible=True),
         "",
-        gr.update(value=made.bits, visible=made.bits is not None),
-        gr.update(value=made.region, visible=made.region is not None),
-        gr.update(visible=made.bits is not None or made.region is not None),
-        f'<p class="notes">{lines}</p>' if lines else "",
+        _maps(made),
     )
+
+
+def _maps(made: Outcome) -> str:
+    """Where the bits went, and what matters, as far as there are such."""
+    figures = ""
+    if made.bits is not None:
+        figures += figure(made.bits, "Where the bits went", "The picture, brighter where the file spends more bits")
+    if made.region is not None:
+        caption = f"What matters ({made.region_line})"
+        figures += figure(made.region, caption, "The picture, dark where it does not matter")
+    line = notes(made.bits_line)
+    return f'<div class="pair">{figures}</div>{line}' if figures or line else ""

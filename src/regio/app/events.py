@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
 from typing import Any
 
@@ -18,19 +18,21 @@ WORK: dict[str, Any] = {"concurrency_limit": AT_ONCE, "concurrency_id": "work", 
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
-def told(function: Callable[..., Any], line: Any, outputs: list[Any]) -> Callable[..., Any]:
-    """The function, whose errors become a line on the page; nothing else on it changes.
+def told(
+    function: Callable[..., Any], line: Any, outputs: list[Any], after: Mapping[Any, Any] | None = None
+) -> Callable[..., Any]:
+    """The function, whose errors become a line on the page.
 
-    line: which of the `outputs` shows lines. What is nobody's fault but ours is logged with its traceback.
+    line: which of the `outputs` shows lines; without one among them, a message pops up. after: what else changes then,
+    by output; the rest stays as it is. What is nobody's fault but ours is logged with its traceback.
     """
-    at = outputs.index(line) if line in outputs else None
 
     def answer(error: Exception) -> Any:
         text = _in_words(error)
-        if at is None:
+        if line not in outputs:
             raise gr.Error(text, print_exception=False)
-        updates = [gr.skip() for _ in outputs]
-        updates[at] = notice(text, "alert")
+        changes = {**(after or {}), line: notice(text, "alert")}
+        updates = [changes.get(one, gr.skip()) for one in outputs]
         return updates[0] if len(updates) == 1 else tuple(updates)
 
     if inspect.isgeneratorfunction(function):

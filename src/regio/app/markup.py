@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from html import escape
 from typing import Literal
+from urllib.parse import quote
 
 from regio.app.coding import Version
 from regio.app.scores import Score, Scores
@@ -20,6 +21,25 @@ def notice(text: str, tone: Tone = "status") -> str:
     return f'<p class="notice {tone}" role="{tone}">{escape(text)}</p>' if text else ""
 
 
+def notes(*lines: str) -> str:
+    """Small print, a line each; nothing for nothing."""
+    below = "".join(f"<li>{escape(line)}</li>" for line in lines if line)
+    return f'<ul class="notes">{below}</ul>' if below else ""
+
+
+def figure(path: str, caption: str, alt: str) -> str:
+    """A picture of the server's folder with words below it; alt says what is to be seen."""
+    return (
+        f'<figure class="shown"><img src="{url_of(path)}" alt="{escape(alt)}">'
+        f"<figcaption>{escape(caption)}</figcaption></figure>"
+    )
+
+
+def url_of(path: str) -> str:
+    """Where the browser finds a file of the server's folder."""
+    return f"gradio_api/file={quote(path)}"
+
+
 def number(value: float, digits: int) -> str:
     """A figure; a dash where there is none."""
     if math.isnan(value):
@@ -27,7 +47,7 @@ def number(value: float, digits: int) -> str:
     return "∞" if math.isinf(value) else f"{value:.{digits}f}"
 
 
-def scores_table(rows: Sequence[tuple[Version, Scores]], notes: Sequence[str] = ()) -> str:
+def scores_table(rows: Sequence[tuple[Version, Scores]], remarks: Sequence[str] = ()) -> str:
     """All figures of all versions; the best in each column is bold."""
     if not rows:
         return ""
@@ -51,13 +71,11 @@ def scores_table(rows: Sequence[tuple[Version, Scores]], notes: Sequence[str] = 
                 cells += f"<td>{f'<strong>{cell}</strong>' if best else cell}</td>"
         over = "" if version.fits else ' <span class="over">smallest there is</span>'
         body += f'<tr><th scope="row">{escape(version.name)}</th><td>{version.size:,}{over}</td>{cells}</tr>'
-    below = "".join(f"<li>{escape(note)}</li>" for note in notes)
     return (
         '<div class="scores" tabindex="0" role="region" aria-label="Figures"><table>'
         "<caption>At equal bytes; best in bold</caption>"
         f'<thead><tr><th rowspan="2" scope="col">Codec</th><th rowspan="2" scope="col">Bytes</th>{head}</tr>'
-        f"<tr>{names}</tr></thead><tbody>{body}</tbody></table></div>"
-        + (f"<ul class='notes'>{below}</ul>" * bool(below))
+        f"<tr>{names}</tr></thead><tbody>{body}</tbody></table></div>{notes(*remarks)}"
     )
 
 

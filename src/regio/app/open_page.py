@@ -8,6 +8,7 @@ import gradio as gr
 
 from regio.app.desk import Desk
 from regio.app.events import WORK, told
+from regio.app.markup import figure, notes
 
 
 def open_page(desk: Desk) -> None:
@@ -19,26 +20,19 @@ def open_page(desk: Desk) -> None:
             table = gr.HTML(elem_id="info")
             png = gr.DownloadButton("Download PNG", visible=False, elem_id="decoded-png")
         with gr.Column(scale=8, min_width=320):
-            image = gr.Image(
-                label="Decoded picture", interactive=False, buttons=["fullscreen"], height=520, elem_id="decoded"
-            )
-            bits = gr.Image(label="Where the bits went", interactive=False, buttons=[], height=420,
-                            visible=False, elem_id="rgo-bits")  # fmt: skip
-            line = gr.HTML(elem_id="rgo-line")
+            image = gr.HTML(elem_id="decoded")
     bar = gr.Progress()
 
     def show(path: str | None, progress: gr.Progress = bar) -> Any:
         if path is None:
-            return "", None, gr.update(visible=False), "", gr.update(visible=False), ""
+            return "", "", gr.update(visible=False), ""
         opened = desk.open(path, lambda share, what: progress(share, desc=what))
-        return (
-            "",
-            opened.image,
-            gr.update(value=opened.png, visible=True),
-            opened.table,
-            gr.update(value=opened.bits, visible=opened.bits is not None),
-            f'<p class="notes">{opened.bits_line}</p>',
-        )
+        shown = figure(opened.image, "", "The decoded picture")
+        if opened.bits is not None:
+            alt = "The picture, brighter where the file spends more bits"
+            shown += figure(opened.bits, "Where the bits went", alt)
+        return "", shown + notes(opened.bits_line), gr.update(value=opened.png, visible=True), opened.table
 
-    shows = [message, image, png, table, bits, line]
-    upload.change(told(show, message, shows), [upload], shows, show_progress_on=[image], **WORK)
+    shows = [message, image, png, table]
+    nothing = {image: "", png: gr.update(visible=False), table: ""}
+    upload.change(told(show, message, shows, nothing), [upload], shows, show_progress_on=[image], **WORK)

@@ -8,10 +8,9 @@ from typing import Any
 
 import gradio as gr
 
-from regio.app.compare import url_of
 from regio.app.desk import Desk
 from regio.app.events import QUIET, told
-from regio.app.markup import notice, tally_table
+from regio.app.markup import notice, tally_table, url_of
 from regio.app.study import LETTERS, Ballot
 
 NONE = "I see no difference"

@@ -1,0 +1,458 @@
+"""The page in a real browser, against the real command and the bundled codec: what a visitor does, and does wrong.
+
+With REGIO_SCREENSHOTS=FOLDER the pictures for the docs are written there, of Matplotlib's portrait: `make screenshots`.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import matplotlib
+import numpy as np
+import pytest
+from PIL import Image
+
+import regio
+
+pytest.importorskip("gradio", reason="the application needs Gradio: pip install 'regio[app]'")
+sync_api = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install playwright")
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.weights,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (apt-get install chromium)"),
+]
+
+PORTRAIT = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
+PATIENCE = 120_000  # ms: machines that test other things at the same time are slow
+DESKTOP, PHONE = {"width": 1360, "height": 900}, {"width": 390, "height": 844}
+Open = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("app")
+
+
+@pytest.fixture(scope="module")
+def face(folder: Path) -> Path:
+    """A small part of the portrait: encoding it takes a second or two."""
+    path = folder / "a face.png"
+    with Image.open(PORTRAIT) as image:
+        image.crop((150, 110, 342, 302)).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def server(folder: Path) -> Iterator[str]:
+    """`regio app` in a process of its own -> its address. Ended as service managers do it, it leaves nothing behind."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    (folder / "tmp").mkdir()
+    command = [sys.executable, "-m", "regio", "app", "--port", str(port)]
+    command += ["--max-upload", "1M", "--study", str(folder / "votes.db")]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=log, text=True, env=os.environ | {"TMPDIR": str(folder / "tmp")}
+        )
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+        assert address == f"http://127.0.0.1:{port}/", (folder / "log").read_text()
+        yield address
+        assert process.poll() is None, "the server ended by itself"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+        process.stdout.close()
+    assert "Traceback" not in (folder / "log").read_text()
+    assert [entry.name for entry in (folder / "tmp").iterdir() if entry.name.startswith("regio-app-")] == []
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_api.sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="module")
+def visit(browser: Any, server: str) -> Iterator[Open]:
+    """A function that opens the page as somebody who was never here. Nobody else may be asked for anything."""
+    asked: list[str] = []
+    faults: list[str] = []
+    contexts = []
+
+    def call(viewport: dict[str, int] = DESKTOP, **options: Any) -> Any:
+        context = browser.new_context(viewport=viewport, **options)
+        context.set_default_timeout(PATIENCE)
+        context.on("request", lambda request: asked.append(request.url))
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.goto(server)
+        page.wait_for_selector("#upload")
+        return page
+
+    yield call
+    for context in contexts:
+        context.close()
+    assert {urlsplit(url).netloc for url in asked if not url.startswith(("data:", "blob:"))} == {
+        urlsplit(server).netloc
+    }
+    assert faults == []
+
+
+def drop(page: Any, path: Path, place: str = "#upload", told: str = "#message") -> str:
+    """Choose a file -> what the page says to it."""
+    clear(page, place)
+    page.set_input_files(f"{place} input[type=file]", path)
+    page.wait_for_selector(f"{told} .notice")
+    return str(page.inner_text(told))
+
+
+def clear(page: Any, place: str = "#upload") -> None:
+    """Take away the file that is there, if one is."""
+    if page.locator(f"{place} [aria-label=Clear]").count():
+        page.click(f"{place} [aria-label=Clear]")
+        page.wait_for_selector(f"{place} input[type=file]", state="attached")
+
+
+def paint(page: Any) -> None:
+    """Scribble over the middle of the picture."""
+    page.get_by_label("What I paint").check()
+    page.wait_for_selector("#painter canvas")
+    page.wait_for_function("document.querySelector('#painter canvas').getBoundingClientRect().height > 100")
+    page.wait_for_timeout(1500)  # the editor fits the picture into its frame, and says nothing when it has
+    canvas = page.locator("#painter canvas").first
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.45
+    page.mouse.move(x - 40, y - 30)
+    page.mouse.down()
+    for row in range(8):
+        page.mouse.move(x - 40 + 80 * (row % 2), y - 30 + 9 * row, steps=4)
+    page.mouse.up()
+    page.wait_for_timeout(500)
+
+
+def compress(page: Any, size: float | None = None) -> None:
+    if size is not None:
+        page.fill("#size input", str(size))
+    page.click("#compress")
+
+
+def wait_for_all(page: Any) -> None:
+    """Until the other codecs are there, too."""
+    page.wait_for_selector("#scores :text('AVIF')")
+    page.wait_for_selector("#maps img")
+
+
+def divider(page: Any) -> float:
+    """Where it stands, as a share of the width, by what the browser draws."""
+    inset = page.evaluate("getComputedStyle(document.querySelector('.stage .over')).clipPath")
+    found = re.search(r"inset\(0px calc\(100% - ([\d.]+)%\) 0px 0px\)|inset\(0px ([\d.]+)% 0px 0px\)", inset)
+    assert found, inset
+    return float(found[1]) if found[1] else 100 - float(found[2])
+
+
+@pytest.fixture(scope="module")
+def finished(visit: Open, face: Path) -> Any:
+    """A page on which a picture with a painted region has been compressed to 2.5 kB."""
+    page = visit()
+    assert "192 × 192 pixels" in drop(page, face)
+    paint(page)
+    compress(page, 2.5)
+    wait_for_all(page)
+    return page
+
+
+def test_a_painted_region_is_encoded_and_the_file_decodes_to_the_same_pixels_elsewhere(
+    finished: Any, folder: Path
+) -> None:
+    saved = {}
+    for name in ("rgo", "png"):
+        with finished.expect_download() as waiting:
+            finished.click(f"#{name}")
+        saved[name] = folder / f"downloaded.{name}"
+        waiting.value.save_as(saved[name])
+        assert waiting.value.suggested_filename == f"a face.{name}"
+    info = regio.inspect(saved["rgo"])
+    assert 1500 < info.bytes_total <= 2500
+    assert info.roi_quality is not None
+    assert info.roi_quality - info.quality == pytest.approx(20)
+    decoded = folder / "decoded.png"
+    command = [sys.executable, "-m", "regio", "decode", str(saved["rgo"]), "-o", str(decoded)]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    with Image.open(decoded) as ours, Image.open(saved["png"]) as theirs:
+        assert np.array_equal(np.asarray(ours), np.asarray(theirs))
+
+
+def test_the_region_is_where_it_was_painted_and_is_better_for_it(finished: Any) -> None:
+    assert finished.get_by_alt_text("The picture, dark where it does not matter").is_visible()
+    heads = [text.strip() for text in finished.locator("#scores th[scope=colgroup]").all_inner_texts()]
+    assert heads == ["Whole picture", "Region", "Rest"]
+    names = finished.locator("#scores tbody th").all_inner_texts()
+    assert names == ["Regio", "JPEG", "WebP", "AVIF"]
+    ours = finished.locator("#scores tbody tr").first.locator("td").all_inner_texts()
+    whole, region, rest = (float(cell) for cell in ours[1::2])
+    assert region > whole > rest
+
+
+def test_the_divider_moves_by_keys_and_by_pointer(finished: Any) -> None:
+    assert divider(finished) == 50
+    handle = finished.get_by_role("slider", name="Divider: Original on its left, Regio on its right")
+    handle.focus()
+    for _ in range(5):
+        finished.keyboard.press("ArrowLeft")
+    assert divider(finished) == 45
+    finished.keyboard.press("End")
+    assert divider(finished) == 100
+    box = finished.locator(".stage").bounding_box()
+    finished.mouse.click(box["x"] + box["width"] * 0.25, box["y"] + box["height"] / 2)
+    assert divider(finished) == pytest.approx(25, abs=2)
+    finished.mouse.move(box["x"] + box["width"] * 0.25, box["y"] + box["height"] / 2)
+    finished.mouse.down()
+    finished.mouse.move(box["x"] + box["width"] * 0.75, box["y"] + box["height"] / 2, steps=5)
+    finished.mouse.up()
+    assert divider(finished) == pytest.approx(75, abs=2)
+
+
+def test_other_codecs_and_a_closer_view_can_be_compared(finished: Any) -> None:
+    whole = finished.locator(".stage img").first.get_attribute("src")
+    finished.get_by_label("JPEG").check()
+    finished.get_by_role("slider", name="Divider: JPEG on its left, Regio on its right").wait_for()
+    finished.get_by_label("Closer").check()
+    finished.wait_for_selector(".compare.detail")
+    closer = finished.locator(".stage img").first
+    assert closer.get_attribute("src") != whole
+    width = closer.evaluate("image => image.decode().then(() => image.naturalWidth)")
+    assert 30 < width < 100  # of 192
+    finished.get_by_label("Whole picture").check()
+    finished.get_by_label("Original").check()
+
+
+def test_every_control_has_a_name(finished: Any) -> None:
+    tree = finished.locator("body").aria_snapshot()
+    controls = "button|textbox|slider|radio|checkbox|combobox|link|spinbutton|tab"
+    unnamed = [line for line in tree.splitlines() if re.match(rf"^\s*- ({controls})\b(?! \")", line)]
+    assert unnamed == [], tree
+    assert finished.locator("img").evaluate_all("images => images.every((image) => image.alt)")
+
+
+def test_everything_but_painting_is_reached_by_keyboard(visit: Open, face: Path) -> None:
+    page = visit()
+    drop(page, face)
+    page.get_by_label("Faces").check()
+    page.wait_for_selector("#strength input[type=range]")
+    page.get_by_role("tab", name="Blind study").focus()
+    reached: list[str] = []
+    while "compress" not in reached and len(reached) < 40:
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.closest('[id]:not(input)')?.id ?? ''"))
+    first = list(dict.fromkeys(reached))
+    assert first == ["upload", "region", "strength", "codec", "size", "metadata", "compress"]
+    page.keyboard.press("Enter")  # on "Compress"
+    page.wait_for_selector(".stage img")
+    page.close()
+
+
+CONTRAST = """() => {
+  const parse = (text) => (text.match(/[\\d.]+/g) || []).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((v) => v / 255)
+    .map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, k) => sum + v * [0.2126, 0.7152, 0.0722][k], 0);
+  const over = (top, below) => top.slice(0, 3).map((v, k) => v * (top[3] ?? 1) + below[k] * (1 - (top[3] ?? 1)));
+  const behind = (node) => {
+    const layers = [];
+    for (let at = node; at; at = at.parentElement) layers.push(parse(getComputedStyle(at).backgroundColor));
+    return layers.reverse().reduce((below, layer) => layer.length < 3 ? below : over(layer, below), [255, 255, 255]);
+  };
+  const found = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const node = walker.currentNode.parentElement, text = walker.currentNode.textContent.trim();
+    const style = getComputedStyle(node);
+    if (!text || !node.checkVisibility({opacityProperty: true, visibilityProperty: true})) continue;
+    if (node.closest('[disabled], script, style, .stage') || !node.getClientRects().length) continue;
+    const back = behind(node), front = over(parse(style.color), back);
+    const [a, b] = [light(front), light(back)].sort((x, y) => y - x);
+    const ratio = (a + 0.05) / (b + 0.05), size = parseFloat(style.fontSize);
+    const large = size >= 24 || (size >= 18.66 && style.fontWeight >= 700);
+    found.push([text.slice(0, 40), Math.round(ratio * 100) / 100, large ? 3 : 4.5]);
+  }
+  return found;
+}"""
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_text_stands_out_from_its_ground(finished: Any, colours: str) -> None:
+    finished.evaluate(f"document.body.classList.toggle('dark', {str(colours == 'dark').lower()})")
+    finished.mouse.move(5, 5)
+    finished.wait_for_timeout(600)  # colours fade over
+    try:
+        texts = finished.evaluate(CONTRAST)
+        assert len(texts) > 40
+        assert [text for text in texts if text[1] < text[2]] == []  # WCAG 2.2, 1.4.3
+    finally:
+        finished.evaluate("document.body.classList.remove('dark')")
+
+
+def test_a_phone_shows_everything_without_scrolling_sideways(finished: Any) -> None:
+    finished.set_viewport_size(PHONE)
+    finished.wait_for_timeout(600)
+    try:
+        assert finished.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+        for name in ("Compress", "Open", "Blind study"):
+            assert finished.get_by_role("tab", name=name, exact=True).is_visible()
+        for name in ("#upload", "#region", "#compress", ".stage", "#scores table", "#rgo", "#maps img"):
+            box = finished.locator(name).first.bounding_box()
+            assert box is not None, name
+            assert box["x"] >= 0, name
+            assert box["width"] > 100, name
+    finally:
+        finished.set_viewport_size(DESKTOP)
+
+
+def test_wrong_files_get_a_message_and_the_right_one_works_after_them(visit: Open, face: Path, folder: Path) -> None:
+    page = visit()
+    text = folder / "holiday.png"
+    text.write_text("Dear diary, today I learned about picture formats.")
+    huge = folder / "huge.png"
+    Image.new("1", (20_000, 10_000)).save(huge)
+    damaged = folder / "half.png"
+    damaged.write_bytes(face.read_bytes()[:9000])
+    for path, told in ((text, "not a picture"), (huge, "200 megapixels"), (damaged, "Is it complete?")):
+        assert told in drop(page, path)
+        assert page.locator("#message [role=alert]").is_visible()
+        assert page.locator("#compress").is_disabled()
+    heavy = folder / "heavy.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (700, 700, 3), dtype=np.uint8)).save(heavy)
+    clear(page)
+    page.set_input_files("#upload input[type=file]", heavy)
+    page.get_by_text(re.compile("maximum allowed size|too large|up to 1 MB", re.IGNORECASE)).first.wait_for()
+    page.reload()
+    page.wait_for_selector("#upload")
+    assert "192 × 192" in drop(page, face)
+    page.get_by_label("What I paint").check()
+    compress(page)
+    page.wait_for_selector("#message :text('Nothing is painted yet')")
+    page.get_by_label("None, spread evenly").check()
+    compress(page, 0.05)
+    page.wait_for_selector("#message :text('bytes are too few')")
+    page.close()
+
+
+def test_a_closed_tab_ends_nothing_else_and_two_visitors_work_at_once(visit: Open, face: Path) -> None:
+    leaving, first, second = visit(), visit(), visit()
+    for page in (leaving, first, second):
+        drop(page, face)
+    compress(leaving, 3)
+    leaving.wait_for_timeout(700)
+    leaving.close()
+    for page in (first, second):
+        compress(page, 3)
+    for page in (first, second):
+        wait_for_all(page)
+        page.close()
+
+
+def test_a_file_is_opened_and_a_damaged_one_is_not(visit: Open, face: Path, folder: Path) -> None:
+    made = regio.encode(face, quality=40)
+    path, spoilt = folder / "made.rgo", folder / "spoilt.rgo"
+    path.write_bytes(made)
+    spoilt.write_bytes(made[:-40] + bytes(40))
+    page = visit()
+    page.get_by_role("tab", name="Open").click()
+    assert "checksum" in drop(page, spoilt, "#rgo-upload", "#rgo-message")
+    clear(page, "#rgo-upload")
+    page.set_input_files("#rgo-upload input[type=file]", path)
+    page.wait_for_selector("#info table")
+    assert "192 × 192 pixels, RGB" in page.inner_text("#info")
+    with page.expect_download() as waiting:
+        page.click("#decoded-png")
+    with Image.open(waiting.value.path()) as shown:
+        assert np.array_equal(np.asarray(shown), np.asarray(regio.decode(made)))
+    page.close()
+
+
+def test_a_vote_is_blind_and_is_counted(finished: Any, folder: Path) -> None:
+    finished.click("#add")
+    finished.wait_for_selector("#added :text('The study has 1 picture')")
+    finished.get_by_role("tab", name="Blind study").click()
+    finished.wait_for_selector("#ballot figure")
+    page_so_far = finished.inner_html("#ballot") + finished.inner_html("#choice")
+    assert not re.search("regio-whole|jpeg|webp|avif", page_so_far, re.IGNORECASE)
+    assert (
+        finished.locator("#ballot img").evaluate_all(
+            "images => Promise.all(images.map((image) => image.decode().then(() => image.naturalWidth)))"
+        )
+        == [192] * 5
+    )
+    finished.click("#vote")
+    finished.wait_for_selector("#study-message :text('Choose a letter first')")
+    finished.locator("#choice").get_by_label("C", exact=True).check()
+    finished.click("#vote")
+    finished.wait_for_selector("#study-message :text('You have judged every picture')")
+    finished.get_by_role("button", name="Results, with names").click()
+    finished.click("#show-results")
+    finished.wait_for_selector("#tally table")
+    with finished.expect_download() as waiting:
+        finished.click("#votes")
+    (row,) = csv.DictReader(Path(waiting.value.path()).read_text().splitlines())
+    assert row["choice"] == "C"
+    assert row["codec"] == row["shown"].split()[2]
+    assert row["title"] == "a face"
+    assert (folder / "votes.db").stat().st_size > 1000
+
+
+@pytest.mark.skipif("REGIO_SCREENSHOTS" not in os.environ, reason="no pictures for the docs are wanted")
+def test_pictures_for_the_docs_are_taken(visit: Open) -> None:
+    target = Path(os.environ["REGIO_SCREENSHOTS"])
+    target.mkdir(parents=True, exist_ok=True)
+
+    def take(page: Any, name: str, **options: Any) -> None:
+        page.wait_for_timeout(1200)
+        path = target / f"{name}.png"
+        page.screenshot(path=path, **options)
+        with Image.open(path) as image:
+            small = image.convert("RGB").quantize(128, dither=Image.Dither.NONE)
+        small.save(path, optimize=True)
+        assert path.stat().st_size <= 300_000
+
+    page = visit()
+    drop(page, PORTRAIT)
+    page.get_by_label("Faces").check()
+    page.wait_for_selector("#message :text('1 found')")
+    compress(page, 6)
+    wait_for_all(page)
+    page.get_by_label("WebP").check()
+    page.wait_for_selector("[aria-label^='Divider: WebP']")
+    page.evaluate("window.scrollTo(0, 0)")
+    take(page, "app", clip={"x": 0, "y": 0, "width": DESKTOP["width"], "height": 1250}, full_page=True)
+    page.evaluate("document.body.classList.add('dark')")
+    take(page, "app-dark", clip={"x": 0, "y": 0, "width": DESKTOP["width"], "height": 1250}, full_page=True)
+    page.set_viewport_size(PHONE)
+    take(page, "app-phone-dark", full_page=True)
+    page.evaluate("document.body.classList.remove('dark')")
+    take(page, "app-phone", full_page=True)
+    page.set_viewport_size(DESKTOP)
+    page.click("#add")
+    page.wait_for_selector("#added .notice")
+    page.get_by_role("tab", name="Blind study").click()
+    page.wait_for_selector("#ballot img")
+    take(page, "app-study", full_page=True)
