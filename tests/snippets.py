@@ -59,8 +59,9 @@ class Snippet:
 
 
 def pages() -> list[Path]:
-    """README.md and every page of docs/."""
-    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    """README.md, what stands beside it, and every page of docs/."""
+    beside = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
+    return [*beside, *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def snippets(page: Path) -> list[Snippet]:

@@ -2,6 +2,7 @@
 
 - `decisions/*.md` are listed in the navigation and in place of `<!-- list of decisions -->`, by their first lines.
 - The bundled codecs stand in place of `<!-- table of codecs -->`, each with the card of its weights as a page.
+- CHANGELOG.md and CONTRIBUTING.md are pages, too.
 - `<!-- not run: REASON -->`, which tells the tests not to run the block that follows, is said below it.
 """
 
@@ -34,10 +35,12 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """The cards of the bundled weights, as pages."""
-    for name in bundled():
-        text = (WEIGHTS / f"{name}.md").read_text(encoding="utf-8")
-        files.append(File.generated(config, f"codecs/{name}.md", content=with_links(text)))
+    """The cards of the bundled weights, and what stands in the root of the repository, as pages."""
+    outside = {f"codecs/{name}.md": WEIGHTS / f"{name}.md" for name in bundled()}
+    outside |= {name: ROOT / name.replace(".md", "").upper() for name in ("changelog.md", "contributing.md")}
+    for name, path in outside.items():
+        text = path.with_suffix(".md").read_text(encoding="utf-8")
+        files.append(File.generated(config, name, content=with_links(text, up="../" * name.count("/"))))
     return files
 
 
@@ -75,6 +78,6 @@ def decisions_list() -> str:
     return "\n".join(f"- [{re.sub(r'^[0-9]+[.] ', '', title)}]({name}) ({name[:4]})" for name, title in titles)
 
 
-def with_links(card: str) -> str:
-    """A card names pages of docs/ as files; on the site they are links."""
-    return re.sub(r"\bdocs/(\w+)\.md\b", r"[\1](../\1.md)", card)
+def with_links(text: str, up: str) -> str:
+    """What is written outside of docs/ names its pages as files; on the site they are links."""
+    return re.sub(r"`?\bdocs/(\w+)\.md\b`?", rf"[\1]({up}\1.md)", text)
