@@ -1,0 +1,104 @@
+"""Our way of computing the paper's network, and the plain way, with the same weights: how long each takes.
+
+    python benchmarks/plain.py PICTURE [--preset segpic] [--crop SIDE] [--threads 1] [--repeats 5]
+
+The plain way is eager float32 PyTorch as one writes it down from the paper: each region-adaptive transform spreads the
+prototypes over all positions, joins them to the features, unfolds the features to nine times their size, and multiplies
+these by the kernels; each layer is one call. Its levels are float32, so its files decode where they were made and
+perhaps elsewhere. Container and range coder are ours on both sides.
+
+Printed: seconds of processor time to encode and to decode, medians, and how many times faster we are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from types import MethodType
+from typing import Any
+
+import torch
+from environments import SEGPIC, random_weights
+from torch import Tensor
+from torch.nn import functional as F
+
+from regio.codec import Codec
+from regio.evaluation.columns import columns
+from regio.images import Pixels, read_picture
+from regio.nn.regional import RegionAdaptiveTransform, Regions
+from regio.weights import store
+
+
+def unfolding(self: RegionAdaptiveTransform, x: Tensor, prototypes: Tensor, regions: Regions) -> Tensor:
+    """The forward pass of a region-adaptive transform, as the paper draws it."""
+    f = self.embed(x)
+    size = (x.shape[2], x.shape[3])
+    seen = torch.cat([f, regions.spread(prototypes, size)], dim=1)
+    mixed = F.conv2d(seen, torch.cat([self.mix.weight, self.steer.weight], dim=1), self.mix.bias)
+    kernels = self.kernels(mixed)  # (B,C*k*k,H,W)
+    taps = kernels.shape[1] // f.shape[1]
+    side = round(taps**0.5)
+    windows = F.unfold(f, side, padding=side // 2).view(len(f), f.shape[1], taps, *size)
+    d = (windows * kernels.view(len(f), f.shape[1], taps, *size)).sum(2)
+    y: Tensor = x + self.project(d * self.gate(regions.inner(d)))
+    return y
+
+
+def plain_codec(ours: Codec, weights: store.Weights) -> Codec:
+    """A codec with the same weights that computes the plain way. weights: as they were loaded, in float32."""
+    codec = copy.copy(ours)
+    codec.net = weights.net.float()
+    for module in codec.net.modules():
+        if isinstance(module, RegionAdaptiveTransform):
+            module.forward = MethodType(unfolding, module)  # type: ignore[method-assign]
+    return codec
+
+
+def seconds(work: Callable[[], Any], repeats: int) -> tuple[float, float]:
+    """Median processor time and median time on the clock, after one run that does not count."""
+    work()
+    spent = []
+    for _ in range(repeats):
+        start = time.process_time(), time.perf_counter()
+        work()
+        spent.append((time.process_time() - start[0], time.perf_counter() - start[1]))
+    return median(one[0] for one in spent), median(one[1] for one in spent)
+
+
+def both_ways(codec: Codec, pixels: Pixels, repeats: int) -> tuple[float, ...]:
+    """Processor time and time on the clock, of encoding and of decoding."""
+    data = codec.encode(pixels)
+    return *seconds(lambda: codec.encode(pixels), repeats), *seconds(lambda: codec.decode(data), repeats)
+
+
+def main() -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description="The paper's network, computed our way and the plain way.")
+    parser.add_argument("picture", type=Path)
+    parser.add_argument("--preset", default="segpic", choices=SEGPIC)
+    parser.add_argument("--crop", type=int, help="use the top left corner of so many rows and columns")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--repeats", type=int, default=5)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    with tempfile.TemporaryDirectory() as folder:
+        path = str(random_weights(options.preset, Path(folder)))
+        ours = Codec(store.load(path), "cpu")
+        plain = plain_codec(ours, store.load(path))
+    pixels = read_picture(options.picture).pixels[: options.crop, : options.crop]
+    times = {name: both_ways(codec, pixels, options.repeats) for name, codec in (("ours", ours), ("plain", plain))}
+    rows = [[name, *(f"{value:.3f}" for value in found)] for name, found in times.items()]
+    ratios = [slow / fast for fast, slow in zip(times["ours"], times["plain"], strict=True)]
+    rows.append(["times faster", *(f"{ratio:.2f}" for ratio in ratios)])
+    print(columns(["seconds", "encode, processor", "clock", "decode, processor", "clock"], rows))
+    print(f"\n{options.preset}, {pixels.shape[1]} x {pixels.shape[0]} pixels, {options.threads} threads")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
