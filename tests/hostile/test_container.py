@@ -1,12 +1,15 @@
 """Files made to break a reader: one input for each fault, and noise. Each gives one line of regio.errors."""
 
+import io
 import zlib
 from dataclasses import replace
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
+import regio  # noqa: F401 - makes Pillow know our files
 from regio.errors import CorruptFile, LimitExceeded, RegioError, UnsupportedFile
 from regio.format import Chunk, Header, Kind, RgoFile, Tile, TileIndex, pack, parse, verify_check
 
@@ -150,3 +153,11 @@ def test_noise_after_a_magic_is_an_error_or_a_file(noise: bytes) -> None:
 def test_a_reader_keeps_what_it_was_given_whatever_the_check() -> None:
     file = parse(SOUND)
     assert pack(replace(file, header=replace(file.header, check=99)), 1234) == SOUND
+
+
+def test_pillow_holds_its_own_limit_against_our_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 65 * 64)
+    assert Image.open(io.BytesIO(SOUND)).size == (65, 64)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 65 * 32 - 1)
+    with pytest.raises(Image.DecompressionBombError):
+        Image.open(io.BytesIO(SOUND))
