@@ -25,9 +25,9 @@ def portrait() -> Image.Image:
         return opened.convert("RGB").crop((120, 20, 376, 276))
 
 
-@pytest.fixture(scope="module")
-def codec() -> Codec:
-    return regio.load("segpic-xs", device="cpu")
+@pytest.fixture(scope="module", params=[entry.name for entry in CATALOG.values()])
+def codec(request: pytest.FixtureRequest) -> Codec:
+    return regio.load(request.param, device="cpu")
 
 
 def psnr(image: Image.Image, decoded: Image.Image) -> float:
@@ -38,7 +38,7 @@ def psnr(image: Image.Image, decoded: Image.Image) -> float:
 @EVERY
 def test_weights_are_those_the_catalog_names_and_small(entry: Entry) -> None:
     assert store.load(entry.name).fingerprint.hex() == entry.fingerprint
-    assert store.bundled(entry.name).stat().st_size < 12.5e6
+    assert store.bundled(entry.name).stat().st_size < 16e6
     assert store.bundled(entry.name).with_suffix(".md").is_file(), "weights come with a card"
 
 
