@@ -43,6 +43,7 @@ TABLE = {
     "models": Row({"errors", "nn", "entropy", "regions", "hub"}, {"torch", "numpy"}),
     "weights": Row({"errors", "models", "entropy"}, DECODING, frozenset({"hub"})),
     "codec": Row(BELOW_CODEC | {"version"}, DECODING),
+    "onnx_export": Row({"errors", "models"}, {"torch"}, frozenset({"onnx", "onnxruntime", "onnxscript"})),
     "interop": Row({"errors", "nn", "entropy", "models"}, {"torch", "numpy"}),
     "pillow_plugin": Row({"errors", "format"}, {"PIL"}, frozenset({"", "codec"})),
     "": Row(

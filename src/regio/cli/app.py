@@ -13,10 +13,12 @@ from regio.cli import (
     bench,
     bulk,
     compare,
+    completion,
     decode,
     encode,
     evaluate,
     export,
+    export_onnx,
     import_weights,
     info,
     models,
@@ -43,9 +45,11 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "import-weights": import_weights.import_weights,
     "train": train.train,
     "export": export.export,
+    "export-onnx": export_onnx.export_onnx,
     "bulk encode": bulk.encode,
     "bulk decode": bulk.decode,
     "app": app_command.app,
+    "completion": completion.completion,
 }
 
 # Typer raises what its BadParameter descends from for every wrong command line.
@@ -147,4 +151,5 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no reason to fail
+    completion.answer(typer.main.get_command(build()))
     sys.exit(run(sys.argv[1:]))

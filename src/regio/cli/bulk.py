@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from regio import errors
+from regio.cli.completion import codecs, formats
 from regio.cli.exit_codes import FAILURE, code_of
 from regio.cli.options import (
     Background,
@@ -131,9 +132,15 @@ def encode(
 def decode(
     source: Source,
     target: Target,
-    kind: Annotated[str, typer.Option("--format", help="png, webp, jpg, tiff ...; png and webp lose nothing")] = "png",
+    kind: Annotated[
+        str,
+        typer.Option("--format", help="png, webp, jpg, tiff ...; png and webp lose nothing", autocompletion=formats),
+    ] = "png",
     codec: Annotated[
-        str | None, typer.Option("--codec", help="weights for files made with custom ones; others name theirs")
+        str | None,
+        typer.Option(
+            "--codec", help="weights for files made with custom ones; others name theirs", autocompletion=codecs
+        ),
     ] = None,
     strip: Strip = False,
     memory: Memory = None,

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from regio.cli.batch import Result, run_batch
+from regio.cli.completion import codecs, formats
 from regio.cli.files import read_whole, write_whole
 from regio.cli.options import (
     Device,
@@ -31,10 +32,17 @@ def decode(
     output: Output = None,
     kind: Annotated[
         str | None,
-        typer.Option("--format", help="png, webp, jpg, tiff ...; default: what -o says, else png, which loses nothing"),
+        typer.Option(
+            "--format",
+            help="png, webp, jpg, tiff ...; default: what -o says, else png, which loses nothing",
+            autocompletion=formats,
+        ),
     ] = None,
     codec: Annotated[
-        str | None, typer.Option("--codec", help="weights for files made with custom ones; others name theirs")
+        str | None,
+        typer.Option(
+            "--codec", help="weights for files made with custom ones; others name theirs", autocompletion=codecs
+        ),
     ] = None,
     region: Annotated[
         str | None,

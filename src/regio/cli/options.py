@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from regio.cli.completion import codecs
 from regio.errors import RegioError, UsageError
 
 Pictures = Annotated[
@@ -35,7 +36,11 @@ MaxPixels = Annotated[
 ]
 CodecName = Annotated[
     str | None,
-    typer.Option("--codec", help="a name of `regio models`, a .safetensors file or a hub id; default: the first"),
+    typer.Option(
+        "--codec",
+        help="a name of `regio models`, a .safetensors file or a hub id; default: the first",
+        autocompletion=codecs,
+    ),
 ]
 Quality = Annotated[
     float | None,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from regio.cli.batch import Result, run_batch
+from regio.cli.completion import detectors
 from regio.cli.files import read_whole, write_whole
 from regio.cli.options import Force, Json, Output, Pictures, region_of
 from regio.cli.paths import PICTURES, Job, plan
@@ -23,6 +24,7 @@ Rois = Annotated[
         help="what matters: faces, text, salient, a painted mask (white matters), an ONNX saliency model as a file or "
         "as URL#sha256=...; may be repeated",
         metavar="ROI",
+        autocompletion=detectors,
     ),
 ]
 Boxes = Annotated[

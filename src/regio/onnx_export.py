@@ -1,0 +1,234 @@
+"""The analysis and synthesis networks of a codec as ONNX files, checked against ONNX Runtime.
+
+    NAME.analysis.onnx    x (1,3,H,W) in [0,1] -> y (1,M,H/16,W/16), and the codes of the prototypes where there are any
+    NAME.synthesis.onnx   y_hat (1,M,H/16,W/16), rate (1,) = quality/100, prototypes -> x_hat (1,3,H,W), not clamped
+
+For runtimes and accelerators without torch. What lies between, the entropy model and the coder, is not exported: its
+numbers must be the same everywhere to the last bit, which no ONNX runtime promises (docs/portability.md).
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from regio.errors import RegioError, UsageError
+from regio.models.segpic import Decoded
+
+# Of the largest value of an output. Both compute in float32, which keeps 6e-8 of a number; sums of thousands of
+# products in another order, one layer after the other, differ by up to some 1e-5 (1e-6 was measured). A wrong layer
+# differs by a tenth and more.
+TOLERANCE = 2e-4
+SIZES = ((1, 1), (2, 3), (5, 2))  # of pictures that are tried, in units of what sides must be multiples of
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A file that was written, and how far ONNX Runtime was from torch: at most, as a share of the largest value."""
+
+    path: Path
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    difference: float
+
+
+class EvenGrid:
+    """SegPIC's regions as a grid of n by n that divides the picture evenly; see `regio.nn.regional.Regions`."""
+
+    def __init__(self, grid: int) -> None:
+        self.grid = grid
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(n,n)."""
+        return self.grid, self.grid
+
+    def pool(self, features: Tensor) -> Tensor:
+        """Features (B,C,h,w) -> (B,C,n,n)."""
+        n = self.grid
+        batch, channels, height, width = features.shape
+        return features.reshape(batch, channels, n, height // n, n, width // n).mean(dim=(3, 5))
+
+    def spread(self, prototypes: Tensor, size: tuple[int, int]) -> Tensor:
+        """Prototypes (B,C,n,n) -> (B,C,h,w)."""
+        n = self.grid
+        batch, channels = prototypes.shape[:2]
+        cells = prototypes[:, :, :, None, :, None].expand(-1, -1, -1, size[0] // n, -1, size[1] // n)
+        return cells.reshape(batch, channels, size[0], size[1])
+
+    def inner(self, features: Tensor) -> Tensor:
+        """All of the features (B,C,h,w)."""
+        return features
+
+    def present(self, size: tuple[int, int], device: torch.device | None = None) -> Tensor:
+        """-> all True (1,n,n)."""
+        return torch.ones(1, *self.size, dtype=torch.bool, device=device)
+
+
+class Analysis(nn.Module):
+    """See the module."""
+
+    def __init__(self, net: Any, grid: int) -> None:
+        super().__init__()
+        self.net, self.where = net, EvenGrid(grid)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """x (1,3,H,W) -> latents, and codes where there are any."""
+        latents = self.net.analyse(x, self.where)
+        return (latents.y,) if latents.codes is None else (latents.y, latents.codes)
+
+
+class Synthesis(nn.Module):
+    """See the module."""
+
+    def __init__(self, net: Any, grid: int) -> None:
+        super().__init__()
+        self.net, self.where = net, EvenGrid(grid)
+
+    def forward(self, y_hat: Tensor, rate: Tensor | None = None, prototypes: Tensor | None = None) -> Tensor:
+        """y_hat (1,M,h,w), rate (1,), prototypes (1,N,n,n) -> x_hat (1,3,16h,16w)."""
+        x_hat: Tensor = self.net.synthesise(Decoded(y_hat, prototypes), self.where, rate)
+        return x_hat
+
+
+def export(codec: Any, folder: Path, *, grid: int = 1, opset: int = 20) -> list[Exported]:
+    """Write both networks of a codec (`regio.load`) into a folder, and check them against ONNX Runtime.
+
+    grid: SegPIC's regions are a grid of so many by so many, as in files made with `grid=`; sides of pictures are then
+    multiples of 16 times that, too. Sizes are free. Raises UsageError for models that are not exported (MCM: which
+    patches it keeps is no network), RegioError where onnx is missing or a file differs from torch by more than
+    TOLERANCE.
+    """
+    net = codec.net
+    if hasattr(net, "worth"):
+        raise UsageError(f"{codec.name}: models of this family are not exported to ONNX")
+    if not 1 <= grid <= 16:
+        raise UsageError(f"grid={grid}: 1 to 16 is possible")
+    plain = type(net)(net.config).eval().requires_grad_(False)  # on the CPU, all of it in float32
+    plain.load_state_dict(net.state_dict())
+    folder.mkdir(parents=True, exist_ok=True)
+    first, second = file_names(codec.name, folder)
+    return [_analysis(plain, first, grid, opset, codec.name), _synthesis(plain, second, grid, opset, codec.name)]
+
+
+def file_names(name: str, folder: Path) -> tuple[Path, Path]:
+    """What `export` writes."""
+    return folder / f"{name}.analysis.onnx", folder / f"{name}.synthesis.onnx"
+
+
+def _analysis(net: Any, path: Path, grid: int, opset: int, name: str) -> Exported:
+    unit = _unit(net, grid)
+    samples = [(torch.rand(1, 3, unit * down, unit * across, generator=_seed()),) for down, across in SIZES]
+    module = Analysis(net, grid)
+    outputs = ["y", "codes"][: len(module(*samples[0]))]
+    height, width = (unit * torch.export.Dim(f"{side}_units", min=1, max=4096) for side in ("height", "width"))
+    shapes = ({2: height, 3: width},)
+    return _write(module, path, samples, ["x"], outputs, shapes, opset, {"name": name, "multiple": unit, "grid": grid})
+
+
+def _synthesis(net: Any, path: Path, grid: int, opset: int, name: str) -> Exported:
+    unit = _unit(net, grid) // net.stride
+    samples, names = [], ["y_hat"]
+    dims: list[Any] = [
+        {2 + k: unit * torch.export.Dim(f"{side}_units", min=1, max=4096) for k, side in enumerate(("rows", "columns"))}
+    ]
+    for down, across in SIZES:
+        picture = torch.rand(1, 3, unit * net.stride * down, unit * net.stride * across, generator=_seed())
+        latents = net.analyse(picture, EvenGrid(grid))
+        sample = [latents.y]
+        if net.gain is not None:
+            sample.append(torch.tensor([0.1 + 0.2 * down]))
+        if latents.codes is not None:
+            sample.append(net.regional.shallow_coder.decode(latents.codes))
+        samples.append(tuple(sample))
+    names += ["rate"] if net.gain is not None else []
+    names += ["prototypes"] if len(samples[0]) > len(names) else []
+    dims += [None] * (len(names) - 1)
+    module = Synthesis(net, grid)
+    facts = {"name": name, "multiple": unit, "grid": grid}
+    return _write(module, path, samples, names, ["x_hat"], tuple(dims), opset, facts)
+
+
+def _unit(net: Any, grid: int) -> int:
+    """What the sides of pictures are multiples of."""
+    return math.lcm(net.multiple, net.stride * grid)
+
+
+def _write(
+    module: nn.Module,
+    path: Path,
+    samples: Sequence[tuple[Tensor, ...]],
+    inputs: list[str],
+    outputs: list[str],
+    shapes: tuple[Any, ...],
+    opset: int,
+    facts: dict[str, Any],
+) -> Exported:
+    try:
+        import onnx
+        import onnxruntime
+        import onnxscript  # noqa: F401 - torch's exporter needs it
+    except ModuleNotFoundError as error:
+        raise RegioError(f"{error.name} is not installed; export needs: pip install 'regio[onnx]'") from error
+    with _quiet(), torch.no_grad():
+        program = torch.onnx.export(
+            module.eval(),
+            samples[1],
+            dynamo=True,
+            dynamic_shapes=shapes,
+            input_names=inputs,
+            output_names=outputs,
+            opset_version=opset,
+            optimize=True,
+            verbose=False,
+        )
+    assert program is not None
+    model = program.model_proto
+    for key, value in facts.items():
+        entry = model.metadata_props.add()
+        entry.key, entry.value = f"regio.{key}", json.dumps(value)
+    onnx.checker.check_model(model)
+    whole = model.SerializeToString()
+    session = onnxruntime.InferenceSession(whole, providers=["CPUExecutionProvider"])
+    difference = 0.0
+    for sample in samples:
+        with torch.no_grad():
+            expected = module(*sample)
+        found = session.run(None, {name: part.numpy() for name, part in zip(inputs, sample, strict=True)})
+        for one, other in zip(expected if isinstance(expected, tuple) else (expected,), found, strict=True):
+            difference = max(difference, float((one - torch.from_numpy(other)).abs().max() / one.abs().max()))
+    if not difference <= TOLERANCE:
+        raise RegioError(f"{path.name}: ONNX Runtime differs from torch by {difference:.1e} of the largest value")
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(whole)
+    part.replace(path)
+    return Exported(path, tuple(inputs), tuple(outputs), difference)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """torch's exporter reports steps and internals."""
+    logger = logging.getLogger("torch.onnx")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(before)
+
+
+def _seed() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
