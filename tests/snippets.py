@@ -172,7 +172,7 @@ def execute(command: str) -> str:
             assert not done.stderr, f"{command}: {done.stderr.decode()}"
             data = done.stdout
         if stage.target is not None:
-            Path(stage.target).write_bytes(data)
+            Path(stage.target).expanduser().write_bytes(data)
             data = b""
     return data.decode(errors="replace")
 

@@ -127,7 +127,7 @@ def limits(meaning: str) -> str:
 def code(text: str) -> str:
     """Names of options become code, unless they stand in code already."""
     parts = text.split("`")
-    parts[::2] = [re.sub(r"(?<![\w-])(--[a-z][a-z-]+)", r"`\1`", part) for part in parts[::2]]
+    parts[::2] = [re.sub(r"(?<![\w-])(--[a-z][a-z0-9-]+)", r"`\1`", part) for part in parts[::2]]
     return "`".join(parts)
 
 

@@ -25,9 +25,9 @@ def section(command: str) -> str:
 def test_every_option_is_documented_and_every_documented_option_exists(regio: Regio, command: str) -> None:
     done = regio(*command.split(), "--help")
     assert done.code == 0
-    offered = set(re.findall(r"^ +(?:-\w, )?(--[a-z-]+)", done.out.partition("Options:")[2], re.MULTILINE))
+    offered = set(re.findall(r"^ +(?:-\w, )?(--[a-z0-9-]+)", done.out.partition("Options:")[2], re.MULTILINE))
     names = " ".join(re.findall(r"^\| (`-[^|]+)\|", section(command), re.MULTILINE))  # first cells of the table
-    documented = set(re.findall(r"(?<=`)--[a-z-]+(?=`)", names))
+    documented = set(re.findall(r"(?<=`)--[a-z0-9-]+(?=`)", names))
     assert offered - COMMON <= documented <= offered
 
 

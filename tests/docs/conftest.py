@@ -86,6 +86,8 @@ def reader(belongings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         folder = tmp_path / "here"
         shutil.copytree(belongings, folder)
         monkeypatch.chdir(folder)
+        monkeypatch.setenv("HOME", str(folder))
+        (folder / ".config/fish/completions").mkdir(parents=True)
         return folder
 
     return start
