@@ -12,10 +12,10 @@ GRADIO_NEEDS := brotli fastapi gradio_client groovy hf-gradio httpx jinja2 orjso
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo docs docs-serve test test-all check clean
+.PHONY: help setup demo docs docs-serve screenshots test test-all check clean
 
 help:  ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY)  ## make .venv with everything that development needs
 
@@ -30,6 +30,9 @@ docs-serve: $(READY)  ## show the site at http://127.0.0.1:8000 while you edit i
 
 test: $(READY)  ## run the tests, without the slow ones (minutes); those in a browser if there is Chromium
 	$(BIN)/python -m pytest -q -m "not slow"
+
+screenshots: $(READY)  ## take the pictures of the page for the docs, docs/images/app*.png
+	REGIO_SCREENSHOTS=docs/images $(BIN)/python -m pytest -q tests/app/test_browser.py -k docs
 
 test-all: $(READY)  ## run every test
 	$(BIN)/python -m pytest -q

@@ -4,6 +4,9 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 
+import regio.codec.roi
+import regio.evaluation.bit_share  # noqa: F401 - both are loaded before anything stands in for regio.codec
+
 
 @pytest.fixture
 def stand_in(stand_in: ModuleType, monkeypatch: pytest.MonkeyPatch) -> ModuleType:

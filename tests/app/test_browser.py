@@ -350,10 +350,10 @@ def test_wrong_files_get_a_message_and_the_right_one_works_after_them(visit: Ope
     assert "192 × 192" in drop(page, face)
     page.get_by_label("What I paint").check()
     compress(page)
-    page.wait_for_selector("#message :text('Nothing is painted yet')")
+    page.wait_for_selector("#outcome :text('Nothing is painted yet')")
     page.get_by_label("None, spread evenly").check()
     compress(page, 0.05)
-    page.wait_for_selector("#message :text('bytes are too few')")
+    page.wait_for_selector("#outcome :text('bytes are too few')")
     page.close()
 
 
@@ -430,7 +430,7 @@ def test_pictures_for_the_docs_are_taken(visit: Open) -> None:
         path = target / f"{name}.png"
         page.screenshot(path=path, **options)
         with Image.open(path) as image:
-            small = image.convert("RGB").quantize(128, dither=Image.Dither.NONE)
+            small = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
         small.save(path, optimize=True)
         assert path.stat().st_size <= 300_000
 
@@ -444,15 +444,5 @@ def test_pictures_for_the_docs_are_taken(visit: Open) -> None:
     page.wait_for_selector("[aria-label^='Divider: WebP']")
     page.evaluate("window.scrollTo(0, 0)")
     take(page, "app", clip={"x": 0, "y": 0, "width": DESKTOP["width"], "height": 1250}, full_page=True)
-    page.evaluate("document.body.classList.add('dark')")
-    take(page, "app-dark", clip={"x": 0, "y": 0, "width": DESKTOP["width"], "height": 1250}, full_page=True)
     page.set_viewport_size(PHONE)
-    take(page, "app-phone-dark", full_page=True)
-    page.evaluate("document.body.classList.remove('dark')")
     take(page, "app-phone", full_page=True)
-    page.set_viewport_size(DESKTOP)
-    page.click("#add")
-    page.wait_for_selector("#added .notice")
-    page.get_by_role("tab", name="Blind study").click()
-    page.wait_for_selector("#ballot img")
-    take(page, "app-study", full_page=True)

@@ -52,6 +52,7 @@ def compress_page(desk: Desk) -> Any:
             metadata = gr.Checkbox(True, label="Keep metadata (EXIF, colour profile)", elem_id="metadata")
             go = gr.Button("Compress", variant="primary", interactive=False, elem_id="compress")
         with gr.Column(scale=8, min_width=320):
+            outcome_line = gr.HTML(elem_id="outcome")
             with gr.Row(visible=False) as views:
                 rival = gr.Radio(
                     [ORIGINAL], value=ORIGINAL, label="Beside Regio", scale=3, min_width=300, elem_id="rival"
@@ -66,7 +67,7 @@ def compress_page(desk: Desk) -> Any:
             added = gr.HTML(elem_id="added")
             maps = gr.HTML(elem_id="maps")
 
-    shows = [outcome, message, stage, rival, views, table, rgo, png, downloads, added, maps]
+    shows = [outcome, outcome_line, stage, rival, views, table, rgo, png, downloads, added, maps]
     chosen = [arrived, region, painter, box, strength, codec, size, metadata]
 
     def arrive(path: str | None) -> Any:
@@ -130,9 +131,9 @@ def compress_page(desk: Desk) -> Any:
     came.success(told(look, message, looks), looked, looks, **WORK)
     gr.on([region.change, box.submit, box.blur], told(look, message, looks), looked, looks, **WORK)
     go.click(None, js=TO_RESULT)
-    go.click(told(run, message, shows), chosen, shows, show_progress_on=[stage], **WORK)
+    go.click(told(run, outcome_line, shows), chosen, shows, show_progress_on=[stage], **WORK)
     for control in (rival, view):
-        control.change(told(turn, message, [stage]), [outcome, rival, view], [stage], **QUIET)
+        control.change(told(turn, outcome_line, [stage]), [outcome, rival, view], [stage], **QUIET)
     return add.click(told(keep, added, [added]), [outcome], [added], **QUIET)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from regio.app.coding import codec_names
 from regio.app.desk import Desk
 from regio.app.limits import Limits
 from regio.app.scores import lpips_at_hand
-from regio.app.shelf import AGE, Shelf
+from regio.app.shelf import Shelf
 from regio.app.study import Study
 from regio.errors import UsageError
 
@@ -54,12 +56,17 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
 @contextmanager
 def serving(settings: Settings) -> Iterator[str]:
     """A server in the background, and its address."""
+    if find_spec("gradio") is None:
+        raise ModuleNotFoundError("No module named 'gradio'", name="gradio")
+    _check_port(settings)
     with tempfile.TemporaryDirectory(prefix="regio-app-", ignore_cleanup_errors=True) as place:
         folder = Path(place).resolve()
-        _quieten(folder, settings.limits)
+        files = folder / "files"
+        files.mkdir()
+        desk = _desk(settings, files, folder / "votes.db")
+        _quieten(files, settings.limits)
         from regio.app.page import build, look
 
-        desk = _desk(settings, folder)
         page = build(desk, kept=settings.study is not None)
         try:
             page.queue(max_size=WAITING, default_concurrency_limit=8)
@@ -81,18 +88,36 @@ def serving(settings: Settings) -> Iterator[str]:
                     **look(),
                 )
             except OSError as error:
-                where = f"{settings.host}:{settings.port or 'any port'}"
-                raise UsageError(f"cannot listen on {where}: {' '.join(str(error).split())}") from error
+                raise _refusal(settings, error) from error
             yield address
         finally:
             page.close()
 
 
-def _desk(settings: Settings, folder: Path) -> Desk:
+def _check_port(settings: Settings) -> None:
+    """Try the address before anything is loaded; UsageError if it is taken or not ours."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(
+            settings.host, settings.port or 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind) as trial:
+            trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what a server that just ended leaves behind
+            trial.bind(address)
+    except OSError as error:
+        raise _refusal(settings, error) from error
+
+
+def _refusal(settings: Settings, error: OSError) -> UsageError:
+    where = settings.host if settings.port is None else f"{settings.host}:{settings.port}"
+    return UsageError(f"cannot listen on {where}: {' '.join((error.strerror or str(error)).split())}")
+
+
+def _desk(settings: Settings, files: Path, votes: Path) -> Desk:
+    """files: the folder that is swept; votes: where they go if nobody wants to keep them."""
     lpips, line = lpips_at_hand(settings.lpips)
     desk = Desk(
-        shelf=Shelf(folder),
-        study=Study(settings.study or folder / "votes.db"),
+        shelf=Shelf(files),
+        study=Study(settings.study or votes),
         limits=settings.limits,
         lpips=lpips,
         lpips_line=line,
@@ -126,6 +151,3 @@ def _until_told() -> Iterator[threading.Event]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-__all__ = ["AGE", "Settings", "serve", "serving"]
