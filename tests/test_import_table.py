@@ -45,7 +45,7 @@ TABLE = {
     "codec": Row(BELOW_CODEC | {"version"}, DECODING),
     "onnx_export": Row({"errors", "models"}, {"torch"}, frozenset({"onnx", "onnxruntime", "onnxscript"})),
     "interop": Row({"errors", "nn", "entropy", "models"}, {"torch", "numpy"}),
-    "pillow_plugin": Row({"errors", "format"}, {"PIL"}, frozenset({"", "codec"})),
+    "pillow_plugin": Row({"errors", "format", "info"}, {"PIL"}, frozenset({"", "codec"})),
     "": Row(
         {"errors", "version", "pillow_plugin"},
         set(),

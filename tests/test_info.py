@@ -90,6 +90,16 @@ def test_it_prints_as_one_line() -> None:
     assert repr(inspect(RICH)) == "<Info 100x70 LA, custom (mine), quality 60.5, 80 bytes, 0.09143 bpp, exif>"
 
 
+def test_a_notebook_shows_a_table_and_nothing_of_a_file_becomes_markup() -> None:
+    page = inspect(RICH)._repr_html_()
+    assert "<tr><th>picture</th><td>100 × 70, LA</td></tr>" in page
+    assert "<td>header 15, exif 10, alpha 7" in page
+    chunk = CustomWeights(b"\1" * 16, "<script>").chunk()
+    page = inspect(pack(RgoFile(replace(HEADER, model=0, fingerprint=b"\1\1"), (chunk,)), 1))._repr_html_()
+    assert "custom (&lt;script&gt;)" in page
+    assert "<script>" not in page
+
+
 def test_a_model_of_a_later_release_has_no_name_yet() -> None:
     data = pack(RgoFile(replace(HEADER, model=99)), 1)
     assert inspect(data).codec == "unknown (id 99)"

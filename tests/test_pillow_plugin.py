@@ -1,6 +1,8 @@
 """Pillow's own calls work on .rgo: open, lazily; load; save, with options and metadata."""
 
+import inspect
 import io
+import pickle
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,9 +11,11 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import toy_codec
 from PIL import Image, UnidentifiedImageError
 
-from regio.errors import CorruptFile, UsageError
+from regio import pillow_plugin
+from regio.errors import CorruptFile, MissingWeights, UsageError
 
 Photo = Callable[..., Image.Image]
 
@@ -49,7 +53,7 @@ def test_opening_decodes_nothing(stand_in: ModuleType, monkeypatch: pytest.Monke
     stream = io.BytesIO()
     photo().save(stream, "RGO")
     calls = []
-    monkeypatch.setattr(sys.modules["regio.codec"], "decode", lambda data: calls.append(1) or photo())
+    monkeypatch.setattr(sys.modules["regio.codec"], "decode", lambda data, **_: calls.append(1) or photo())
     opened = Image.open(stream)
     assert (opened.size, calls) == ((24, 16), [])
     opened.load()
@@ -85,9 +89,10 @@ def test_metadata_is_in_info_before_loading_and_can_be_replaced_or_dropped(stand
         return Image.open(stream)
 
     assert saved().getexif()[0x010F] == "Regio"
-    assert saved(exif=b"").info == {}
-    assert saved(strip=True).info == {}
-    assert saved(icc_profile=profile, exif=None).info == {"icc_profile": profile}
+    of_the_file = {"codec": stand_in.DEFAULT, "quality": 60.0}
+    assert saved(exif=b"").info == of_the_file
+    assert saved(strip=True).info == of_the_file
+    assert saved(icc_profile=profile, exif=None).info == of_the_file | {"icc_profile": profile}
     exif[0x010F] = "Other"
     assert saved(exif=exif).getexif()[0x010F] == "Other"
     assert Image.Image.getexif(image)[0x010F] == "Regio"  # the caller's image is as it was
@@ -119,8 +124,10 @@ def test_damage_is_one_of_our_errors_and_foreign_bytes_are_nobodys(stand_in: Mod
     with pytest.raises(UnidentifiedImageError):
         Image.open(io.BytesIO(b"something else"))
     for cut in range(2, len(whole)):
-        with pytest.raises(CorruptFile):
+        with pytest.raises(CorruptFile) as caught:
             Image.open(io.BytesIO(whole[:cut])).load()
+        assert isinstance(caught.value, OSError)  # as programs expect of Pillow
+        assert "\n" not in str(caught.value)
 
 
 def test_a_region_of_interest_is_a_save_option(stand_in: ModuleType, tmp_path: Path, photo: Photo) -> None:
@@ -131,3 +138,46 @@ def test_a_region_of_interest_is_a_save_option(stand_in: ModuleType, tmp_path: P
     assert first == {"quality": 40, "roi": (2, 3, 4, 5), "roi_strength": 15}
     assert second["roi"] is mask
     assert second["background"] == 20
+
+
+def test_what_the_file_says_is_there_before_loading(stand_in: ModuleType, tmp_path: Path, photo: Photo) -> None:
+    photo().save(tmp_path / "a.rgo", quality=35)
+    with Image.open(tmp_path / "a.rgo") as opened:
+        assert (opened.info["quality"], opened.info["codec"]) == (35.0, stand_in.DEFAULT)
+        assert opened.about.bytes_total == (tmp_path / "a.rgo").stat().st_size
+        opened.save(tmp_path / "b.png")  # what the file was is no option of another format
+        opened.save(tmp_path / "b.jpg")
+        opened.save(tmp_path / "b.rgo")
+    with Image.open(tmp_path / "b.rgo") as again:
+        assert again.info["quality"] == 60  # nor of a file made anew
+
+
+def test_custom_weights_are_named_before_loading(tmp_path: Path, photo: Photo) -> None:
+    codec = toy_codec.toy()
+    photo().save(tmp_path / "a.rgo", codec=codec, quality=40)
+    with Image.open(tmp_path / "a.rgo") as opened:
+        assert opened.info["codec"] == "custom (toy)"
+        with pytest.raises(OSError, match="name them with codec=") as caught:
+            opened.load()
+        assert isinstance(caught.value, MissingWeights)
+        opened.codec = codec
+        assert opened.tobytes() == codec.decode((tmp_path / "a.rgo").read_bytes()).tobytes()
+
+
+def test_every_option_of_encode_is_a_save_option() -> None:
+    from regio import Codec
+    from regio.pillow_plugin import _ENCODE_OPTIONS
+
+    assert set(_ENCODE_OPTIONS) == set(inspect.signature(Codec.encode).parameters) - {"self", "image"}
+
+
+def test_errors_travel_between_processes() -> None:
+    for kind in (pillow_plugin.DamagedImage, pillow_plugin.UnsupportedImage, pillow_plugin.UndecodableImage):
+        again = pickle.loads(pickle.dumps(kind("at offset 3")))
+        assert (type(again), str(again)) == (kind, "at offset 3")
+
+
+def test_a_failed_save_leaves_no_new_file(stand_in: ModuleType, tmp_path: Path, photo: Photo) -> None:
+    with pytest.raises(UsageError, match="one target at a time"):
+        photo().save(tmp_path / "a.rgo", quality=3, target_bpp=1)
+    assert list(tmp_path.iterdir()) == []

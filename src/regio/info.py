@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +57,20 @@ class Info:
     def as_dict(self) -> dict[str, Any]:
         """Return the fields by name, ready for JSON."""
         return dataclasses.asdict(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the fields that people ask for, and where the bytes went."""
+        quality = f"{self.quality:g}" if self.roi_quality is None else f"{self.quality:g}, region {self.roi_quality:g}"
+        facts = {
+            "picture": f"{self.width} × {self.height}, {self.colour}",
+            "codec": f"{self.codec}, weights {self.fingerprint[:8]}",
+            "quality": quality,
+            "size": f"{self.bytes_total} bytes, {self.bpp:.4g} bpp",
+            "parts": ", ".join(f"{part} {size}" for part, size in self.parts.items()),
+            "metadata": ", ".join(self.metadata) or "none",
+        }
+        rows = "".join(f"<tr><th>{name}</th><td>{html.escape(fact)}</td></tr>" for name, fact in facts.items())
+        return f"<table>{rows}</table>"
 
     def __repr__(self) -> str:
         extras = "".join(f", {name}" for name in self.metadata)

@@ -6,19 +6,49 @@ pixels are asked for. `import regio` registers this; Pillow itself finds nothing
 
 import io
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import IO, Any
 
 from PIL import Image, ImageFile
 
-from regio.errors import UsageError
+from regio.errors import CorruptFile, MissingWeights, UnsupportedFile, UsageError
 from regio.format import container
 from regio.format.chunks import Kind
 from regio.format.header import MAGIC
+from regio.info import inspect
 
 FORMAT, EXTENSION, MIME = "RGO", ".rgo", "image/x-rgo"
 _INFO_NAMES = {Kind.ICC: "icc_profile", Kind.EXIF: "exif", Kind.XMP: "xmp"}
 _RATE_OPTIONS = ("quality", "target_bpp", "max_bytes", "target_psnr")
-_ENCODE_OPTIONS = (*_RATE_OPTIONS, "roi", "roi_strength", "background", "grid", "strip")
+_ENCODE_OPTIONS = (
+    *_RATE_OPTIONS,
+    *("roi", "roi_strength", "background", "grid", "strip", "max_memory", "max_pixels"),
+)
+
+
+class DamagedImage(CorruptFile, OSError):
+    """CorruptFile, for programs that expect of Pillow that damaged pictures are an OSError."""
+
+
+class UnsupportedImage(UnsupportedFile, OSError):
+    """UnsupportedFile, likewise."""
+
+
+class UndecodableImage(MissingWeights, OSError):
+    """MissingWeights, likewise."""
+
+
+_ALSO_OS_ERRORS = {CorruptFile: DamagedImage, UnsupportedFile: UnsupportedImage, MissingWeights: UndecodableImage}
+
+
+@contextmanager
+def _as_pillow() -> Iterator[None]:
+    """Errors of Regio as what they are and, too, as what Pillow raises."""
+    try:
+        yield
+    except tuple(_ALSO_OS_ERRORS) as error:
+        raise _ALSO_OS_ERRORS[type(error)](str(error)) from error
 
 
 def accept(prefix: bytes) -> bool:
@@ -27,20 +57,30 @@ def accept(prefix: bytes) -> bool:
 
 
 class RgoImageFile(ImageFile.ImageFile):
-    """A .rgo file. Damage raises Regio's errors, when opening or when loading, whichever finds it."""
+    """A .rgo file. Damage raises Regio's errors, when opening or when loading, whichever finds it.
+
+    `info` has icc_profile, exif and xmp as elsewhere in Pillow, and the codec and quality of the file.
+    """
 
     format = FORMAT
     format_description = "Regio learned image"
+    codec: Any = None
+    """Weights for a file made with custom ones (what `regio.load` returns, a path, a hub id); set before loading."""
+    device: str = "auto"
+    """Where to decode; set before loading."""
 
     def _open(self) -> None:
         assert self.fp is not None
         self._data = self.fp.read()
-        file = container.parse(self._data)
+        with _as_pillow():
+            file = container.parse(self._data)
+            self.about = inspect(self._data)
         self._size = (file.header.width, file.header.height)
         self._mode = ("L" if file.header.grey else "RGB") + ("A" if file.body(Kind.ALPHA) else "")
         for kind, name in _INFO_NAMES.items():
             if body := file.body(kind):
                 self.info[name] = b"Exif\0\0" + body if kind == Kind.EXIF else body
+        self.info |= {"codec": self.about.codec, "quality": self.about.quality}
         # Until load() puts pixels behind it, the tile only says that there is something to load.
         self.tile = [ImageFile._Tile("raw", (0, 0, *self._size), 0, self._mode)]
 
@@ -49,7 +89,8 @@ class RgoImageFile(ImageFile.ImageFile):
         if self.tile and self._data:
             from regio.codec import decode
 
-            pixels = decode(self._data).tobytes()
+            with _as_pillow():
+                pixels = decode(self._data, codec=self.codec, device=self.device).tobytes()
             if self.fp is not None and self._exclusive_fp:
                 self.fp.close()
             self.fp, self._exclusive_fp, self._data = io.BytesIO(pixels), True, b""

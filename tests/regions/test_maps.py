@@ -156,3 +156,12 @@ def test_a_finished_map_passes_if_it_is_the_pictures() -> None:
     assert importance(ready, PIXELS) is ready
     with pytest.raises(UsageError, match="importance map is"):
         importance(Importance(np.zeros((4, 4), np.uint8), "other"), PIXELS)
+
+
+def test_a_map_shows_itself() -> None:
+    values = np.zeros((4, 10), np.uint8)
+    values[:2] = 255
+    found = Importance(values, "a box")
+    assert repr(found) == "<Importance 10x4, a box, 50.0% of the picture>"
+    with Image.open(io.BytesIO(found._repr_png_())) as image:
+        np.testing.assert_array_equal(np.asarray(image), values)

@@ -1,7 +1,12 @@
 """The models, one paper one file. Nothing is imported before it is asked for: `regio info` reads the catalog only."""
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # so that type checkers know what __getattr__ gives
+    from regio.models.mcm import MCM, MCMConfig
+    from regio.models.roi import RoiCodec, RoiCodecConfig
+    from regio.models.segpic import SegPIC, SegPICConfig
 
 _HOMES = {
     "MCM": "mcm",

@@ -31,6 +31,20 @@ class Importance:
         """Whether anything matters more than the rest."""
         return bool(self.values.min() < self.values.max())
 
+    def __repr__(self) -> str:
+        height, width = self.values.shape
+        return f"<Importance {width}x{height}, {self.what}, {float(self.values.mean()) / 255:.1%} of the picture>"
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows: white matters."""
+        import io
+
+        from PIL import Image
+
+        stream = io.BytesIO()
+        Image.fromarray(self.values).save(stream, "PNG")
+        return stream.getvalue()
+
 
 @dataclass(frozen=True)
 class Polygon:
