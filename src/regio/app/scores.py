@@ -55,14 +55,17 @@ class Judging:
     def scores(self, decoded: Pixels) -> Scores:
         """Judge a version (H,W,3); ValueError if its shape differs."""
         theirs = None if self.features is None else features_of(self.lpips, decoded)
-        found = [self._score(decoded, theirs, part) for part in self.parts]
+        similar = masked_ms_ssim(self.pixels, decoded, self.parts)
+        found = [
+            Score(masked_psnr(self.pixels, decoded, part), likeness, self._distance(theirs, part))
+            for part, likeness in zip(self.parts, similar, strict=True)
+        ]
         return Scores(found[0], *(found[1:] or (None, None)))
 
-    def _score(self, decoded: Pixels, theirs: list[Tensor] | None, part: Mask) -> Score:
-        distance = math.nan
-        if self.lpips is not None and self.features is not None and theirs is not None:
-            distance = masked_lpips(self.lpips, self.features, theirs, part)
-        return Score(masked_psnr(self.pixels, decoded, part), masked_ms_ssim(self.pixels, decoded, part), distance)
+    def _distance(self, theirs: list[Tensor] | None, part: Mask) -> float:
+        if self.lpips is None or self.features is None or theirs is None:
+            return math.nan
+        return masked_lpips(self.lpips, self.features, theirs, part)
 
 
 def lpips_at_hand(folder: Path | None) -> tuple[Lpips | None, str]:

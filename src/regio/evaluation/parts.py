@@ -8,6 +8,7 @@ lies inside; at the border of the part they see what lies outside, too. Over the
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,19 +26,19 @@ WINDOW, DEVIATION = 11, 1.5  # of the Gaussian, in pixels
 SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # exponents of Wang, Simoncelli and Bovik, fine to coarse
 
 
-def masked_ms_ssim(reference: Pixels, decoded: Pixels, mask: Mask) -> float:
-    """MS-SSIM of two (H,W,3) uint8 pictures over an (H,W) mask, mean over R, G and B.
+def masked_ms_ssim(reference: Pixels, decoded: Pixels, masks: Sequence[Mask]) -> list[float]:
+    """MS-SSIM of two (H,W,3) uint8 pictures over each of several (H,W) masks, mean over R, G and B.
 
     NaN for a picture too small for five scales, and for a mask that holds nothing.
     """
-    if min(reference.shape[:2]) < SMALLEST_SIDE_FOR_MS_SSIM or not mask.any():
-        return math.nan
+    if min(reference.shape[:2]) < SMALLEST_SIDE_FOR_MS_SSIM:
+        return [math.nan] * len(masks)
     import torch
 
     with torch.inference_mode():
-        weight = torch.from_numpy(mask.astype(np.float32))[None, None]
-        channels = [_similarity(_plane(reference, c), _plane(decoded, c), weight) for c in range(3)]
-    return float(np.mean(channels))
+        weights = [torch.from_numpy(mask.astype(np.float32))[None, None] for mask in masks]
+        channels = [_similarities(_plane(reference, c), _plane(decoded, c), weights) for c in range(3)]
+    return [float(one) for one in np.mean(channels, axis=0)]
 
 
 def masked_lpips(judge: Lpips, reference: list[Tensor], decoded: list[Tensor], mask: Mask) -> float:
@@ -63,21 +64,22 @@ def _plane(pixels: Pixels, channel: int) -> Tensor:
     return torch.from_numpy(pixels[..., channel].astype(np.float32))[None, None]  # (1,1,H,W)
 
 
-def _similarity(x: Tensor, y: Tensor, weight: Tensor) -> float:
-    """x, y, weight (1,1,H,W) -> the product over scales, as pytorch-msssim arranges it."""
+def _similarities(x: Tensor, y: Tensor, weights: list[Tensor]) -> list[float]:
+    """x, y and each weight (1,1,H,W) -> for each weight the product over scales, as pytorch-msssim arranges it."""
     from torch.nn.functional import avg_pool2d
 
-    result = 1.0
+    results = [1.0] * len(weights)
     for scale, exponent in enumerate(SCALES):
         similarity, contrast = _maps(x, y)
-        seen = _blur(weight)
         last = scale == len(SCALES) - 1
-        mean = float((((similarity if last else contrast) * seen).sum() / seen.sum()).clamp(min=0))
-        result *= mean**exponent
+        for k, weight in enumerate(weights):
+            seen = _blur(weight)
+            mean = float((((similarity if last else contrast) * seen).sum() / seen.sum()).clamp(min=0))
+            results[k] *= mean**exponent
         if not last:
             padding = [side % 2 for side in x.shape[2:]]
-            x, y, weight = (avg_pool2d(one, 2, padding=padding) for one in (x, y, weight))
-    return result
+            x, y, *weights = (avg_pool2d(one, 2, padding=padding) for one in (x, y, *weights))
+    return results
 
 
 def _maps(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
