@@ -53,6 +53,8 @@ def read_notes() -> tuple[str, str, dict[str, str]]:
     title, _, rest = NOTES.read_text(encoding="utf-8").strip().partition("\n")
     common, *parts = re.split(r"^## `regio ([a-z -]+)`\n", rest, flags=re.MULTILINE)
     notes = dict(zip(parts[::2], (part.strip() for part in parts[1::2]), strict=True))
+    if len(notes) < len(parts) // 2:
+        raise ValueError(f"{NOTES.name} has two notes on one command")
     return title, common.strip(), notes
 
 
