@@ -6,15 +6,14 @@ Cuts pictures of the given sizes from those in the folders, again and again unti
 nothing: a plain loop (`regio.load` once, then read, encode, write); `regio bulk encode` with each number of workers;
 and once more with the first of them, killed with SIGKILL in the middle and started again. Every file of every run is
 compared with that of the loop. Times are of the whole command, and "at work" from the first file written to the last,
-which leaves out what it takes to start Ray, to load codecs and to end; "on a processor" are the seconds of all
-processes together, whatever else the machine was doing.
+which leaves out what it takes to start Ray, to load codecs and to end; "workers busy" is the share of that time in
+which they had a picture in hand, 1 if Ray costs nothing.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import resource
 import shutil
 import signal
 import subprocess
@@ -24,6 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
+
+from regio.bulk import read_manifest
 
 QUALITY = 50
 LOOP = """
@@ -87,18 +88,18 @@ def make_pictures(folders: list[Path], target: Path, count: int, sizes: list[int
 
 def loop(source: Path, target: Path) -> dict[str, Any]:
     """The plain loop in a process of its own."""
-    start, used = time.perf_counter(), cpu()
+    start = time.perf_counter()
     command = [sys.executable, "-c", LOOP, source, target, str(QUALITY)]
     subprocess.run(command, check=True)
-    return figures("plain loop", target, time.perf_counter() - start, cpu() - used)
+    return figures("plain loop", target, time.perf_counter() - start)
 
 
 def bulk(source: Path, target: Path, workers: int) -> dict[str, Any]:
     """The command, from nothing."""
-    start, used = time.perf_counter(), cpu()
+    start = time.perf_counter()
     done = subprocess.run(command(source, target, workers), check=True, capture_output=True)
     assert json.loads(done.stdout)["failed"] == 0, done.stdout
-    return figures(f"bulk, workers: {workers}", target, time.perf_counter() - start, cpu() - used)
+    return figures(f"bulk, workers: {workers}", target, time.perf_counter() - start, workers)
 
 
 def killed(source: Path, target: Path, workers: int, count: int) -> dict[str, Any]:
@@ -155,18 +156,15 @@ def same(out: Path, name: str) -> dict[str, Any]:
     return {"equal to the loop's": equal}
 
 
-def cpu() -> float:
-    """Seconds that processes started here, and ended, have spent on a processor."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
-
-
-def figures(run: str, target: Path, total: float, used: float) -> dict[str, Any]:
+def figures(run: str, target: Path, total: float, workers: int = 0) -> dict[str, Any]:
     """A row of the table."""
     times = sorted(path.stat().st_mtime for path in results(target))
     working = times[-1] - times[0]
-    seconds = {"seconds": round(total, 1), "at work": round(working, 1), "on a processor": round(used, 1)}
-    return {"run": run, "pictures": len(times), **seconds, "pictures/s at work": round((len(times) - 1) / working, 2)}
+    row = {"run": run, "pictures": len(times), "seconds": round(total, 1), "at work": round(working, 1)}
+    if workers:
+        inside = sum(row.seconds or 0.0 for row in read_manifest(str(target / "manifest.parquet")))
+        row["workers busy"] = round(inside / working / workers, 3)
+    return row | {"pictures/s at work": round((len(times) - 1) / working, 2)}
 
 
 if __name__ == "__main__":

@@ -22,8 +22,10 @@ class Shell(StrEnum):
 def completion(shell: Annotated[Shell, typer.Argument(help="the shell to write for", metavar="SHELL")]) -> None:
     """Print a script that completes commands, options and their values when TAB is pressed.
 
+    The first example goes into .bashrc, the second into .zshrc after compinit.
+
     \b
-    Examples, to go into .bashrc, into .zshrc after compinit, or into a file of fish's own:
+    Examples:
       eval "$(regio completion bash)"
       eval "$(regio completion zsh)"
       regio completion fish > ~/.config/fish/completions/regio.fish
