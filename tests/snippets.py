@@ -141,6 +141,8 @@ def regio(words: list[str], given: bytes) -> bytes:
 
 def python_script(words: list[str]) -> bytes:
     """Run `python SCRIPT WORDS` in this process -> what it printed; AssertionError if it fails."""
+    if words[0].startswith("benchmarks/"):
+        raise AssertionError(f"{shlex.join(words)} measures for minutes: say <!-- not run: REASON --> before the block")
     before, sys.argv = sys.argv, words
     printed = io.StringIO()
     try:
