@@ -1,6 +1,7 @@
 """Two pictures over each other with a divider: a range input, which moves by mouse, finger and arrow keys.
 
-Not Gradio's own slider, so that keys and screen readers are sure to reach it (docs/decisions/0031). Its looks are in page.css.
+Not Gradio's own slider, so that keys and screen readers are sure to reach it (docs/decisions/0031). Its looks are in
+page.css.
 """
 
 from __future__ import annotations
