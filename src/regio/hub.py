@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from regio.weights.store import Weights
 
 WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
+MESSAGE = f"Push weights with Regio {__version__}"  # of commits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,8 +86,42 @@ class Shared:
         card: str | None = None,
     ) -> str:
         """The same into a repository of the hub, made where it is missing -> the URL of the commit. RegioError."""
-        message = commit_message or f"Push weights with Regio {__version__}"
+        message = commit_message or MESSAGE
         return push(self, repository, private=private, token=token, message=message, branch=branch, card=card)
+
+
+class SharedCodec:
+    """What codecs can do with the hub; `regio.load` is the way back."""
+
+    net: Any
+    name: str
+    weights: Weights
+
+    def save_pretrained(self, folder: str | PathLike[str], *, card: str | None = None) -> Path:
+        """Weights, configuration and card into a folder, as `regio.load` and the hub take them -> the folder."""
+        return save(self.net, folder, tables=self.weights.tables, name=self.name, card=card)
+
+    def push_to_hub(
+        self,
+        repository: str,
+        *,
+        private: bool | None = None,
+        token: str | None = None,
+        commit_message: str | None = None,
+        branch: str | None = None,
+        card: str | None = None,
+    ) -> str:
+        """The same into a repository of the hub ("owner/name") -> the URL of the commit; RegioError."""
+        return push(
+            self.net,
+            repository,
+            tables=self.weights.tables,
+            private=private,
+            token=token,
+            message=commit_message or MESSAGE,
+            branch=branch,
+            card=card,
+        )
 
 
 def read(source: str | PathLike[str], access: Access = Access()) -> Weights:

@@ -11,7 +11,6 @@ from typing import Any, Literal, overload
 import torch
 from PIL import Image
 
-from regio import hub
 from regio.arrays import Form, given_as
 from regio.codec.decoding import Decoding
 from regio.codec.devices import device_of, settle
@@ -24,6 +23,7 @@ from regio.codec.search import largest_within, nearest_size, smallest_reaching
 from regio.entropy import RateEstimator, TableSet
 from regio.errors import MissingWeights, UsageError
 from regio.format import DEFAULT_LIMITS, Chunk, CustomWeights, Kind, Limits, RgoFile, parse, rate_step
+from regio.hub import SharedCodec
 from regio.images import Picture, Pixels, Source, read_picture, to_pil
 from regio.models.catalog import DEFAULT, by_id
 from regio.regions import importance
@@ -33,7 +33,7 @@ DEFAULT_QUALITY = 60.0
 Region = tuple[int, int, int, int]  # x, y, width, height in pixels
 
 
-class Codec:
+class Codec(SharedCodec):
     """A model with its weights and tables on one device, for any number of pictures. Made by `regio.load`."""
 
     def __init__(self, weights: store.Weights, device: str = "auto") -> None:
@@ -188,32 +188,6 @@ class Codec:
             job.walk(k, rate_step(quality), coder)
             total += float(torch.stack(list(coder.bits.values())).double().sum())
         return total
-
-    def save_pretrained(self, folder: str | PathLike[str], *, card: str | None = None) -> Path:
-        """Weights, configuration and card into a folder, as `regio.load` and the hub take them; see `regio.hub`."""
-        return hub.save(self.net, folder, tables=self.weights.tables, name=self.name, card=card)
-
-    def push_to_hub(
-        self,
-        repository: str,
-        *,
-        private: bool | None = None,
-        token: str | None = None,
-        commit_message: str = "Push weights of a Regio codec",
-        branch: str | None = None,
-        card: str | None = None,
-    ) -> str:
-        """The same into a repository of the Hugging Face hub ("owner/name") -> the URL of the commit; RegioError."""
-        return hub.push(
-            self.net,
-            repository,
-            tables=self.weights.tables,
-            private=private,
-            token=token,
-            message=commit_message,
-            branch=branch,
-            card=card,
-        )
 
     def _named(self, wanted: dict[str, float | None]) -> str | None:
         """Which of the ways to choose a rate was taken, if any; UsageError for several, or where there is no choice."""
