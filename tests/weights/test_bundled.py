@@ -14,6 +14,11 @@ from regio.models.catalog import CATALOG, Entry
 from regio.weights import store
 
 pytestmark = pytest.mark.weights
+RANGES = {  # least PSNR at quality 0 and at 100, bits per pixel to ask for
+    "segpic-xs": ((21, 36), (0.15, 0.3, 0.6)),
+    "roi-xs": ((21, 36), (0.15, 0.3, 0.6)),
+    "mcm-tiny": ((16, 25), (0.03, 0.08, 0.2)),
+}
 EVERY = pytest.mark.parametrize("entry", CATALOG.values(), ids=lambda entry: entry.name)
 
 
@@ -50,22 +55,24 @@ def test_a_photograph_comes_back_at_every_quality_and_more_bytes_make_it_better(
         data = codec.encode(portrait, quality=quality)
         sizes.append(len(data))
         qualities.append(psnr(portrait, codec.decode(data)))
-        # 0.5 % for the coder's and the tables' rounding, 16 bytes of header and ending
-        assert len(data) <= 1.005 * codec.estimate_bits(portrait, quality) / 8 + 16
+        # 0.5 % for the coder's and the tables' rounding, 16 bytes of header and ending; MCM's kept set ends by itself
+        spare = 18 if codec.name == "mcm-tiny" else 16
+        assert len(data) <= 1.005 * codec.estimate_bits(portrait, quality) / 8 + spare
     assert sizes == sorted(set(sizes))
     assert qualities == sorted(set(qualities))
-    assert qualities[0] > 21
-    assert qualities[-1] > 36
+    assert all(
+        quality > least for quality, least in zip(qualities[:: len(qualities) - 1], RANGES[codec.name][0], strict=True)
+    )
 
 
-@pytest.mark.parametrize("budget", [1200, 4000, 12_000])
-def test_a_budget_is_met_and_nearly_used(codec: Codec, portrait: Image.Image, budget: int) -> None:
-    size = len(codec.encode(portrait, max_bytes=budget))
-    assert 0.97 * budget <= size <= budget
+def test_a_budget_is_met_and_nearly_used(codec: Codec, portrait: Image.Image) -> None:
+    for bpp in RANGES[codec.name][1]:
+        budget = int(bpp * portrait.width * portrait.height / 8)
+        assert 0.97 * budget <= len(codec.encode(portrait, max_bytes=budget)) <= budget
 
 
 def test_a_target_rate_is_met_within_two_percent(codec: Codec, portrait: Image.Image) -> None:
-    for bpp in (0.15, 0.3, 0.6):
+    for bpp in RANGES[codec.name][1]:
         assert regio.inspect(codec.encode(portrait, target_bpp=bpp)).bpp == pytest.approx(bpp, rel=0.02)
 
 
