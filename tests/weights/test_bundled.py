@@ -17,7 +17,7 @@ pytestmark = pytest.mark.weights
 RANGES = {  # least PSNR at quality 0 and at 100, bits per pixel to ask for
     "segpic-xs": ((21, 36), (0.15, 0.3, 0.6)),
     "roi-xs": ((21, 36), (0.15, 0.3, 0.6)),
-    "mcm-tiny": ((16, 25), (0.03, 0.08, 0.2)),
+    "mcm-tiny": ((11, 26), (0.03, 0.08, 0.2)),
 }
 EVERY = pytest.mark.parametrize("entry", CATALOG.values(), ids=lambda entry: entry.name)
 
