@@ -16,27 +16,7 @@ from snippets import ROOT, Snippet, check, command_of, commands, execute, option
 from regio.training.recipe import read_recipe
 
 Reader = Callable[[], Path]
-# Pages that others are at work on: blocks that need a mark, by how they begin, and the reason.
-UNMARKED: dict[str, dict[str, str]] = {
-    "docs/mcm.md": {
-        "regio train recipes/mcm-tiny.toml": "needs an hour of training",
-        "from regio.models import MCM": "builds a network of 200 million numbers, and loads files of its authors",
-    },
-}
-
-
-def blocks(page: Path) -> list[Snippet]:
-    """The blocks of a page, with the marks of UNMARKED."""
-    reasons = UNMARKED.get(str(page.relative_to(ROOT)), {})
-    found = []
-    for one in snippets(page):
-        reason = next((why for start, why in reasons.items() if one.text.startswith(start)), None)
-        given = (one.mark, one.note) if one.mark or reason is None else ("not run", reason)
-        found.append(Snippet(one.page, one.line, one.language, one.text, *given))
-    return found
-
-
-PAGES = {str(page.relative_to(ROOT)): blocks(page) for page in pages()}
+PAGES = {str(page.relative_to(ROOT)): snippets(page) for page in pages()}
 RUNNING = [name for name, found in PAGES.items() if any(one.runs for one in found)]
 SLOW = [name for name, found in PAGES.items() if any(one.mark == "slow" for one in found)]
 ALL = [pytest.param(one, id=one.where) for found in PAGES.values() for one in found]
