@@ -27,8 +27,8 @@ class RoiStep(TrainingStep):
 
     [1] weighs the rate and not the distortion, which is the same with lambda = 1 / lambda_s. Departures: an error in a
     region counts (RM + alpha)**2 / alpha**2 times, because that is how much smaller quantisation makes it there; G, how
-    far patches are from passing for real, counts outside of regions only, so that nothing is invented inside; d_C, ours,
-    keeps the tone of large areas.
+    far patches are from passing for real, counts outside of regions only, so that nothing is invented inside; d_C keeps
+    the tone of large areas.
     """
 
     measures = ("mse", "ms-ssim", "roi")
