@@ -17,7 +17,7 @@ PORTRAIT = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
 SIZE = 176, 206  # small, but faces are found and the boxes of the pages lie inside
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def one_load() -> Iterator[None]:
     """Weights are loaded once for all pages: what names a bundled codec shares it."""
     from regio.codec import api
@@ -40,7 +40,7 @@ def one_load() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def belongings(one_load: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The files of a reader, made once."""
     folder = tmp_path_factory.mktemp("reader")
