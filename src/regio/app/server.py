@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
@@ -65,6 +66,7 @@ def serving(settings: Settings) -> Iterator[str]:
         files.mkdir()
         desk = _desk(settings, files, folder / "votes.db")
         _quieten(files, settings.limits)
+        logging.getLogger("uvicorn.error").addFilter(no_hangup)
         from regio.app.page import build, look
 
         page = build(desk, kept=settings.study is not None)
@@ -92,6 +94,12 @@ def serving(settings: Settings) -> Iterator[str]:
             yield address
         finally:
             page.close()
+
+
+def no_hangup(record: logging.LogRecord) -> bool:
+    """Whether a record of the server's log is worth a line: one visitor who leaves during an upload is not."""
+    kind = record.exc_info[0] if record.exc_info else None
+    return kind is None or kind.__name__ != "ClientDisconnect"
 
 
 def _check_port(settings: Settings) -> None:
