@@ -120,11 +120,11 @@ def visit(browser: Any, server: str) -> Iterator[Open]:
     assert faults == [], faults
 
 
-def drop(page: Any, path: Path, place: str = "#upload", told: str = "#message") -> str:
-    """Choose a file -> what the page says to it."""
+def drop(page: Any, path: Path, place: str = "#upload", told: str = "#message", words: str = "") -> str:
+    """Choose a file -> what the page says to it; words: of that, where another message may still stand there."""
     clear(page, place)
     page.set_input_files(f"{place} input[type=file]", path)
-    page.wait_for_selector(f"{told} .notice")
+    page.locator(f"{told} .notice", has_text=words).first.wait_for()
     return str(page.inner_text(told))
 
 
@@ -340,7 +340,7 @@ def test_wrong_files_get_a_message_and_the_right_one_works_after_them(visit: Ope
     damaged = folder / "half.png"
     damaged.write_bytes(face.read_bytes()[:9000])
     for path, told in ((text, "not a picture"), (huge, "200 megapixels"), (damaged, "Is it complete?")):
-        assert told in drop(page, path)
+        assert told in drop(page, path, words=told)
         assert page.locator("#message [role=alert]").is_visible()
         assert page.locator("#compress").is_disabled()
     heavy = folder / "heavy.png"
@@ -350,7 +350,7 @@ def test_wrong_files_get_a_message_and_the_right_one_works_after_them(visit: Ope
     page.get_by_text(re.compile("maximum allowed size|too large|up to 1 MB", re.IGNORECASE)).first.wait_for()
     page.reload()
     page.wait_for_selector("#upload")
-    assert "192 × 192" in drop(page, face)
+    assert "192 × 192" in drop(page, face, words="192 × 192")
     page.get_by_label("What I paint").check()
     compress(page)
     page.wait_for_selector("#outcome :text('Nothing is painted yet')")
