@@ -48,23 +48,6 @@ class Environment(NamedTuple):
     needs: str = ""
 
 
-# a model with floating-point levels in milliseconds, its guard so wide that there is something to list
-TOY_GUARDED = replace(
-    PRESETS["segpic"],
-    shallow=8,
-    latent=16,
-    shallow_codes=(8, 6, 4),
-    shallow_decode=None,
-    deep_codes=(16, 8, 4),
-    deep_decode=None,
-    hyper_down=((16, 1), (12, 1), (10, 2), (9, 1), (8, 2)),
-    hyper_up=((8, 1), (9, 2), (10, 1), (12, 2), (16, 1)),
-    slices=4,
-    context=(8, 6),
-    guard=1e-2,
-)
-SEGPIC = PRESETS | {"toy-guarded": TOY_GUARDED}
-
 OLDEST = {"ONEDNN_MAX_CPU_ISA": "SSE41", "ATEN_CPU_CAPABILITY": "default", "MKL_CBWR": "COMPATIBLE"}
 ENVIRONMENTS = {
     "threads 1": Environment({"OMP_NUM_THREADS": "1"}),
@@ -214,7 +197,7 @@ def random_weights(preset: str, folder: Path, guard: float | None = None) -> Pat
         config = MCM_PRESETS[preset.removeprefix("mcm:")]
         net: Any = MCM(config if guard is None else replace(config, guard=guard))
     else:
-        plain = SEGPIC[preset]
+        plain = PRESETS[preset]
         net = SegPIC(plain if guard is None else replace(plain, guard=guard))
     net.eval().requires_grad_(False)
     if net.config.exact_scales is None:

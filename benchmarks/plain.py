@@ -23,13 +23,14 @@ from types import MethodType
 from typing import Any
 
 import torch
-from environments import SEGPIC, random_weights
+from environments import random_weights
 from torch import Tensor
 from torch.nn import functional as F
 
 from regio.codec import Codec
 from regio.evaluation.columns import columns
 from regio.images import Pixels, read_picture
+from regio.models.segpic import PRESETS
 from regio.nn.regional import RegionAdaptiveTransform, Regions
 from regio.weights import store
 
@@ -80,7 +81,7 @@ def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description="The paper's network, computed our way and the plain way.")
     parser.add_argument("picture", type=Path)
-    parser.add_argument("--preset", default="segpic", choices=SEGPIC)
+    parser.add_argument("--preset", default="segpic", choices=PRESETS)
     parser.add_argument("--crop", type=int, help="use the top left corner of so many rows and columns")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=5)

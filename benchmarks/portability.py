@@ -37,7 +37,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from environments import DECADES, ENVIRONMENTS, SEGPIC, Finding, Recorder, Sample, random_weights, streams_of, walk
+from environments import DECADES, ENVIRONMENTS, Finding, Recorder, Sample, random_weights, streams_of, walk
 from torch import Tensor
 
 import regio
@@ -51,8 +51,9 @@ from regio.images import read_picture
 from regio.models.catalog import CATALOG, DEFAULT
 from regio.models.mcm import PRESETS as MCM_PRESETS
 from regio.models.roi import PRESETS as ROI_PRESETS
+from regio.models.segpic import PRESETS
 
-RANDOM = (*SEGPIC, *(f"roi:{name}" for name in ROI_PRESETS), *(f"mcm:{name}" for name in MCM_PRESETS))
+RANDOM = (*PRESETS, *(f"roi:{name}" for name in ROI_PRESETS), *(f"mcm:{name}" for name in MCM_PRESETS))
 MARGIN, COST = 10.0, 0.003  # guard width over the worst drift, at least; bytes of guard lists over all, at most
 
 

@@ -3,7 +3,6 @@
 import re
 import sys
 import tempfile
-from dataclasses import replace
 from functools import lru_cache
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -33,20 +32,7 @@ def toy_net(config: SegPICConfig = PRESETS["toy"], seed: int = 0) -> SegPIC:
     return net
 
 
-SMALL_PAPER = replace(
-    PRESETS["segpic"],
-    shallow=8,
-    latent=16,
-    shallow_codes=(8, 6, 4),
-    shallow_decode=None,
-    deep_codes=(16, 8, 4),
-    deep_decode=None,
-    hyper_down=((16, 1), (12, 1), (10, 2), (9, 1), (8, 2)),
-    hyper_up=((8, 1), (9, 2), (10, 1), (12, 2), (16, 1)),
-    slices=4,
-    context=(8, 6),
-    guard=1e-2,  # wide, so that there is something to list
-)
+SMALL_PAPER = PRESETS["toy-guarded"]
 
 
 def paper_net(config: SegPICConfig = SMALL_PAPER, seed: int = 0) -> SegPIC:

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from random_judge import random_lpips
 
 from regio.app.scores import Judging, lpips_at_hand
 from regio.errors import MissingWeights
 from regio.evaluation.metrics import ms_ssim, psnr
 from regio.evaluation.parts import masked_ms_ssim
-from regio.losses.perceptual import LAYERS, Lpips
-from regio.losses.perceptual_weights import BACKBONES
+from regio.losses.perceptual import Lpips
 
 
 @pytest.fixture(scope="module")
@@ -23,12 +23,7 @@ def textured() -> np.ndarray:
 
 @pytest.fixture
 def lpips(tmp_path: Path) -> Lpips:
-    """With random weights."""
-    torch.manual_seed(0)
-    torch.save(LAYERS["squeeze"]().state_dict(), tmp_path / "lpips_squeeze_backbone.pth")
-    heads = {f"lin{i}.model.1.weight": torch.rand(1, c, 1, 1) for i, c in enumerate(BACKBONES["squeeze"].channels)}
-    torch.save(heads, tmp_path / "squeeze.pth")
-    return Lpips("squeeze", weights=tmp_path)
+    return random_lpips(tmp_path)
 
 
 def noisy(pixels: np.ndarray, amount: int, where: np.ndarray | None = None) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from random_judge import random_lpips
 
 from regio.errors import MissingWeights, UsageError
 from regio.evaluation.downstream import FunctionLabeller, labeller_named, mean_iou
@@ -19,18 +20,12 @@ from regio.evaluation.means import mean_curves, means_table
 from regio.evaluation.metrics import masked_psnr, psnr
 from regio.evaluation.opponents import OPPONENTS
 from regio.evaluation.sweep import read_rows, sweep
-from regio.losses.perceptual import LAYERS, Lpips
-from regio.losses.perceptual_weights import BACKBONES
+from regio.losses.perceptual import Lpips
 
 
 @pytest.fixture
 def lpips(tmp_path: Path) -> Lpips:
-    """With random weights."""
-    torch.manual_seed(0)
-    torch.save(LAYERS["squeeze"]().state_dict(), tmp_path / "lpips_squeeze_backbone.pth")
-    heads = {f"lin{i}.model.1.weight": torch.rand(1, c, 1, 1) for i, c in enumerate(BACKBONES["squeeze"].channels)}
-    torch.save(heads, tmp_path / "squeeze.pth")
-    return Lpips("squeeze", weights=tmp_path)
+    return random_lpips(tmp_path)
 
 
 @pytest.fixture

@@ -376,6 +376,20 @@ ZOU = replace(SEGPIC, transform=StridedTransform(tail=0), sal=False, rat=False)
 CHARM = replace(ZOU, transform=StridedTransform(tail=0, attention=False), context=(208,))
 # The appendix of [1] prints their hyper networks only; this transform meets the printed parameter counts.
 SMALL = replace(SEGPIC, transform=StridedTransform(attention=False, kernel=3, subpixel=True, sal_squeeze=2), slices=0)
+TOY_GUARDED = replace(
+    SEGPIC,
+    shallow=8,
+    latent=16,
+    shallow_codes=(8, 6, 4),
+    shallow_decode=None,
+    deep_codes=(16, 8, 4),
+    deep_decode=None,
+    hyper_down=((16, 1), (12, 1), (10, 2), (9, 1), (8, 2)),
+    hyper_up=((8, 1), (9, 2), (10, 1), (12, 2), (16, 1)),
+    slices=4,
+    context=(8, 6),
+    guard=1e-2,  # wide, so that there is something to list
+)
 PRESETS = {
     "segpic": SEGPIC,
     "wacnn": ZOU,
@@ -386,4 +400,5 @@ PRESETS = {
     "baseline-s": replace(SMALL, sal=False, rat=False),
     "segpic-xs": XS,
     "toy": TOY,
+    "toy-guarded": TOY_GUARDED,
 }
