@@ -4,7 +4,8 @@
 
 The plain way is eager float32 PyTorch as one writes it down from the paper: each region-adaptive transform spreads the
 prototypes over all positions, joins them to the features, unfolds the features to nine times their size, and multiplies
-these by the kernels; each layer is one call. Its levels are float32, so its files decode where they were made and
+these by the kernels; attention multiplies, adds, takes the softmax and multiplies, for all windows at once; each layer
+is one call. Its levels are float32, so its files decode where they were made and
 perhaps elsewhere. Container and range coder are ours on both sides.
 
 Printed: seconds of processor time to encode and to decode, medians, and how many times faster we are.
@@ -24,13 +25,15 @@ from typing import Any
 
 import torch
 from environments import random_weights
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from regio.codec import Codec
 from regio.evaluation.columns import columns
 from regio.images import Pixels, read_picture
+from regio.models.paper_transforms import Down, Up
 from regio.models.segpic import PRESETS
+from regio.nn.attention import ResidualUnit, ShiftedWindowAttention, WindowAttentionModule
 from regio.nn.regional import RegionAdaptiveTransform, Regions
 from regio.weights import store
 
@@ -50,13 +53,44 @@ def unfolding(self: RegionAdaptiveTransform, x: Tensor, prototypes: Tensor, regi
     return y
 
 
+def attending(self: ShiftedWindowAttention, x: Tensor) -> Tensor:
+    """The forward pass of a window attention: all windows at once, logits, softmax, sum."""
+    batch, channels, height, width = x.shape
+    w, shift = self.window, self.window // 2
+    rows, columns = height // w, width // w
+    tokens = x.roll((-shift, -shift), (2, 3)).view(batch, channels, rows, w, columns, w).permute(0, 2, 4, 3, 5, 1)
+    tokens = tokens.reshape(batch * rows * columns, w * w, channels)
+    q, k, v = self.qkv(tokens).view(*tokens.shape[:2], 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+    logits = q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5 + self.bias[self.position].permute(2, 0, 1)
+    wrapped = self.wrapped(rows, columns, last=True, device=x.device)[:, None].repeat(batch, 1, 1, 1)
+    seen = (logits + wrapped).softmax(-1) @ v
+    mixed = self.mix(seen.transpose(1, 2).flatten(2)).view(batch, rows, columns, w, w, channels)
+    return x + mixed.permute(0, 5, 1, 3, 2, 4).reshape(x.shape).roll((shift, shift), (2, 3))
+
+
+def gating(self: WindowAttentionModule, x: Tensor) -> Tensor:
+    """The forward pass of a window attention module."""
+    y: Tensor = x + self.trunk(x) * torch.sigmoid(self.gate(self.attention(x)))
+    return y
+
+
+PLAIN: dict[type[nn.Module], Callable[..., Tensor]] = {
+    RegionAdaptiveTransform: unfolding,
+    ShiftedWindowAttention: attending,
+    WindowAttentionModule: gating,
+    ResidualUnit: lambda self, x: F.gelu(x + self.branch(x)),
+    Down: lambda self, x: self.affine(self.norm(self.conv(x))),
+    Up: lambda self, x: self.norm(self.conv(self.affine(x))),
+}
+
+
 def plain_codec(ours: Codec, weights: store.Weights) -> Codec:
     """A codec with the same weights that computes the plain way. weights: as they were loaded, in float32."""
     codec = copy.copy(ours)
     codec.net = weights.net.float()
     for module in codec.net.modules():
-        if isinstance(module, RegionAdaptiveTransform):
-            module.forward = MethodType(unfolding, module)  # type: ignore[method-assign]
+        if type(module) in PLAIN:
+            module.forward = MethodType(PLAIN[type(module)], module)  # type: ignore[method-assign]
     return codec
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from regio.nn.precise import Kept, PreciseConv, conv_by_taps, make_precise, seen_by, taps_of
+from regio.nn.precise import Kept, PreciseConv, PreciseStack, conv_by_taps, make_precise, seen_by, taps_of
 
 
 @pytest.mark.parametrize("kernel", [1, 3, 5])
@@ -98,3 +98,17 @@ def test_values_go_to_float64_and_back_but_are_left_alone_otherwise() -> None:
     assert seen_by(half, single) is half  # mixed precision is not ours to undo
     assert seen_by(half, double).dtype == torch.float64
     assert seen_by(half.double(), single).dtype == torch.float32
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 6), (5, 1), (4, 7)])
+def test_a_stack_keeps_its_margins_and_gives_what_its_layers_give(size: tuple[int, int]) -> None:
+    torch.manual_seed(0)
+    stack = PreciseStack(PreciseConv(5, 4, 3), nn.GELU(), PreciseConv(4, 6, 1), nn.GELU(), PreciseConv(6, 2, 3))
+    parts = [torch.randn(2, channels, *size) for channels in (2, 3)]
+    with torch.no_grad():
+        in_single = stack(*parts)
+        stack.double()
+        in_double = stack(*(part.double() for part in parts))
+    expected = nn.Sequential(*stack)(torch.cat(parts, dim=1).double())  # with gradients: torch's convolutions
+    assert (in_double - expected).abs().max() < 1e-14
+    assert (in_single - expected).abs().max() < 1e-5

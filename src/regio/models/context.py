@@ -8,16 +8,16 @@ from torch import Tensor, nn
 from regio.entropy import Coder, scale_to_level
 from regio.entropy.tables import SCALE_MIN
 from regio.nn.norm import lower_bound
-from regio.nn.precise import PreciseConv, seen_by
+from regio.nn.precise import PreciseConv, PreciseStack, seen_by
 
 
-def context_net(before: int, widths: tuple[int, ...], after: int, first_kernel: int = 3) -> nn.Sequential:
+def context_net(before: int, widths: tuple[int, ...], after: int, first_kernel: int = 3) -> PreciseStack:
     """3x3 convolutions before -> widths -> after with GELU between, none at the end; the first may be 1x1."""
     layers: list[nn.Module] = []
     for a, b in pairwise((before, *widths, after)):
         kernel = 3 if layers else first_kernel
         layers += [PreciseConv(a, b, kernel), nn.GELU()]
-    return nn.Sequential(*layers[:-1])
+    return PreciseStack(*layers[:-1])
 
 
 class ChannelContext(nn.Module):
@@ -67,13 +67,10 @@ class ChannelContext(nn.Module):
         for k, (mean_net, residual_net) in enumerate(zip(self.means, self.residuals, strict=True)):
             seen = done[: self.support]
             part = slice(k * self.width, (k + 1) * self.width)
-            mean = mean_net(seen_by(torch.cat([mean_side, *seen], dim=1), mean_net))
-            if self.scales is None:
-                level = scale_side[:, part]
-            else:
-                level = to_level(self.scales[k](torch.cat([scale_side, *seen], dim=1)))
+            mean = mean_net(*(seen_by(part, mean_net) for part in (mean_side, *seen)))
+            level = scale_side[:, part] if self.scales is None else to_level(self.scales[k](scale_side, *seen))
             decoded = coder.gaussian("y", None if y is None else y[:, part], mean, level, guard)
-            residual = residual_net(seen_by(torch.cat([mean_side, *seen, decoded], dim=1), residual_net))
+            residual = residual_net(*(seen_by(part, residual_net) for part in (mean_side, *seen, decoded)))
             done.append(decoded + 0.5 * torch.tanh(residual))
         return torch.cat(done, dim=1)
 

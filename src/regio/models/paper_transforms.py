@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from regio.models.transforms import RAT_REACH, Transforms
@@ -17,6 +18,7 @@ from regio.nn.attention import WindowAttentionModule
 from regio.nn.conv import double, halve, subpixel
 from regio.nn.norm import GDN
 from regio.nn.regional import ScaleAffine
+from regio.nn.strips import by_strips
 
 SHALLOW_STRIDE = 4
 WINDOWS = (8, 4)  # of the attention at 1/4 and at 1/16
@@ -32,8 +34,8 @@ class Down(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x (B,in,H,W) -> (B,out,H/2,W/2)."""
-        y: Tensor = self.affine(self.norm(self.conv(x)))
-        return y
+        y = self.conv(x)
+        return by_strips(lambda part: self.affine(self.norm(part)), y, into=y)
 
 
 class Up(nn.Module):
@@ -45,8 +47,8 @@ class Up(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x (B,in,h,w) -> (B,out,2h,2w)."""
-        y: Tensor = self.norm(self.conv(self.affine(x)))
-        return y
+        y = self.conv(by_strips(self.affine, x))
+        return by_strips(self.norm, y, into=y)
 
 
 class Synthesis(nn.Sequential):
@@ -54,6 +56,7 @@ class Synthesis(nn.Sequential):
 
     def forward(self, x: Tensor, rate: Tensor | None = None) -> Tensor:
         """x (B,C,h,w) -> (B,D,4h,4w)."""
+        x = x.contiguous(memory_format=torch.channels_last)  # quicker by a tenth
         for layer in self:
             x = layer(x)
         return x

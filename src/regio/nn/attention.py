@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from regio.nn.strips import strips
+
 WRAPPED = -100.0  # logit of a pair that only the cyclic shift brought together
 
 
@@ -28,7 +30,16 @@ class ResidualUnit(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x (B,C,H,W) -> (B,C,H,W)."""
-        return F.gelu(x + self.branch(x))
+        height, conv = x.shape[2], self.branch[2]
+        assert isinstance(conv, nn.Conv2d)
+        parts = []
+        for rows in strips(x):
+            above, below = int(rows.start > 0), int(rows.stop < height)  # rows that the 3x3 convolution sees beside it
+            hidden = self.branch[:2](x[:, :, rows.start - above : rows.stop + below])
+            hidden = F.pad(hidden, (1, 1, 1 - above, 1 - below))
+            hidden = F.conv2d(hidden, conv.weight, conv.bias)
+            parts.append(F.gelu(x[:, :, rows] + self.branch[3:](hidden)))
+        return torch.cat(parts, dim=2)
 
 
 class ShiftedWindowAttention(nn.Module):
@@ -53,27 +64,38 @@ class ShiftedWindowAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x (B,C,H,W) -> (B,C,H,W).  Raises ValueError unless H and W are multiples of the window."""
-        batch, channels, height, width = x.shape
+        height, width = x.shape[2:]
         w, shift = self.window, self.window // 2
         if height % w or width % w:
             raise ValueError(f"a {height}x{width} map does not divide into {w}x{w} windows")
-        rows, columns = height // w, width // w
-        tokens = x.roll((-shift, -shift), (2, 3)).reshape(batch, channels, rows, w, columns, w)
-        tokens = tokens.permute(0, 2, 4, 3, 5, 1).reshape(batch, rows * columns, w * w, channels)
-        heads = self.qkv(tokens).reshape(batch, rows * columns, w * w, 3, self.heads, -1)
-        q, k, v = heads.permute(3, 0, 1, 4, 2, 5)  # each (B,windows,heads,ww,d)
-        bias = self.bias[self.position].permute(2, 0, 1)  # (heads,ww,ww)
-        logits = bias + self._wrapped(rows, columns, x.device)[:, None].to(bias.dtype)  # (windows,heads,ww,ww)
-        seen = F.scaled_dot_product_attention(q, k, v, logits.to(q.dtype))
-        tokens = self.mix(seen.transpose(2, 3).flatten(3))  # (B,windows,ww,C)
-        tokens = tokens.reshape(batch, rows, columns, w, w, channels).permute(0, 5, 1, 3, 2, 4)
-        y: Tensor = x + tokens.reshape(batch, channels, height, width).roll((shift, shift), (2, 3))
+        bias = self.bias[self.position].permute(2, 0, 1).contiguous()  # (heads,ww,ww)
+        rolled = torch.arange(height, device=x.device).roll(-shift)
+        y = torch.empty_like(x)
+        for rows in strips(x, w):
+            part = x.index_select(2, rolled[rows]).roll(-shift, 3)
+            seen = self._attend(part, bias, last=rows.stop == height)
+            y = y.index_copy_(2, rolled[rows], (part + seen).roll(shift, 3))
         return y
 
-    def _wrapped(self, rows: int, columns: int, device: torch.device) -> Tensor:
+    def _attend(self, x: Tensor, bias: Tensor, last: bool) -> Tensor:
+        """Rolled features (B,C,H,W) of whole windows -> (B,C,H,W). last: with the lowest windows of the map."""
+        batch, channels, height, width = x.shape
+        w, rows, columns = self.window, height // self.window, width // self.window
+        tokens = x.reshape(batch, channels, rows, w, columns, w).permute(0, 2, 4, 3, 5, 1)
+        heads = self.qkv(tokens.reshape(-1, w * w, channels)).reshape(-1, w * w, 3, self.heads, channels // self.heads)
+        q, k, v = heads.permute(2, 0, 3, 1, 4)  # each (B*windows,heads,ww,d)
+        logits = bias + self.wrapped(rows, columns, last, x.device)[:, None].to(bias.dtype)  # (windows,heads,ww,ww)
+        logits = logits.to(q.dtype).expand(batch, *logits.shape).flatten(0, 1)
+        seen = F.scaled_dot_product_attention(q, k, v, logits)
+        mixed = self.mix(seen.transpose(1, 2).flatten(2))  # (B*windows,ww,C)
+        mixed = mixed.reshape(batch, rows, columns, w, w, channels).permute(0, 5, 1, 3, 2, 4)
+        result: Tensor = mixed.reshape(batch, channels, height, width)
+        return result
+
+    def wrapped(self, rows: int, columns: int, last: bool, device: torch.device) -> Tensor:
         """-> (rows*columns, ww, ww): -100 between pixels of one window that lie apart in the unrolled map, else 0."""
         w = self.window
-        down = _zones(rows, w, device)[:, None, :, None]  # (rows,1,w,1)
+        down = (_zones(rows, w, device) * last)[:, None, :, None]  # (rows,1,w,1)
         across = _zones(columns, w, device)[None, :, None, :]  # (1,columns,1,w)
         zone = (2 * down + across).reshape(rows * columns, w * w)
         return WRAPPED * (zone[:, :, None] != zone[:, None, :])
@@ -107,8 +129,11 @@ class WindowAttentionModule(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x (B,C,H,W) -> (B,C,H,W), sides multiples of the window."""
-        y: Tensor = x + self.trunk(x) * torch.sigmoid(self.gate(self.attention(x)))
-        return y
+        trunk, gate = self.trunk(x), self.gate[:3](self.attention(x))
+        parts = [
+            x[:, :, rows] + trunk[:, :, rows] * torch.sigmoid(self.gate[3](gate[:, :, rows])) for rows in strips(x)
+        ]
+        return torch.cat(parts, dim=2)
 
 
 class ChannelGate(nn.Module):

@@ -4,7 +4,7 @@ Where scales come of floating-point networks, machines disagree about their last
 times finer than in float32, so a guard band can be wide beside what machines differ by, and list next to nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -75,19 +75,88 @@ def taps_of(weight: Tensor) -> Tensor:
     return weight.detach().permute(2, 3, 0, 1).flatten(0, 1).contiguous()
 
 
+class PreciseStack(nn.Sequential):
+    """Convolutions of stride 1, zeros outside, with GELU between; in float64 on the CPU, maps keep their margins.
+
+    There the zeros around a map are laid once, and each convolution writes where the next one reads.
+    """
+
+    def forward(self, *parts: Tensor) -> Tensor:
+        """Maps (B,C,h,w), one after the other by channels -> (B,out,h,w)."""
+        x = parts[0]
+        if x.dtype != torch.float64 or x.device.type != "cpu" or torch.is_grad_enabled():
+            x = torch.cat(parts, dim=1)
+            for layer in self:
+                x = layer(x)
+            return x
+        convs = [layer for layer in self if isinstance(layer, PreciseConv)]
+        margin = max(conv.kernel_size[0] for conv in convs) // 2
+        framed = Framed.around(parts, margin)
+        for conv in convs:
+            assert conv.bias is not None
+            framed = framed.convolved(taps_of(conv.weight), conv.bias)
+            if conv is not convs[-1]:
+                framed.apply(F.gelu)
+        return framed.map
+
+
+class Framed:
+    """A map (B,C,h,w) with a frame of zeros, in one piece of memory where a shift by a tap is a shift of the start."""
+
+    def __init__(self, batch: int, channels: int, size: tuple[int, int], margin: int, like: Tensor) -> None:
+        self.margin, self.size = margin, size
+        self.row = size[1] + 2 * margin
+        self.memory = like.new_empty(batch, channels, size[0] + 2 * margin + 1, self.row)  # windows end in a row more
+
+    @classmethod
+    def around(cls, parts: Sequence[Tensor], margin: int) -> "Framed":
+        """Maps one after the other by channels, framed."""
+        x = parts[0]
+        framed = cls(len(x), sum(part.shape[1] for part in parts), (x.shape[2], x.shape[3]), margin, x)
+        torch.cat(tuple(parts), dim=1, out=framed.map)
+        framed.clear()
+        return framed
+
+    @property
+    def map(self) -> Tensor:
+        """(B,C,h,w), a view."""
+        (height, width), m = self.size, self.margin
+        return self.memory[:, :, m : m + height, m : m + width]
+
+    def clear(self) -> None:
+        """Lay the zeros."""
+        (height, width), m = self.size, self.margin
+        for edge in (self.memory[:, :, :m], self.memory[:, :, m + height :]):
+            edge.zero_()
+        for edge in (self.memory[..., :m], self.memory[..., m + width :]):
+            edge.zero_()
+
+    def lines(self, shift: int = 0) -> Tensor:
+        """(B,C,h*row): from the first position of the map on, with the frame's columns between, shifted."""
+        start = self.margin * self.row + self.margin + shift
+        return self.memory.flatten(2)[:, :, start : start + self.size[0] * self.row]
+
+    def convolved(self, taps: Tensor, bias: Tensor) -> "Framed":
+        """taps (k*k,out,C), k odd, bias (out,): the convolution of the map, a product of matrices for each tap."""
+        result = Framed(len(self.memory), taps.shape[1], self.size, self.margin, self.memory)
+        kernel = round(len(taps) ** 0.5)
+        sums = result.lines()
+        sums.copy_(bias.detach()[:, None].expand(sums.shape))
+        for k, tap in enumerate(taps):
+            shift = (k // kernel - kernel // 2) * self.row + k % kernel - kernel // 2
+            for total, seen in zip(sums, self.lines(shift), strict=True):
+                total.addmm_(tap, seen)
+        result.clear()
+        return result
+
+    def apply(self, activation: Callable[[Tensor], Tensor]) -> None:
+        """Replace the map by a function of it that keeps zeros."""
+        self.memory.copy_(activation(self.memory))
+
+
 def conv_by_taps(x: Tensor, taps: Tensor, bias: Tensor) -> Tensor:
     """x (B,in,h,w), taps (k*k,out,in), k odd, bias (out,) -> (B,out,h,w); zeros outside. Without gradient."""
-    batch, _, height, width = x.shape
-    kernel = round(len(taps) ** 0.5)
-    margin = kernel // 2
-    row = width + 2 * margin
-    padded = F.pad(x, (margin, margin, margin, margin + 1)).flatten(2)  # the last window ends in a row more
-    sums = bias.detach()[None, :, None].repeat(batch, 1, height * row)
-    for image, total in zip(padded, sums, strict=True):
-        for k, tap in enumerate(taps):
-            start = k // kernel * row + k % kernel
-            total.addmm_(tap, image[:, start : start + height * row])
-    return sums.view(batch, -1, height, row)[..., :width].contiguous()
+    return Framed.around([x], round(len(taps) ** 0.5) // 2).convolved(taps, bias).map.contiguous()
 
 
 def seen_by(x: Tensor, part: nn.Module) -> Tensor:
