@@ -33,6 +33,7 @@ from regio.models.mcm import PRESETS as MCM_PRESETS
 from regio.models.roi import PRESETS as ROI_PRESETS
 from regio.models.roi import RoiCodec
 from regio.models.segpic import PRESETS, SegPIC
+from regio.nn.fixed_point import FixedConv
 from regio.nn.regional import GridRegions
 from regio.weights import store
 
@@ -48,6 +49,7 @@ class Environment(NamedTuple):
     needs: str = ""
 
 
+LIVELY = 1.5  # standard deviation of what a layer of random weights makes
 OLDEST = {"ONEDNN_MAX_CPU_ISA": "SSE41", "ATEN_CPU_CAPABILITY": "default", "MKL_CBWR": "COMPATIBLE"}
 ENVIRONMENTS = {
     "threads 1": Environment({"OMP_NUM_THREADS": "1"}),
@@ -181,7 +183,7 @@ def walk(net: Any, file: RgoFile, reader: StreamReader, batch: int = 1) -> None:
 
 
 def random_weights(preset: str, folder: Path, guard: float | None = None) -> Path:
-    """Untrained weights whose scales, if floating-point, reach over most tables and depend on what they see.
+    """Untrained weights, enlivened; their scales, if floating-point, reach over most tables and depend on what they see.
 
     preset: of the SegPIC family, `mcm:` and one of MCM's, or `roi:` and one of the ROI codec's, whose context then says
     something. guard: width of the guard, where there is one, in the place of the model's own.
@@ -190,6 +192,7 @@ def random_weights(preset: str, folder: Path, guard: float | None = None) -> Pat
     path = folder / f"random-{preset.replace(':', '-')}.safetensors"
     if preset.startswith("roi:"):
         roi = RoiCodec(ROI_PRESETS[preset.removeprefix("roi:")]).eval().requires_grad_(False)
+        enliven(roi)
         roi.mixture.net.last.weight.normal_(std=0.3)
         store.save(roi, path)
         return path
@@ -201,13 +204,37 @@ def random_weights(preset: str, folder: Path, guard: float | None = None) -> Pat
         net = SegPIC(plain if guard is None else replace(plain, guard=guard))
     net.eval().requires_grad_(False)
     if net.config.exact_scales is None:
+        enliven(net)
         ends = [net.h_scale[-1]] if net.context is None else [scales[-1] for scales in net.context.scales]
         for last in ends:
             assert isinstance(last, nn.Conv2d)
-            last.weight.mul_(5)
             last.bias.copy_(SCALE_MIN * torch.exp(torch.rand(len(last.bias)) * math.log(40)))
     store.save(net, path)
     return path
+
+
+@torch.no_grad()
+def enliven(net: nn.Module) -> None:
+    """Scale every layer of untrained weights so that what it makes of a picture spreads by LIVELY.
+
+    Maps shrink from layer to layer of a fresh network, until all symbols are zero whatever the picture, and its levels
+    always the same. Layers of whole numbers keep their weights, which have limits.
+    """
+
+    def scale(layer: nn.Conv2d | nn.ConvTranspose2d | nn.Linear, _: Any, made: Tensor) -> Tensor:
+        factor = LIVELY / made.std().clamp_min(1e-6)
+        layer.weight.mul_(factor)
+        if layer.bias is not None:
+            layer.bias.mul_(factor)
+        return made * factor
+
+    layers = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+    found = [layer for layer in net.modules() if isinstance(layer, layers) and not isinstance(layer, FixedConv)]
+    hooks = [layer.register_forward_hook(scale) for layer in found]
+    noise = [torch.rand(1, 3, side, side) for side in (8, 32, 256)]
+    net(torch.stack([nn.functional.interpolate(one, size=256) for one in noise]).mean(0))
+    for hook in hooks:
+        hook.remove()
 
 
 def tweaked(net: Any, tweak: str) -> Any:
