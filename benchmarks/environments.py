@@ -183,7 +183,7 @@ def walk(net: Any, file: RgoFile, reader: StreamReader, batch: int = 1) -> None:
 
 
 def random_weights(preset: str, folder: Path, guard: float | None = None) -> Path:
-    """Untrained weights, enlivened; their scales, if floating-point, reach over most tables and depend on what they see.
+    """Untrained weights, enlivened; scales, if floating-point, reach over most tables and depend on what they see.
 
     preset: of the SegPIC family, `mcm:` and one of MCM's, or `roi:` and one of the ROI codec's, whose context then says
     something. guard: width of the guard, where there is one, in the place of the model's own.

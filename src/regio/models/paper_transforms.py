@@ -79,7 +79,7 @@ class StridedTransform:
     kernel: int = 5
     subpixel: bool = False
     sal_squeeze: int = 1
-    pixel_bytes: ClassVar[int] = 1800
+    pixel_bytes: ClassVar[int] = 1100
 
     def halo(self, rat: bool) -> int:
         """See TransformConfig: four convolutions, each on features of twice the scale, and the attention's windows."""

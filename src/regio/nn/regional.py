@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from regio.nn.norm import GDN
-from regio.nn.strips import STRIP
+from regio.nn.strips import STRIP, piecewise
 
 SLOPE = 0.1  # of every LeakyReLU here
 EMPTY_REGION = 0.0005  # added to the pixel count, so that a label without pixels has a zero prototype
@@ -310,12 +310,9 @@ class RegionAdaptiveTransform(nn.Module):
         f = self.embed(x)  # (B,inner,H,W)
         steering = regions.spread(self.steer(prototypes), _side(x))  # (B,inner,H,W)
         mixed = self.mix(f) + steering
-        if torch.is_grad_enabled():
-            d = region_filter(f, self.kernels(mixed))
-        else:
-            make = self.kernels[-1]
-            assert isinstance(make, nn.Conv2d)
-            d = made_filter(f, self.kernels[:-1](mixed), make)
+        make = self.kernels[-1]
+        assert isinstance(make, nn.Conv2d)
+        d = made_filter(f, self.kernels[:-1](mixed), make) if piecewise(f) else region_filter(f, self.kernels(mixed))
         y: Tensor = x + self.project(d * self.gate(regions.inner(d)))
         return y
 
