@@ -222,7 +222,8 @@ def enliven(net: nn.Module) -> None:
     """
 
     def scale(layer: nn.Conv2d | nn.ConvTranspose2d | nn.Linear, _: Any, made: Tensor) -> Tensor:
-        factor = LIVELY / made.std().clamp_min(1e-6)
+        spread = float(made.std(correction=0))
+        factor = LIVELY / spread if spread > 1e-3 else 1.0  # a constant cannot be made to spread
         layer.weight.mul_(factor)
         if layer.bias is not None:
             layer.bias.mul_(factor)

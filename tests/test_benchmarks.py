@@ -49,6 +49,14 @@ def test_levels_in_floating_point_stay_within_the_guard_and_far_outside_are_noti
     assert outside[-6:-3] == ["1", "1", "1"]
 
 
+@pytest.mark.parametrize("preset", ["toy-guarded", "mcm:toy", "roi:toy"])
+def test_random_weights_make_symbols_that_depend_on_the_picture(pictures: Path, preset: str) -> None:
+    done = run("portability.py", pictures, "--random", preset, "--qualities", 50, "--environments", "threads 1")
+    assert done.returncode == 0, done.stderr
+    sizes = {line.split(": ")[-1] for line in done.stderr.splitlines() if line.startswith("wrote")}
+    assert len(sizes) > 1  # nothing but zeros would have one size
+
+
 def test_damaged_files_are_counted_by_what_came_of_them(pictures: Path) -> None:
     chosen = ["--random", "toy", "--random", "toy-guarded", "--limit", 1, "--crop", 64]
     done = run("robustness.py", pictures, *chosen, "-n", 60, "--container", 30)
