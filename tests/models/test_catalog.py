@@ -15,7 +15,7 @@ def test_names_and_ids_are_said_once() -> None:
 
 
 def test_a_retired_id_names_the_release_that_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(catalog.RETIRED, 9001, "0.0.7")
+    monkeypatch.setitem(catalog.RETIRED, 9001, "release 0.0.7")
     with pytest.raises(MissingWeights, match=r"model 9001.*release 0\.0\.7"):
         catalog.by_id(9001)
 

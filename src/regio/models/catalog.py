@@ -33,16 +33,17 @@ CATALOG: dict[int, Entry] = {
     3: Entry(3, "roi-xs", "roi", "f06b6a0b0e6c7754b508158ca08f15da", "photographs as people see them, least LPIPS"),
     4: Entry(4, "mcm-tiny", "mcm", "0b95f436133f10c238ea36cece2b5a28", "recognisable from 0.01 to 0.1 bits per pixel"),
 }
-RETIRED: dict[int, str] = {1: "0.1.0"}  # ids whose weights are no longer bundled -> the last release that has them
+RETIRED: dict[int, str] = {  # ids whose weights are no longer bundled -> what has them
+    1: "release 0.1.0",
+    2: "the repository between 0.1.0 and 0.2.0",
+}
 DEFAULT = "segpic-xs"
 
 
 def by_id(number: int) -> Entry:
     """The entry of an id from a file; MissingWeights when they are retired, UnsupportedFile for an unknown id."""
     if number in RETIRED:
-        raise MissingWeights(
-            f"the file needs model {number}, which is no longer bundled; release {RETIRED[number]} has it"
-        )
+        raise MissingWeights(f"the file needs model {number}, which is no longer bundled; {RETIRED[number]} has it")
     if number not in CATALOG:
         raise UnsupportedFile(f"the file needs model {number}, which this release does not know; try a newer one")
     return CATALOG[number]
