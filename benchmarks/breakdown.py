@@ -36,7 +36,7 @@ from environments import random_weights
 from portability import RANDOM
 
 import regio
-from regio.codec import Codec, api, decoding, encoding
+from regio.codec import Codec, decoding, encoding
 from regio.entropy import StreamReader, StreamWriter
 from regio.evaluation.columns import columns
 from regio.images import read_picture
@@ -91,7 +91,7 @@ def watched(codec: Codec, clock: Clock) -> Iterator[None]:
         (net, "code", "context"),
         *((coder, name, "coding") for coder in (StreamWriter, StreamReader) for name in (*CODERS, "finish")),
         *((getattr(net, name), "forward", "hyper") for name in HYPER if getattr(net, name, None) is not None),
-        *((module, name, "container") for module, name in ((api, "parse"), (encoding, "pack"))),
+        *((module, name, "container") for module, name in ((decoding, "parse"), (encoding, "pack"))),
         (decoding, "verify_check", "container"),
     ]
     if hasattr(net, "levels"):

@@ -49,7 +49,7 @@ from portability import RANDOM
 
 import regio
 from regio import errors
-from regio.codec import Codec, api
+from regio.codec import Codec, preparation
 from regio.evaluation.columns import columns
 from regio.evaluation.sweep import find_pictures
 from regio.format import pack, parse
@@ -123,7 +123,7 @@ def files_of(codec: Codec, pixels: Pixels) -> list[bytes]:
     dressed.info |= {"exif": b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0", "xmp": b"<x/>" * 20}
     made.append(codec.encode(dressed))
     side = max(6, codec.net.multiple.bit_length() - 1)
-    with patch.object(api, "WHOLE_PIXELS", 0), patch.object(api, "LOG2_SIDES", (side,)):
+    with patch.object(preparation, "WHOLE_PIXELS", 0), patch.object(preparation, "LOG2_SIDES", (side,)):
         made.append(codec.encode(plain, roi=middle if codec.net.gain is not None else None))
     return made
 

@@ -11,8 +11,9 @@ import time
 import types
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import regio.codec.options  # the real one, loaded while regio.codec is still a package
 from regio.errors import CorruptFile, UsageError
 from regio.format import Chunk, Header, Kind, RgoFile, pack, parse, rate_step, verify_check
 
@@ -28,12 +29,20 @@ class Entry:
     summary: str = "keeps every pixel"
 
 
+class Found(NamedTuple):
+    data: bytes
+    notes: tuple[str, ...] = ()
+
+
 class Codec:
     """Codes as zlib does; remembers the options of each call."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.calls: list[dict[str, Any]] = []
+
+    def encode_noted(self, image: Any, **options: Any) -> Found:
+        return Found(self.encode(image, **options))
 
     def encode(self, image: Any, **options: Any) -> bytes:
         from PIL import Image
@@ -119,7 +128,7 @@ def install(modules: dict[str, Any] | None = None) -> dict[str, types.ModuleType
     entry = Entry(1, DEFAULT)
     for name, value in {"DEFAULT": DEFAULT, "CATALOG": {1: entry}, "Entry": Entry}.items():
         setattr(catalog, name, value)
-    made = {"regio.codec": codec, "regio.models.catalog": catalog}
+    made = {"regio.codec": codec, "regio.codec.options": regio.codec.options, "regio.models.catalog": catalog}
     if modules is not None:
         modules.update(made)
     return made

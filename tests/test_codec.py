@@ -14,7 +14,7 @@ from PIL import Image, ImageCms
 from toy_codec import codec_of, paper, paper_net, picture, toy, toy_net
 
 import regio
-from regio.codec import Codec, api
+from regio.codec import Codec, api, options
 from regio.errors import BadImage, CorruptFile, LimitExceeded, MissingWeights, UnsupportedFile, UsageError
 from regio.format import Kind, Limits, parse
 from regio.images import read_picture
@@ -206,14 +206,24 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"quality": -0.1}, "0 to 100"),
     ({"quality": 100.1}, "0 to 100"),
     ({"quality": float("nan")}, "0 to 100"),
-    ({"target_bpp": 1e-3}, "out of reach"),
-    ({"target_bpp": 20}, "out of reach"),
-    ({"target_bpp": float("nan")}, "out of reach"),
+    ({"target_bpp": 1e-3, "strict": True}, "out of reach"),
+    ({"target_bpp": 0}, "target_bpp=0: a number above 0"),
+    ({"target_bpp": float("nan")}, "target_bpp=nan: a finite number"),
     ({"max_bytes": 10}, "too few"),
-    ({"max_bytes": -1}, "too few"),
-    ({"target_psnr": 90}, "out of reach"),
-    ({"target_psnr": float("nan")}, "out of reach"),
-    ({"target_psnr": float("inf")}, "out of reach"),
+    ({"max_bytes": -1}, "max_bytes=-1: a number of bytes above 0"),
+    ({"target_psnr": 90, "strict": True}, "out of reach"),
+    ({"target_psnr": float("nan")}, "target_psnr=nan: a finite number"),
+    ({"target_psnr": float("inf")}, "target_psnr=inf: a finite number"),
+    ({"quality": "60"}, "quality='60': a number is wanted"),
+    ({"quality": True}, "quality=True: a number is wanted"),
+    ({"quality": [60]}, r"quality=\[60\]: a number is wanted"),
+    ({"max_bytes": "forty"}, "max_bytes='forty' is not a number of bytes; try 4000, 40k"),
+    ({"max_bytes": 0.5}, "max_bytes=0.5: a whole number is wanted"),
+    ({"grid": 2.5}, "grid=2.5: a whole number is wanted"),
+    ({"grid": "2"}, "grid='2': a whole number is wanted"),
+    ({"target_psnr": "30"}, "target_psnr='30': a number is wanted"),
+    ({"max_memory": "much"}, "max_memory='much' is not a number of bytes"),
+    ({"max_pixels": 1e400}, "max_pixels=inf: a whole number is wanted"),
     ({"grid": 0}, "1 to 16"),
     ({"grid": 17}, "1 to 16"),
     ({"roi": "mask.png"}, "neither a file nor one of"),
@@ -244,14 +254,14 @@ def test_what_is_no_picture_is_refused() -> None:
 
 def test_too_many_pixels_for_one_piece_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     data = toy().encode(picture(64, 64))
-    monkeypatch.setattr(api, "DEFAULT_LIMITS", Limits(piece=64 * 64 - 1))
+    monkeypatch.setattr(options, "DEFAULT_LIMITS", Limits(piece=64 * 64 - 1))
     for refused in (lambda: toy().decode(data), lambda: toy().verify(data)):
         with pytest.raises(LimitExceeded, match="64 x 64 pixels"):
             refused()
 
 
 def test_more_pixels_than_a_file_holds_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "DEFAULT_LIMITS", Limits(pixels=64 * 64 - 1))
+    monkeypatch.setattr(options, "DEFAULT_LIMITS", Limits(pixels=64 * 64 - 1))
     with pytest.raises(LimitExceeded, match="64x64 = 4096 pixels, the limit is 4095; allow more"):
         toy().encode(picture(64, 64))
 
@@ -264,7 +274,7 @@ def test_max_pixels_moves_the_limit_either_way(monkeypatch: pytest.MonkeyPatch) 
             refused(picture(64, 64) if refused == toy().encode else data, max_pixels=4095)
         with pytest.raises(UsageError, match="max_pixels=0"):
             refused(picture(64, 64) if refused == toy().encode else data, max_pixels=0)
-    monkeypatch.setattr(api, "DEFAULT_LIMITS", Limits(pixels=1))
+    monkeypatch.setattr(options, "DEFAULT_LIMITS", Limits(pixels=1))
     assert toy().decode(data, max_pixels=4096).size == (64, 64)
 
 
@@ -374,7 +384,7 @@ def test_a_second_attempt_in_double_precision_saves_files_of_a_machine_that_drif
         return features if net is not codec.net else features + 3
 
     monkeypatch.setattr(type(codec.net), "_scales", drifting)
-    codec.device = torch.device("cuda")  # in name only: nothing is moved there
+    codec.runtime.device = torch.device("cuda")  # in name only: nothing is moved there
     assert codec.decode(data).tobytes() == expected
     assert settled == torch.float64
     assert attempts == [torch.float32, torch.float64]  # of all that decides nothing

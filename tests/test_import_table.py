@@ -66,7 +66,7 @@ TABLE = {
         | {"torch_fidelity", "onnxruntime", "imageio_ffmpeg"},
     ),
     "bulk": Row(
-        {"errors", "names", "version"},
+        {"errors", "names", "version", "codec.options"},
         set(),
         frozenset({"codec", "images", "info", "regions", "models.catalog", "torch", "ray", "fsspec", "pyarrow", "PIL"}),
     ),
@@ -75,7 +75,7 @@ TABLE = {
         {"numpy", "PIL", "gradio"},
         frozenset({"codec", "models.catalog", "losses.perceptual", "losses.perceptual_weights", "torch"}),
     ),
-    "cli": Row({"errors", "names", "version", "cli"}, {"typer"}, frozenset({"*"})),
+    "cli": Row({"errors", "names", "version", "codec.options", "cli"}, {"typer"}, frozenset({"*"})),
 }
 
 
@@ -169,6 +169,7 @@ def test_every_import_is_in_the_table() -> None:
         ("cli", "torch", False, False),
         ("cli", "torch", True, True),
         ("cli", "regio.codec", False, False),
+        ("cli", "regio.codec.options", False, True),
         ("cli", "regio.codec", True, True),
     ],
 )

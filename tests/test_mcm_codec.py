@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from toy_codec import codec_of, picture
 
 import regio
-from regio.codec import Codec, api, layout
-from regio.codec.decoding import Decoding
+from regio.codec import Codec, layout, preparation
+from regio.codec.decoding import Decoding, Opened
 from regio.codec.kept import Order
 from regio.codec.layout import layout_of
 from regio.entropy import StreamReader, StreamWriter
@@ -45,15 +45,15 @@ def codec() -> Codec:
 def tiling(log2_side: int, block: int = 128) -> Iterator[None]:
     """Every picture in tiles of this side, synthesised in blocks of that one."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(api, "WHOLE_PIXELS", 0)
-        patch.setattr(api, "LOG2_SIDES", (log2_side,))
+        patch.setattr(preparation, "WHOLE_PIXELS", 0)
+        patch.setattr(preparation, "LOG2_SIDES", (log2_side,))
         patch.setattr(layout, "BLOCKS", (block, block))
         yield
 
 
 def kept_of(data: bytes) -> NDArray[np.bool_]:
     """The kept set of a whole file, tile by tile."""
-    decoding = Decoding(codec(), parse(data), data)
+    decoding = Decoding(codec().runtime, Opened.of(data))
     plan = decoding.layout
     grid = np.zeros((plan.rows.length, plan.columns.length), bool)
     for k in range(plan.count):

@@ -67,10 +67,9 @@ def test_files_run_anywhere_at_any_size_and_give_the_pictures_that_decoding_give
 
 def decode_latents(codec: Any, data: bytes) -> Any:
     """What the entropy coder of a file yields."""
-    from regio.codec.decoding import Decoding
-    from regio.format import parse
+    from regio.codec.decoding import Decoding, Opened
 
-    return Decoding(codec, parse(data), data).read(0).decoded
+    return Decoding(codec.runtime, Opened.of(data)).read(0).decoded
 
 
 @pytest.mark.slow

@@ -14,8 +14,8 @@ from PIL import Image
 from toy_codec import codec_of, paper, picture, toy, toy_net
 
 import regio
-from regio.codec import Codec, api, layout, windows
-from regio.codec.decoding import Decoding
+from regio.codec import Codec, layout, preparation, windows
+from regio.codec.decoding import Decoding, Opened
 from regio.codec.roi import LEVELS, Background, Gap, alpha_of
 from regio.errors import CorruptFile, RegioError, UsageError
 from regio.format import RgoFile, pack, parse
@@ -31,8 +31,8 @@ KODAK = Path(__file__).parents[2] / "shared" / "data" / "kodak"
 @contextmanager
 def tiling(log2_side: int) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(api, "WHOLE_PIXELS", 0)
-        patch.setattr(api, "LOG2_SIDES", (log2_side,))
+        patch.setattr(preparation, "WHOLE_PIXELS", 0)
+        patch.setattr(preparation, "LOG2_SIDES", (log2_side,))
         patch.setattr(layout, "BLOCKS", (1 << log2_side, 1 << log2_side))
         yield
 
@@ -45,7 +45,7 @@ def psnr_inside(codec: Codec, data: bytes, pixels: NDArray[np.uint8], box: tuple
 
 def map_of(data: bytes, codec: Codec | None = None) -> NDArray[np.float64]:
     """Qualities at the positions of the hyper-latent of a file of one tile."""
-    decoding = Decoding(codec or toy(), parse(data), data)
+    decoding = Decoding((codec or toy()).runtime, Opened.of(data))
     rate = decoding.read(0).rate
     assert rate is not None
     return rate[0, 0].double().numpy() * 100
@@ -71,8 +71,8 @@ def test_alpha_of_the_paper_is_about_seventeen_points() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"roi_strength": 10}, "roi_strength says nothing without a roi"),
-        ({"background": 10}, "background says nothing without a roi"),
+        ({"roi_strength": 10}, "roi_strength has no effect without a region"),
+        ({"background": 10}, "background has no effect without a region"),
         ({"roi": BOX, "roi_strength": 0}, "roi_strength=0"),
         ({"roi": BOX, "roi_strength": 101}, "above 0 to 100"),
         ({"roi": BOX, "roi_strength": float("nan")}, "roi_strength=nan"),

@@ -17,8 +17,8 @@ from PIL import Image
 from toy_codec import codec_of, paper, paper_net, picture, toy, toy_net
 
 import regio
-from regio.codec import Codec, api, layout, windows
-from regio.codec.decoding import Decoding
+from regio.codec import Codec, layout, memory, preparation, windows
+from regio.codec.decoding import Decoding, Opened
 from regio.codec.layout import Axis, Box, Layout, Span, layout_of
 from regio.codec.memory import encoding_cost, resident
 from regio.codec.windows import analysis_regions, synthesise
@@ -37,8 +37,8 @@ TILINGS = {"blocks as tiles": (7, 128), "blocks of tiles": (6, 128), "tiles of b
 def tiling(log2_side: int, block: int) -> Iterator[None]:
     """Write every picture in tiles of this side, and synthesise in blocks of that one."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(api, "WHOLE_PIXELS", 0)
-        patch.setattr(api, "LOG2_SIDES", (log2_side,))
+        patch.setattr(preparation, "WHOLE_PIXELS", 0)
+        patch.setattr(preparation, "LOG2_SIDES", (log2_side,))
         patch.setattr(layout, "BLOCKS", (block, block))
         yield
 
@@ -95,7 +95,7 @@ def test_the_picture_decides_whether_there_are_tiles() -> None:
     sizes = {(2048, 2048): None, (2048, 2049): 1024, (20000, 300): 1024}
     for (height, width), side in sizes.items():
         blank = regio.images.Picture(np.zeros((height, width, 3), np.uint8))
-        chosen, keep = toy()._layout(blank, api.Budget.of(None), searches=False, synthesises=False)
+        chosen, keep = preparation._layout(toy().runtime, blank, memory.Budget.of(None), False, False)
         assert (chosen.log2_side and 1 << chosen.log2_side) == side
         assert not keep
 
@@ -252,7 +252,7 @@ def test_windows_differ_at_their_borders_no_more_than_elsewhere() -> None:
     codec = codec_of(busy_net(), "busy")
     with tiling(7, 128):
         data = codec.encode(picture(512, 512))
-    opened = Decoding(codec, parse(data), data)
+    opened = Decoding(codec.runtime, Opened.of(data))
     cut = replace_blocks(opened.layout, 8)
     tiles = {k: opened.read(k).decoded for k in range(cut.count)}
     whole = assembled(codec.net, replace_blocks(cut, 100), tiles, 4)
@@ -360,7 +360,7 @@ def test_memory_decides_the_side_of_tiles_and_in_the_end_refuses() -> None:
     blank = regio.images.Picture(np.zeros((5000, 5000, 3), np.uint8))
 
     def chosen(free: float) -> tuple[int | None, bool]:
-        cut, keep = toy()._layout(blank, api.Budget(1 << 30, free), searches=True, synthesises=True)
+        cut, keep = preparation._layout(toy().runtime, blank, memory.Budget(1 << 30, free), True, True)
         return cut.log2_side, keep
 
     costs = {side: encoding_cost(net, layout_of(net, 5000, 5000, side), True, True) for side in (10, 8)}
@@ -385,8 +385,8 @@ def test_a_memory_limit_is_kept_or_said_to_be_too_low() -> None:
 
 def test_less_memory_than_the_picture_in_one_piece_needs_brings_tiles() -> None:
     blank = regio.images.Picture(np.zeros((2048, 2048, 3), np.uint8))
-    budget = api.Budget(1 << 30, 4e8)
-    assert toy()._layout(blank, budget, searches=False, synthesises=False)[0].log2_side is not None
+    budget = memory.Budget(1 << 30, 4e8)
+    assert preparation._layout(toy().runtime, blank, budget, False, False)[0].log2_side is not None
 
 
 # Search

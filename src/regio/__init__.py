@@ -10,7 +10,7 @@
 
 from importlib import import_module
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from regio import errors, pillow_plugin
 from regio.version import __version__
@@ -18,6 +18,7 @@ from regio.version import __version__
 if TYPE_CHECKING:
     from regio import bulk, interop, models, regions
     from regio.codec import Codec, decode, load, verify
+    from regio.codec.options import EncodeOptions
     from regio.images import Source
     from regio.info import Info, inspect
 
@@ -51,42 +52,20 @@ _SUBMODULES = ("bulk", "interop", "models", "regions")
 def encode(
     image: "Source",
     *,
-    codec: "str | PathLike[str] | None" = None,
-    quality: float | None = None,
-    target_bpp: float | None = None,
-    max_bytes: int | None = None,
-    target_psnr: float | None = None,
-    grid: int | None = None,
-    roi: Any = None,
-    roi_strength: float | None = None,
-    background: float | None = None,
-    strip: bool = False,
+    codec: "Codec | str | PathLike[str] | None" = None,
     device: str = "auto",
-    max_memory: int | None = None,
-    max_pixels: int | None = None,
+    **options: "Unpack[EncodeOptions]",
 ) -> bytes:
-    """One picture to the bytes of a .rgo file, with the default codec or the named one.
+    """One picture to the bytes of a .rgo file, with the default codec or the given one.
 
-    For several pictures, `regio.load` once and use `Codec.encode`, which takes the same arguments.
+    options: quality, max_bytes, roi and all others of `Codec.encode`. For several pictures, `regio.load` once.
     """
-    from regio.codec import load, shared
+    from regio.codec import Codec, load, shared
     from regio.models.catalog import DEFAULT
 
-    loaded = shared(DEFAULT, device) if codec is None else load(codec, device=device)
-    return loaded.encode(
-        image,
-        quality=quality,
-        target_bpp=target_bpp,
-        max_bytes=max_bytes,
-        target_psnr=target_psnr,
-        grid=grid,
-        roi=roi,
-        roi_strength=roi_strength,
-        background=background,
-        strip=strip,
-        max_memory=max_memory,
-        max_pixels=max_pixels,
-    )
+    if not isinstance(codec, Codec):
+        codec = shared(DEFAULT, device) if codec is None else load(codec, device=device)
+    return codec.encode(image, **options)
 
 
 def __getattr__(name: str) -> Any:

@@ -35,6 +35,10 @@ class LimitExceeded(RegioError):
     """An intact input larger than a limit allows; says which limit, and how to raise it."""
 
 
+class TargetMissed(UserWarning):
+    """A warning: a target_bpp or target_psnr is out of reach, and the nearest file was written."""
+
+
 def shown(name: str | os.PathLike[str]) -> str:
     """A file name on one line, whatever is in it."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in os.fspath(name))

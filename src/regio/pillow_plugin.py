@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from PIL import Image, ImageFile
 
-from regio.errors import CorruptFile, MissingWeights, UnsupportedFile, UsageError
+from regio.errors import CorruptFile, LimitExceeded, MissingWeights, UnsupportedFile, UsageError
 from regio.format import container
 from regio.format.chunks import Kind
 from regio.format.header import MAGIC
@@ -20,11 +20,6 @@ from regio.info import inspect
 
 FORMAT, EXTENSION, MIME = "RGO", ".rgo", "image/x-rgo"
 _INFO_NAMES = {Kind.ICC: "icc_profile", Kind.EXIF: "exif", Kind.XMP: "xmp"}
-_RATE_OPTIONS = ("quality", "target_bpp", "max_bytes", "target_psnr")
-_ENCODE_OPTIONS = (
-    *_RATE_OPTIONS,
-    *("roi", "roi_strength", "background", "grid", "strip", "max_memory", "max_pixels"),
-)
 
 
 class DamagedImage(CorruptFile, OSError):
@@ -39,7 +34,16 @@ class UndecodableImage(MissingWeights, OSError):
     """MissingWeights, likewise."""
 
 
-_ALSO_OS_ERRORS = {CorruptFile: DamagedImage, UnsupportedFile: UnsupportedImage, MissingWeights: UndecodableImage}
+class TooLargeImage(LimitExceeded, OSError):
+    """LimitExceeded, likewise."""
+
+
+_ALSO_OS_ERRORS = {
+    CorruptFile: DamagedImage,
+    UnsupportedFile: UnsupportedImage,
+    MissingWeights: UndecodableImage,
+    LimitExceeded: TooLargeImage,
+}
 
 
 @contextmanager
@@ -108,6 +112,7 @@ def save(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> None:
     ignores options it does not know.
     """
     import regio
+    from regio.codec.options import NAMES
 
     given: dict[str, Any] = image.encoderinfo
     overrides = {name: given[name] for name in _INFO_NAMES.values() if name in given}
@@ -115,14 +120,12 @@ def save(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> None:
         image = image.copy()
         for name, value in overrides.items():
             image.info[name] = value.tobytes() if isinstance(value, Image.Exif) else value
-    options = {name: given[name] for name in _ENCODE_OPTIONS if given.get(name) is not None}
+    options: Any = {name: given[name] for name in NAMES if given.get(name) is not None}
     codec = given.get("codec")
-    if codec is None or isinstance(codec, str | os.PathLike):
-        stream.write(regio.encode(image, codec=codec, device=given.get("device", "auto"), **options))
-    elif hasattr(codec, "encode"):
-        stream.write(codec.encode(image, **options))
-    else:
+    if not (codec is None or isinstance(codec, str | os.PathLike) or hasattr(codec, "encode")):
         raise UsageError(f"codec is a {type(codec).__name__}: a name, a path or what regio.load returns is wanted")
+    with _as_pillow():
+        stream.write(regio.encode(image, codec=codec, device=given.get("device", "auto"), **options))
 
 
 def register() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from toy_codec import paper, picture, toy
 
-from regio.codec import Codec, api, decoding
+from regio.codec import Codec, decoding, preparation
 from regio.errors import CorruptFile, RegioError
 from regio.format import parse
 
@@ -156,7 +156,7 @@ ALPHAS = {
 
 @pytest.mark.parametrize("name", ALPHAS)
 def test_a_hostile_alpha_plane_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "pack_alpha", lambda alpha: ALPHAS[name])
+    monkeypatch.setattr(preparation, "pack_alpha", lambda alpha: ALPHAS[name])
     image = Image.fromarray(picture(48, 60))
     image.putalpha(1)
     data = toy().encode(image)
@@ -167,7 +167,7 @@ def test_a_hostile_alpha_plane_is_refused(name: str, monkeypatch: pytest.MonkeyP
 
 
 def test_a_sound_alpha_plane_made_by_hand_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api, "pack_alpha", lambda alpha: png(60, 48, rows(60, 48)))
+    monkeypatch.setattr(preparation, "pack_alpha", lambda alpha: png(60, 48, rows(60, 48)))
     image = Image.fromarray(picture(48, 60))
     image.putalpha(1)
     assert toy().decode(toy().encode(image)).getchannel("A").getextrema() == (0, 0)

@@ -12,7 +12,7 @@ from PIL import Image
 from toy_codec import benchmark, paper, picture, toy
 
 import regio
-from regio.codec import Codec, api
+from regio.codec import Codec, preparation
 from regio.errors import CorruptFile, RegioError
 from regio.format import pack, parse
 from regio.format.header import CHECK_BYTES
@@ -32,8 +32,8 @@ def files() -> list[tuple[Codec, bytes, bytes]]:
     made = [(toy(), toy().encode(plain)), (toy(), toy().encode(plain, roi=(0, 0, 30, 30)))]
     made += [(toy(), toy().encode(dressed)), (paper(), paper().encode(plain))]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(api, "WHOLE_PIXELS", 0)
-        patch.setattr(api, "LOG2_SIDES", (6,))
+        patch.setattr(preparation, "WHOLE_PIXELS", 0)
+        patch.setattr(preparation, "LOG2_SIDES", (6,))
         made += [(toy(), toy().encode(plain, roi=(0, 0, 30, 30))), (toy(), toy().encode(dressed))]
     return [(codec, data, codec.decode(data).tobytes()) for codec, data in made]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from toy_codec import benchmark, codec_of, paper, picture, toy
 
-from regio.codec import Codec, api
+from regio.codec import Codec, options
 from regio.entropy import coders
 from regio.entropy.guard import table_indices
 from regio.entropy.range_coder import RangeReader, RangeWriter
@@ -120,9 +120,9 @@ def test_tiles_that_do_not_fit_the_model_are_unsupported(monkeypatch: pytest.Mon
 
 def test_a_piece_and_a_picture_have_their_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     data = toy().encode(picture(40, 70))
-    monkeypatch.setattr(api, "DEFAULT_LIMITS", Limits(piece=2799))
+    monkeypatch.setattr(options, "DEFAULT_LIMITS", Limits(piece=2799))
     refused(toy(), data, LimitExceeded, "70 x 40 pixels in one piece; this release codes up to 2799")
-    monkeypatch.setattr(api, "DEFAULT_LIMITS", Limits(pixels=2799))
+    monkeypatch.setattr(options, "DEFAULT_LIMITS", Limits(pixels=2799))
     refused(toy(), data, LimitExceeded, "70x40 = 2800 pixels, the limit is 2799")
 
 

@@ -12,6 +12,7 @@ from regio.bulk.journal import Journal, Row
 from regio.bulk.places import Place
 from regio.bulk.plan import Plan, Task, pieces, plan, tasks_of
 from regio.bulk.work import Weights, Work, recorded
+from regio.codec import options as codec_options
 from regio.errors import CorruptFile, UsageError, shown
 from regio.names import PICTURES, RGO
 
@@ -96,48 +97,36 @@ def decode(
     return decoding(source, target, **options).run(workers, threads, address, watch)
 
 
-class _Common(TypedDict, total=False):
+class _OfARun(TypedDict, total=False):
     codec: Path | None
-    strip: bool
-    max_memory: int | None
-    max_pixels: int | None
     append_suffix: bool
     manifest: str
     device: str
     force: bool
 
 
-class EncodeOptions(_Common, total=False):
+class EncodeOptions(codec_options.EncodeOptions, _OfARun, total=False):
     """Those of `Codec.encode`, and some of a run.
 
     roi: a list of "faces", "text", "salient", masks and ONNX models by path, and boxes. max_memory: of each worker.
     append_suffix: a.jpg becomes a.jpg.rgo, not a.rgo. manifest: its name in the target, .parquet or .csv.
     """
 
-    quality: float | None
-    target_bpp: float | None
-    max_bytes: int | None
-    target_psnr: float | None
-    grid: int | None
-    roi: Sequence[str | tuple[int, int, int, int]] | None
-    roi_strength: float | None
-    background: float | None
 
-
-class DecodeOptions(_Common, total=False):
+class DecodeOptions(_OfARun, total=False):
     """format: "png" (default), "webp", "jpg" ... codec: weights, for files made with custom ones."""
 
     format: str
-
-
-_OF_A_RUN = ("codec", "append_suffix", "manifest", "device", "force")
+    strip: bool
+    max_memory: int | str | None
+    max_pixels: int | str | None
 
 
 def encoding(source: Path, target: Path, **options: Unpack[EncodeOptions]) -> Job:
     """The same, not yet run: to look at its `plan`."""
     from regio.models.catalog import DEFAULT
 
-    for_codec: dict[str, Any] = {k: v for k, v in options.items() if k not in _OF_A_RUN}
+    for_codec: dict[str, Any] = {k: v for k, v in options.items() if k not in _OfARun.__annotations__}
     weights = Weights.of(options.get("codec") or DEFAULT)
     work = Work("encode", Place.of(source), Place.of(target), weights, for_codec, options.get("device", "auto"))
     return _job(work, PICTURES, ".rgo", options)
@@ -149,7 +138,7 @@ def decoding(source: Path, target: Path, **options: Unpack[DecodeOptions]) -> Jo
 
     extension = "." + options.get("format", "png").lstrip(".").lower()
     writable_kind(extension)
-    for_codec: dict[str, Any] = {k: v for k, v in options.items() if k not in (*_OF_A_RUN, "format")}
+    for_codec: dict[str, Any] = {k: v for k, v in options.items() if k not in (*_OfARun.__annotations__, "format")}
     codec = options.get("codec")
     weights = None if codec is None else Weights.of(codec)
     for_codec["extension"] = extension

@@ -13,10 +13,8 @@ from typing import Any
 from regio.bulk.journal import Row
 from regio.bulk.places import Place
 from regio.bulk.plan import Task
-from regio.errors import RegioError, UsageError, one_line, shown
-
-_RATES = ("quality", "target_bpp", "max_bytes", "target_psnr")
-_NEUTRAL = {"max_memory", "max_pixels"}  # options that change how, and whether, but not what
+from regio.codec.options import NEUTRAL, checked, numbers_of
+from regio.errors import RegioError, one_line, shown
 
 
 @dataclass(frozen=True)
@@ -74,13 +72,13 @@ class Work:
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        named = [name for name in _RATES if self.options.get(name) is not None]
-        if len(named) > 1:
-            raise UsageError(f"{' and '.join(named)} contradict each other; give one of them")
+        if self.what == "encode":
+            checked(self.options)
 
     def identity(self) -> dict[str, Any]:
         """What decides the files that come out; plain data."""
-        options = {k: v for k, v in self.options.items() if v not in (None, False) and k not in _NEUTRAL}
+        given = numbers_of(self.options) if self.what == "encode" else self.options
+        options = {k: v for k, v in given.items() if v not in (None, False) and k not in NEUTRAL}
         options = {
             k: [list(part) if isinstance(part, tuple) else part for part in v] if k == "roi" else v
             for k, v in options.items()
@@ -126,10 +124,10 @@ class Worker:
         from regio.info import inspect
 
         picture = read_picture(data)
-        result = self.codec.encode(picture, **self.options)
+        result, missed = self.codec.encode_noted(picture, **self.options)
         info = inspect(result)
         row = replace(row, width=info.width, height=info.height, bpp=round(info.bpp, 6), quality=info.quality)
-        return replace(row, notes="; ".join(picture.notes) or None), result
+        return replace(row, notes="; ".join((*picture.notes, *missed)) or None), result
 
     def _decode(self, row: Row, data: bytes) -> tuple[Row, bytes]:
         from regio.codec import decode

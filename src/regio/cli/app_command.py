@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from regio.cli.options import Device, needs_extra, size_of
+from regio.cli.options import Device, needs_extra
+from regio.codec.options import count
 
 
 def app(
@@ -45,7 +46,7 @@ def app(
         settings = Settings(
             host=host,
             port=port,
-            limits=Limits(pixels=size_of(max_pixels), upload=size_of(max_upload)),
+            limits=Limits(pixels=count(max_pixels, "--max-pixels", "pixels"), upload=count(max_upload, "--max-upload")),
             study=study,
             codecs=tuple(codec or ()),
             lpips=lpips_weights,

@@ -14,27 +14,20 @@ from regio import errors
 from regio.cli.completion import codecs, formats
 from regio.cli.exit_codes import FAILURE, code_of
 from regio.cli.options import (
-    Background,
     CodecName,
     Device,
     Force,
-    Grid,
     Json,
-    MaxBytes,
     MaxPixels,
     Memory,
-    Quality,
-    RoiStrength,
     Strip,
-    TargetBpp,
-    TargetPsnr,
-    at_most_one,
-    memory_of,
-    pixels_of,
-    size_of,
+    checked_options,
+    raise_pillow_limit,
+    takes_encode_options,
 )
 from regio.cli.progress import Progress, print_result, say, shown
 from regio.cli.regions import Boxes, Rois, roi_of
+from regio.codec.options import memory_of
 
 if TYPE_CHECKING:
     from regio.bulk import Job, Report, Row
@@ -65,22 +58,13 @@ Append = Annotated[
 DryRun = Annotated[bool, typer.Option("--dry-run", help="say how much there is to do, and do nothing")]
 
 
+@takes_encode_options
 def encode(
     source: Source,
     target: Target,
     codec: CodecName = None,
-    quality: Quality = None,
-    target_bpp: TargetBpp = None,
-    max_bytes: MaxBytes = None,
-    target_psnr: TargetPsnr = None,
-    grid: Grid = None,
     roi: Rois = None,
     roi_box: Boxes = None,
-    roi_strength: RoiStrength = None,
-    background: Background = None,
-    strip: Strip = False,
-    memory: Memory = None,
-    max_pixels: MaxPixels = None,
     append: Append = False,
     manifest: Manifest = "manifest.parquet",
     workers: Workers = None,
@@ -90,6 +74,7 @@ def encode(
     dry_run: DryRun = False,
     force: Force = False,
     as_json: Json = False,
+    **options: Any,
 ) -> None:
     """Encode a folder of many pictures, on all cores or on a cluster.
 
@@ -102,31 +87,22 @@ def encode(
       regio bulk encode photos s3://bucket/small --max-bytes 40k --roi faces --workers 8
       regio bulk encode s3://bucket/photos s3://bucket/small --address auto --manifest all.csv
     """
-    at_most_one(quality=quality, target_bpp=target_bpp, max_bytes=max_bytes, target_psnr=target_psnr)
-    at_most_one(roi_strength=roi_strength, background=background)
     wanted = roi_of(roi, roi_box, None)
+    given = checked_options(options, None if wanted is None else [_absolute(part) for part in wanted])
 
     from regio import bulk
 
-    options: bulk.EncodeOptions = {
-        "codec": codec,
-        "quality": quality,
-        "target_bpp": target_bpp,
-        "max_bytes": None if max_bytes is None else size_of(max_bytes),
-        "target_psnr": target_psnr,
-        "grid": grid,
-        "roi": None if wanted is None else [_absolute(part) for part in wanted],
-        "roi_strength": roi_strength,
-        "background": background,
-        "strip": strip,
-        "max_memory": memory_of(memory),
-        "max_pixels": pixels_of(max_pixels),
-        "append_suffix": append,
-        "manifest": manifest,
-        "device": device,
-        "force": force,
-    }
-    _run(bulk.encoding(source, target, **options), workers, threads, address, dry_run, as_json)
+    job = bulk.encoding(
+        source,
+        target,
+        codec=codec,
+        append_suffix=append,
+        manifest=manifest,
+        device=device,
+        force=force,
+        **given,
+    )
+    _run(job, workers, threads, address, dry_run, as_json)
 
 
 def decode(
@@ -171,7 +147,7 @@ def decode(
         codec=codec,
         strip=strip,
         max_memory=memory_of(memory),
-        max_pixels=pixels_of(max_pixels),
+        max_pixels=raise_pillow_limit(max_pixels),
         append_suffix=append,
         manifest=manifest,
         device=device,

@@ -19,12 +19,12 @@ from regio.cli.options import (
     Parallel,
     RgoFiles,
     Strip,
-    memory_of,
-    pixels_of,
+    raise_pillow_limit,
     region_of,
 )
 from regio.cli.paths import RGO, Job, plan
 from regio.cli.progress import shown, talking
+from regio.codec.options import memory_of
 
 
 def decode(
@@ -66,7 +66,7 @@ def decode(
       regio decode huge.rgo --region 400,200,512,512 -o part.png
     """
     part = None if region is None else region_of(region)
-    allowed, most = memory_of(memory), pixels_of(max_pixels)
+    allowed, most = memory_of(memory), raise_pillow_limit(max_pixels)
     extension = "." + kind.lstrip(".").lower() if kind else ".png"
     jobs = plan(files, output, suffixes=RGO, extension=extension, force=force)
 

@@ -1,63 +1,46 @@
 """regio encode: pictures to .rgo files."""
 
 from time import perf_counter
+from typing import Any
 
 from regio.cli.batch import Result, run_batch
 from regio.cli.files import read_whole, write_whole
 from regio.cli.options import (
-    Background,
     CodecName,
     Device,
     Force,
-    Grid,
     Json,
-    MaxBytes,
-    MaxPixels,
-    Memory,
     Output,
     Parallel,
     Pictures,
-    Quality,
-    RoiStrength,
-    Strip,
-    TargetBpp,
-    TargetPsnr,
-    at_most_one,
-    memory_of,
-    pixels_of,
-    size_of,
+    checked_options,
+    takes_encode_options,
 )
 from regio.cli.paths import PICTURES, Job, plan
 from regio.cli.progress import shown, talking
 from regio.cli.regions import Boxes, LabelNumbers, Rois, roi_of
+from regio.codec.options import EncodeOptions
 
 
+@takes_encode_options
 def encode(
     pictures: Pictures,
     output: Output = None,
     codec: CodecName = None,
-    quality: Quality = None,
-    target_bpp: TargetBpp = None,
-    max_bytes: MaxBytes = None,
-    target_psnr: TargetPsnr = None,
-    grid: Grid = None,
     roi: Rois = None,
     roi_box: Boxes = None,
     roi_label: LabelNumbers = None,
-    roi_strength: RoiStrength = None,
-    background: Background = None,
-    strip: Strip = False,
-    memory: Memory = None,
-    max_pixels: MaxPixels = None,
     device: Device = "auto",
     parallel: Parallel = 1,
     force: Force = False,
     as_json: Json = False,
+    **options: Any,
 ) -> None:
     """Encode pictures.
 
     Quality, bits per pixel, bytes and PSNR exclude each other. With a region of interest and --quality the file takes
-    as many bytes as without one; they move into the region, unless --background says what the rest is worth.
+    as many bytes as without one; they move into the region, unless --background sets the quality outside it. A target
+    out of reach gives the nearest file and a note; --strict makes it an error.
 
     \b
     Examples:
@@ -67,11 +50,8 @@ def encode(
       regio encode scan.png --max-bytes 30k --roi text --roi-box 40,60,200,80
       regio encode - -o - < a.png > a.rgo
     """
-    at_most_one(quality=quality, target_bpp=target_bpp, max_bytes=max_bytes, target_psnr=target_psnr)
-    at_most_one(roi_strength=roi_strength, background=background)
     wanted = roi_of(roi, roi_box, roi_label)
-    limit = None if max_bytes is None else size_of(max_bytes)
-    allowed, most = memory_of(memory), pixels_of(max_pixels)
+    given = checked_options(options, wanted)
     jobs = plan(pictures, output, suffixes=PICTURES, extension=".rgo", force=force)
 
     with talking("loading the codec"):
@@ -87,27 +67,15 @@ def encode(
         picture = read_picture(job.source.path or read_whole(job.source))
         start = perf_counter()
         region = None if wanted is None else importance(wanted, picture.pixels)
-        data = loaded.encode(
-            picture,
-            quality=quality,
-            target_bpp=target_bpp,
-            max_bytes=limit,
-            target_psnr=target_psnr,
-            grid=grid,
-            roi=region,
-            roi_strength=roi_strength,
-            background=background,
-            strip=strip,
-            max_memory=allowed,
-            max_pixels=most,
-        )
+        mine: EncodeOptions = {**given, "roi": region}
+        found = loaded.encode_noted(picture, **mine)
         seconds = perf_counter() - start
-        write_whole(job, data, force=force)
-        info = inspect(data)
+        write_whole(job, found.data, force=force)
+        info = inspect(found.data)
         target = shown(job.target or "-")
         values = {"source": job.name, "target": target, "seconds": round(seconds, 3)}
         names = ("width", "height", "codec", "quality", "bytes_total", "bpp")
-        notes = picture.notes
+        notes = picture.notes + found.notes
         if region is not None and not region.found:
             notes += (f"{region.what}; coded evenly",)
         values |= {name: getattr(info, name) for name in names} | {"notes": notes}

@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from regio.cli.files import replacing
-from regio.cli.options import Force, size_of
+from regio.cli.options import Force
 from regio.cli.progress import print_result, shown, talking
+from regio.codec.options import count
 from regio.errors import UsageError
 
 SUFFIX = ".safetensors"
@@ -42,7 +43,7 @@ def export(
     if source.is_dir():
         target = output or source / f"{name or source.resolve().name}{SUFFIX}"
         _check(target, force)
-        _export(source, target, name, half, size_of(parts) if parts else None, force)
+        _export(source, target, name, half, count(parts, "--parts") if parts else None, force)
         return
     if name or half or parts:
         raise UsageError(f"{shown(source)}: --name, --half and --parts are for the folder of a run")

@@ -1,13 +1,15 @@
 """Options that several commands share, declared once, and the small languages of their values."""
 
+import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, Any, TypeVar, cast, get_type_hints
 
 import typer
 
 from regio.cli.completion import codecs
+from regio.codec.options import GRIDS, EncodeOptions, checked, limits_of, numbers_of
 from regio.errors import RegioError, UsageError
 
 Pictures = Annotated[
@@ -57,9 +59,14 @@ TargetPsnr = Annotated[
     float | None,
     typer.Option("--target-psnr", min=10, max=60, help="the smallest file with this PSNR in dB; try 30-38"),
 ]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="fail where --target-bpp or --target-psnr cannot be kept, write no other file")
+]
 Grid = Annotated[
     int | None,
-    typer.Option("--grid", min=1, max=16, help="SegPIC: regions are a grid of N by N; default: the codec's"),
+    typer.Option(
+        "--grid", min=GRIDS[0], max=GRIDS[1], help="SegPIC: regions are a grid of N by N; default: the codec's"
+    ),
 ]
 RoiStrength = Annotated[
     float | None,
@@ -73,34 +80,85 @@ RoiStrength = Annotated[
 Background = Annotated[
     float | None,
     typer.Option(
-        "--background", min=0, max=100, help="instead: the quality of the rest; --quality is that of the region"
+        "--background",
+        min=0,
+        max=100,
+        help="quality outside the region (instead of --roi-strength); --quality is that of the region",
     ),
 ]
 Strip = Annotated[bool, typer.Option("--strip", help="leave EXIF, XMP and colour profile out")]
 
-_UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "ki": 1024, "mi": 1024**2, "gi": 1024**3}
+# The encode options whose values a command passes on as they are: name -> (type and help, default).
+_ENCODE_OPTIONS: dict[str, tuple[Any, Any]] = {
+    "quality": (Quality, None),
+    "target_bpp": (TargetBpp, None),
+    "max_bytes": (MaxBytes, None),
+    "target_psnr": (TargetPsnr, None),
+    "strict": (Strict, False),
+    "grid": (Grid, None),
+    "roi_strength": (RoiStrength, None),
+    "background": (Background, None),
+    "strip": (Strip, False),
+    "max_memory": (Memory, None),
+    "max_pixels": (MaxPixels, None),
+}
+_REGIONS = ("roi", "roi_box", "roi_label")  # which become the option `roi`
+
+Command = TypeVar("Command", bound=Callable[..., None])
 
 
-def size_of(text: str, what: str = "bytes") -> int:
-    """ "40k" -> 40000, "1.5M" -> 1500000, "64Ki" -> 65536; a trailing B is allowed."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmg]i?)?b?", text.strip(), re.IGNORECASE)
-    if not match or not (size := int(float(match[1]) * _UNITS[(match[2] or "").lower()])):
-        raise UsageError(f"{text!r} is not a number of {what}; try 4000, 40k or 1M")
-    return size
+def takes_encode_options(command: Command) -> Command:
+    """Let typer see the encode options instead of the command's **options; it reads the signature.
+
+    They follow `codec`, with the command's own options for regions before those about their strength.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    own = inspect.signature(command)
+    mine = {
+        name: parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
+        for name, parameter in own.parameters.items()
+        if name != "options"
+    }
+    shared = {
+        name: inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)
+        for name, (hint, default) in _ENCODE_OPTIONS.items()
+    }
+    names = list(mine)
+    after = names.index("codec") + 1
+    regions = [name for name in names if name in _REGIONS]
+    middle = list(shared)
+    at = middle.index("roi_strength")
+    order = [*names[:after], *middle[:at], *regions, *middle[at:]]
+    order += [name for name in names[after:] if name not in regions]
+    found = {name: shared.get(name) or mine[name] for name in order}
+    command.__signature__ = own.replace(parameters=list(found.values()))  # type: ignore[attr-defined]
+    command.__annotations__ = {name: parameter.annotation for name, parameter in found.items()} | {"return": None}
+    return command
 
 
-def memory_of(text: str | None) -> int | None:
-    """The value of --max-memory in bytes."""
-    return None if text is None else size_of(text)
+def flag(name: str) -> str:
+    """An option as people type it: max_bytes -> --max-bytes."""
+    return "--" + name.replace("_", "-")
 
 
-def pixels_of(text: str | None) -> int | None:
-    """The value of --max-pixels. Pillow's limit, which is one of the process, follows it: a command is a process."""
-    if text is None:
+def checked_options(options: dict[str, Any], roi: Any) -> EncodeOptions:
+    """The encode options of a command, checked before any work, sizes read. UsageError.
+
+    Pillow's limit of pixels, which is one of the process, follows --max-pixels: a command is a process.
+    """
+    given = options | {"roi": roi}
+    checked(given, flag)
+    raise_pillow_limit(options["max_pixels"])
+    return cast(EncodeOptions, numbers_of(given, flag))
+
+
+def raise_pillow_limit(max_pixels: str | None) -> int | None:
+    """Let Pillow read as many pixels as --max-pixels says -> that number."""
+    if max_pixels is None:
         return None
     from PIL import Image
 
-    limit = size_of(text, "pixels")
+    limit = limits_of(max_pixels).pixels
     Image.MAX_IMAGE_PIXELS = -(-limit // 2)  # Pillow warns from there on, and refuses twice as many
     return limit
 
@@ -112,13 +170,6 @@ def region_of(text: str) -> tuple[int, int, int, int]:
         raise UsageError(f"{text!r} is not a region; x,y,width,height in pixels are wanted, such as 0,16,640,480")
     x, y, width, height = (int(number) for number in match.groups())
     return x, y, width, height
-
-
-def at_most_one(**given: object) -> None:
-    """Refuse options that contradict each other. Keywords are option names, with _ for -; None is not given."""
-    names = ["--" + name.replace("_", "-") for name, value in given.items() if value is not None]
-    if len(names) > 1:
-        raise UsageError(f"{' and '.join(names)} contradict each other; give one")
 
 
 @contextmanager

@@ -6,9 +6,10 @@ import typer
 
 from regio.cli.batch import Result, run_batch
 from regio.cli.files import read_whole
-from regio.cli.options import Device, Json, MaxPixels, Parallel, RgoFiles, pixels_of
+from regio.cli.options import Device, Json, MaxPixels, Memory, Parallel, RgoFiles, raise_pillow_limit
 from regio.cli.paths import RGO, Source, find
 from regio.cli.progress import talking
+from regio.codec.options import memory_of
 
 
 def verify(
@@ -16,6 +17,7 @@ def verify(
     codec: Annotated[
         str | None, typer.Option("--codec", help="weights for files made with custom ones; others name theirs")
     ] = None,
+    memory: Memory = None,
     max_pixels: MaxPixels = None,
     device: Device = "auto",
     parallel: Parallel = 1,
@@ -28,7 +30,7 @@ def verify(
       regio verify photo.rgo
       regio verify --json archive/ | grep error
     """
-    most = pixels_of(max_pixels)
+    allowed, most = memory_of(memory), raise_pillow_limit(max_pixels)
     sources = find(files, RGO)
     with talking("loading the codec"):
         from regio.codec import load
@@ -37,7 +39,7 @@ def verify(
         loaded = None if codec is None else load(codec, device=device)
 
     def work(source: Source) -> Result:
-        verify_bytes(read_whole(source), codec=loaded, device=device, max_pixels=most)
+        verify_bytes(read_whole(source), codec=loaded, device=device, max_memory=allowed, max_pixels=most)
         return Result(f"{source.name}: ok", {"source": source.name, "ok": True})
 
     run_batch(sources, work, parallel=parallel, as_json=as_json)

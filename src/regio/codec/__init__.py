@@ -1,5 +1,20 @@
-"""Pictures to bytes and back: what everything around the models stands on."""
+"""Pictures to bytes and back: what everything around the models stands on.
 
-from regio.codec.api import DEFAULT_QUALITY, Codec, decode, load, shared, verify
+The names below load torch when they are first used, so that `regio.codec.options` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from regio.codec.options import DEFAULT_QUALITY
+
+if TYPE_CHECKING:
+    from regio.codec.api import Codec, decode, load, shared, verify
 
 __all__ = ["DEFAULT_QUALITY", "Codec", "decode", "load", "shared", "verify"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        return getattr(import_module("regio.codec.api"), name)
+    raise AttributeError(f"module 'regio.codec' has no attribute {name!r}")

@@ -1,11 +1,20 @@
-"""A file that is being decoded: its tiles one by one, its picture or a region of it."""
+"""From a file to its picture, or a region of it, in the order of this page.
+
+Opened            the file, parsed once
+Decoding.picture  the region: checks, then asks the synthesis for it
+Decoding.read     a tile: its rate map, then its symbols, which the network's walk turns into latents
+windows           latents to pixels, window by window
+"""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from os import PathLike
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,37 +24,53 @@ from regio.codec.devices import exact_arithmetic, here
 from regio.codec.layout import Box, Layout, layout_of
 from regio.codec.pixels import to_pixels, unpack_alpha
 from regio.codec.roi import TileRates, rates_of_tile
+from regio.codec.runtime import Runtime
 from regio.codec.windows import Tile, synthesise
 from regio.entropy import StreamReader
 from regio.errors import CorruptFile, UnsupportedFile
-from regio.format import Kind, RgoFile, verify_check
+from regio.format import DEFAULT_LIMITS, Kind, Limits, RgoFile, parse, verify_check
 from regio.format.header import MAX_RATE
 from regio.images import Picture
 from regio.nn.regional import GridRegions
 
-if TYPE_CHECKING:
-    from regio.codec.api import Codec
+Data = bytes | str | PathLike[str]  # a file, or its path
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A file in memory, and what its container says."""
+
+    data: bytes
+    file: RgoFile
+
+    @classmethod
+    def of(cls, data: Data, limits: Limits = DEFAULT_LIMITS) -> Opened:
+        """Read and parse a file. CorruptFile, UnsupportedFile, LimitExceeded; OSError for the path."""
+        whole = Path(data).read_bytes() if isinstance(data, str | PathLike) else bytes(data)
+        return cls(whole, parse(whole, limits))
 
 
 class Decoding:
     """The tiles of a file, by the codec that it needs. A file without an index is one tile."""
 
-    def __init__(self, codec: Codec, file: RgoFile, data: bytes) -> None:
-        self.codec, self.file, self.data = codec, file, data
-        self.index = file.tiles
-        self.spans = file.spans
+    def __init__(self, runtime: Runtime, opened: Opened) -> None:
+        """MissingWeights for a file of other weights; UnsupportedFile where tiles do not fit the network."""
+        self.runtime, self.file, self.data = runtime, opened.file, opened.data
+        runtime.check_weights(self.file)
+        self.index = self.file.tiles
+        self.spans = self.file.spans
         side = None if self.index is None else self.index.log2_side
         try:
-            self.layout: Layout = layout_of(codec.net, file.header.width, file.header.height, side)
+            self.layout: Layout = layout_of(runtime.net, self.file.header.width, self.file.header.height, side)
         except ValueError as error:
-            raise UnsupportedFile(f"{codec.name} cannot decode the file: {error}") from error
+            raise UnsupportedFile(f"{runtime.name} cannot decode the file: {error}") from error
 
     @torch.inference_mode()
     def picture(self, region: Box) -> Picture:
         """The part of the picture in `region` (pixels), with the metadata of the whole. Raises as `Codec.decode`."""
         header, file, (rows, columns) = self.file.header, self.file, region
         self.check(region)
-        net = self.codec.net
+        net = self.runtime.net
         pixels = np.empty((*region.size, 3), np.uint8)
         with exact_arithmetic():
             for box, part in synthesise(net, self.layout, region, self.read, header.grid):
@@ -84,15 +109,15 @@ class Decoding:
         """
         where = f"{self.layout.name(k)}: " if self.layout.tiled else ""
         fault = ""
-        rates, streams = self._rates(k)
-        like = next(self.codec.net.parameters())
+        rates, streams = self.rates(k)
+        like = self.runtime.like
         for net in self._attempts():
-            reader = StreamReader(self.codec.tables, [streams])
+            reader = StreamReader(self.runtime.tables, [streams])
             if rates is not None:
                 reader.readers[0].log(rates.levels)
             try:
                 with exact_arithmetic():
-                    rate = self._rate(net, rates)
+                    rate = self.rate(net, rates)
                     decoded = net.code(None, reader, GridRegions(self.file.header.grid), rate, self.layout.tile(k).size)
             except CorruptFile as error:  # a wrong table leads here too, so it does not end the attempts
                 fault = str(error)
@@ -100,25 +125,36 @@ class Decoding:
             fault = ""
             if self._matches(k, reader.finish()[0]):
                 known = type(decoded)(*(None if tensor is None else tensor.to(like) for tensor in decoded))
-                return Tile(known, self._rate(self.codec.net, rates))
+                return Tile(known, self.rate(self.runtime.net, rates))
         thing = "tile" if where else "file"
         fault = fault or f"the decoded symbols fail the {thing}'s checksum: the {thing} is damaged"
         raise CorruptFile(f"{where}{fault}{self._circumstances(thing)}")
 
+    def rates(self, k: int) -> tuple[TileRates | None, bytes]:
+        """The rate map of tile k, None where rates do not vary, and its streams."""
+        return rates_of_tile(self.runtime.net, self.file, k, self.spans[k], self.layout.tile(k).size)
+
+    def rate(self, net: Any, rates: TileRates | None) -> Tensor | None:
+        """The rate as a network takes it: (1,), or (1,1,h,w) for a rate map; None where there is one rate."""
+        if net.gain is None:
+            return None
+        like, rest = next(net.parameters()), self.file.header.rate
+        return like.new_tensor([rest / MAX_RATE]) if rates is None else rates.tensor(rest, like)
+
     @property
     def _guarded(self) -> bool:
-        return getattr(self.codec.net.config, "exact_scales", True) is None  # a family without the field is exact
+        return getattr(self.runtime.net.config, "exact_scales", True) is None  # a family without the field is exact
 
     def _attempts(self) -> Iterator[Any]:
-        yield self.codec.net
-        if self._guarded and self.codec.device.type != "cpu":  # there, the first attempt is as good as a second
+        yield self.runtime.net
+        if self._guarded and self.runtime.device.type != "cpu":  # there, the first attempt is as good as a second
             yield self._precise
 
     def _circumstances(self, thing: str) -> str:
         """What an error adds where arithmetic might be to blame: a file does not say where it was written."""
         if not self._guarded:
             return ""
-        device = self.codec.device
+        device = self.runtime.device
         again = "" if device.type == "cpu" else ", and again on the CPU in float64"
         return (
             f", or its writer's arithmetic was not that of docs/portability.md (tried here: {here(device)}{again}; "
@@ -127,19 +163,9 @@ class Decoding:
 
     @cached_property
     def _precise(self) -> Any:
-        return copy.deepcopy(self.codec.net).cpu().double()
+        return copy.deepcopy(self.runtime.net).cpu().double()
 
     def _matches(self, k: int, symbol_crc: int) -> bool:
         if self.index is None:
             return verify_check(self.data, symbol_crc)
         return self.index.tiles[k].check == symbol_crc
-
-    def _rates(self, k: int) -> tuple[TileRates | None, bytes]:
-        """The rate map of tile k, None where rates do not vary, and its streams."""
-        return rates_of_tile(self.codec.net, self.file, k, self.spans[k], self.layout.tile(k).size)
-
-    def _rate(self, net: Any, rates: TileRates | None) -> Tensor | None:
-        if net.gain is None:
-            return None
-        like, rest = next(net.parameters()), self.file.header.rate
-        return like.new_tensor([rest / MAX_RATE]) if rates is None else rates.tensor(rest, like)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from regio.codec.kept import Order
 from regio.codec.layout import Layout
 from regio.codec.pixels import pad, to_pixels, to_tensor
 from regio.codec.roi import Emphasis, Steps, TileRates, alpha_of, in_latents
+from regio.codec.runtime import Runtime
 from regio.codec.windows import Tile as Synthesised
 from regio.codec.windows import analysis_regions, synthesise
 from regio.entropy import StreamWriter
@@ -26,20 +27,17 @@ from regio.models.mcm import Ranked
 from regio.models.segpic import Decoded
 from regio.nn.regional import GridRegions
 
-if TYPE_CHECKING:
-    from regio.codec.api import Codec
-
 
 @dataclass
-class Job:
-    """A picture and its latents. The walk over them runs anew for each rate, the analysis once a tile.
+class Encoding:
+    """A picture and its latents. The walk over them runs for each rate, the analysis once a tile.
 
     keep: hold the latents of all tiles, in half precision, for more than one rate; otherwise each tile's are made when
     they are asked for. A picture in one piece always keeps its own. Rates are those that `plan` makes of the number
     that a search tries; without a region of interest (`emphasis`), both of them are the same.
     """
 
-    codec: Codec
+    runtime: Runtime
     picture: Picture
     layout: Layout
     grid: int
@@ -60,17 +58,17 @@ class Job:
         """The least and the greatest number that `at` takes."""
         return self.plan.ends
 
-    def without_roi(self) -> Job:
+    def without_roi(self) -> Encoding:
         """The same picture, everything in it alike; latents are shared."""
         return replace(self, plan=Steps(), emphasis=None, files={})
 
     def rates(self, k: int, step: int) -> tuple[Tensor | None, TileRates | None]:
         """The rate of tile k for the model, (1,) or a map of rates, and that map as the file has it."""
-        net = self.codec.net
+        net = self.runtime.net
         if net.gain is None:
             return None, None
         rest, best = self.plan.at(step)
-        like = next(net.parameters())
+        like = self.runtime.like
         ladder = None if self.emphasis is None or in_latents(net) else self.emphasis.ladder(rest, best)
         if self.emphasis is None or ladder is None:
             return like.new_tensor([rest / MAX_RATE]), None
@@ -82,11 +80,11 @@ class Job:
         """What the analysis makes of tile k, seen with what surrounds it in the picture."""
         if k in self.analysed:
             return _cast(self.analysed[k], torch.float32)
-        layout, net = self.layout, self.codec.net
+        layout, net = self.layout, self.runtime.net
         seen, tile = layout.seen_by(k), layout.tile(k)
         rows, columns = seen.times(layout.stride).within(layout.picture)
         pixels = self.picture.pixels[rows.start : rows.stop, columns.start : columns.stop]
-        x = pad(to_tensor(pixels, self.codec.device), seen.times(layout.stride).size)
+        x = pad(to_tensor(pixels, self.runtime.device), seen.times(layout.stride).size)
         with exact_arithmetic():
             around = net.analyse(x, analysis_regions(layout, k, self.grid))
         latents = around._replace(y=around.y[(..., *tile.seen_from(seen))].contiguous())
@@ -100,7 +98,7 @@ class Job:
     @torch.inference_mode()
     def walk(self, k: int, step: int, coder: Coder) -> Decoded:
         """Code tile k at a rate step -> what a reader gets."""
-        net, tile, latents = self.codec.net, self.layout.tile(k), self.latents(k)
+        net, tile, latents = self.runtime.net, self.layout.tile(k), self.latents(k)
         if self.emphasis is not None and in_latents(net):
             latents = self.emphasis.latents(net, latents, tile, self.plan.at(step))
         with exact_arithmetic():
@@ -117,7 +115,7 @@ class Job:
     @cached_property
     def order(self) -> Order | None:
         """The patches by their worth, for models that keep only some of them."""
-        net = self.codec.net
+        net = self.runtime.net
         if not hasattr(net, "worth"):
             return None
         weights = None if self.emphasis is None else self.emphasis.weights
@@ -136,12 +134,12 @@ class Job:
     @torch.inference_mode()
     def psnr(self, step: int) -> float:
         """PSNR in dB of the decoded 8-bit picture at a rate step."""
-        layout, codec = self.layout, self.codec
+        layout, runtime = self.layout, self.runtime
 
         def tile(k: int) -> Synthesised:
-            return Synthesised(self.walk(k, step, StreamWriter(codec.tables)), self.rates(k, step)[0])
+            return Synthesised(self.walk(k, step, StreamWriter(runtime.tables)), self.rates(k, step)[0])
 
-        parts = synthesise(codec.net, layout, layout.picture, tile, self.grid)
+        parts = synthesise(runtime.net, layout, layout.picture, tile, self.grid)
         total = 0
         with exact_arithmetic():
             for (rows, columns), x_hat in parts:
@@ -151,7 +149,7 @@ class Job:
         return float(10 * np.log10(255**2 / max(total / (3 * self.pixels), 1e-10)))
 
     def _write(self, k: int, step: int) -> Written:
-        writer = StreamWriter(self.codec.tables)
+        writer = StreamWriter(self.runtime.tables)
         rates = self.rates(k, step)[1]
         if rates is not None:
             writer.writers[0].log(rates.levels)
@@ -160,10 +158,10 @@ class Job:
         return written if rates is None else written._replace(payload=rates.pack() + written.payload)
 
     def _pack(self, step: int, tiles: list[Written]) -> bytes:
-        weights, layout = self.codec.weights, self.layout
+        runtime, layout = self.runtime, self.layout
         header = Header(
-            model=weights.number,
-            fingerprint=weights.fingerprint[:2],
+            model=runtime.number,
+            fingerprint=runtime.fingerprint[:2],
             width=layout.width,
             height=layout.height,
             rate=self.plan.at(step)[0],

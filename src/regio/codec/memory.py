@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from regio.codec.layout import Box, Layout
-from regio.errors import LimitExceeded, UsageError
+from regio.errors import LimitExceeded
 
 _AT_REST = 400 << 20  # bytes of a process with torch and a small model, where the system does not tell
 _FIRST_RUN = 80 << 20  # what libraries set aside when a model first runs
@@ -49,11 +49,9 @@ class Budget:
 
     @classmethod
     def of(cls, limit: int | None) -> "Budget":
-        """A limit for this process as it is now; None is none. UsageError for a limit of nothing."""
+        """A limit for this process as it is now; None is none."""
         if limit is None:
             return cls(None, float("inf"))
-        if limit <= 0:
-            raise UsageError(f"max_memory={limit}: a number of bytes above 0 is wanted")
         return cls(limit, limit - resident())
 
     def check(self, needed: int) -> None:

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from regio.codec.layout import Box, Layout
+from regio.codec.options import STRENGTH as STRENGTH
+from regio.codec.options import Settings
 from regio.entropy.rate_maps import read_levels, write_levels
 from regio.errors import CorruptFile, UsageError
 from regio.format import NO_MAP, Ladder, RateMap, RgoFile, rate_step
@@ -23,7 +25,6 @@ from regio.format.header import MAX_RATE, RATE_STEPS
 from regio.regions import Importance, pool, upper_half
 
 LEVELS = 4  # of importance in a file: smoothed borders take one or two positions, and each level costs bytes
-STRENGTH = 20.0  # points of quality between the region and the rest, where nothing else is said
 OCTAVES = 4.3 / 100  # gain of a latent, as a power of 2, for a point of quality: what our gain units start with
 
 
@@ -72,20 +73,11 @@ class Background(Steps):
         return self.rest, t
 
 
-def steps_of(strength: float | None, background: float | None, step: int | None) -> Steps:
-    """What `Codec.encode` was told -> its rates. step: the region's, None if it is searched. UsageError."""
-    if background is None:
-        wanted = STRENGTH if strength is None else strength
-        if not 0 < wanted <= 100:
-            raise UsageError(f"roi_strength={wanted:g}: above 0 to 100 is possible, in points of quality")
-        return Gap(max(1, round(wanted * RATE_STEPS)))
-    if strength is not None:
-        raise UsageError("roi_strength and background contradict each other; give one of them")
-    if not 0 <= background <= 100:
-        raise UsageError(f"background={background:g}: 0 to 100 is possible")
-    if step is not None and rate_step(background) > step:
-        raise UsageError(f"background={background:g} is above the quality of the region, {step / RATE_STEPS:g}")
-    return Background(rate_step(background))
+def steps_of(settings: Settings) -> Steps:
+    """The rates that encode options ask for in the region and outside it."""
+    if settings.background is not None:
+        return Background(rate_step(settings.background))
+    return Gap(max(1, round(settings.strength * RATE_STEPS)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from regio.errors import UsageError
 
@@ -29,15 +29,33 @@ class Rated(Protocol):
         """PSNR in dB of what it decodes to."""
 
 
-def nearest_size(job: Rated, wanted: float) -> bytes:
-    """The file whose size is nearest to `wanted` bytes; UsageError where that is out of reach."""
+class Found(NamedTuple):
+    """A file, and a line for each target that it misses."""
+
+    data: bytes
+    notes: tuple[str, ...] = ()
+
+
+def nearest_size(job: Rated, wanted: float, strict: bool = False) -> Found:
+    """The file whose size is nearest to `wanted` bytes.
+
+    Out of reach, it is the best or the smallest file, and a note. strict: UsageError where even the smallest is larger.
+    """
     least, most = job.steps
     low, high = job.bytes_at(least), job.bytes_at(most)
-    if not 0.98 * low <= wanted <= 1.02 * high:
-        bounds = f"{low * 8 / job.pixels:.4g} to {high * 8 / job.pixels:.4g} bpp is possible for this picture"
-        raise UsageError(f"{wanted * 8 / job.pixels:.4g} bpp is out of reach: {bounds}")
+    if wanted > 1.02 * high:
+        return Found(job.at(most), (f"{_bpp(job, wanted)} is more than the best quality takes: {_bpp(job, high)}",))
+    if wanted < 0.98 * low:
+        note = f"{_bpp(job, wanted)} is out of reach: the smallest file of this picture takes {_bpp(job, low)}"
+        if strict:
+            raise UsageError(note)
+        return Found(job.at(least), (note,))
     above = first_step(_logarithm(job.bytes_at), math.log(wanted), *job.steps)
-    return job.at(min((max(above - 1, least), above), key=lambda step: abs(job.bytes_at(step) - wanted)))
+    return Found(job.at(min((max(above - 1, least), above), key=lambda step: abs(job.bytes_at(step) - wanted))))
+
+
+def _bpp(job: Rated, size: float) -> str:
+    return f"{size * 8 / job.pixels:.4g} bpp"
 
 
 def largest_within(job: Rated, limit: int, between: tuple[int, int] | None = None) -> bytes:
@@ -59,12 +77,19 @@ def largest_within(job: Rated, limit: int, between: tuple[int, int] | None = Non
     return job.at(first_step(_logarithm(job.bytes_at), math.log(limit + 0.5), least, most) - 1)
 
 
-def smallest_reaching(job: Rated, wanted: float) -> bytes:
-    """The file of the lowest rate step whose picture has at least the wanted PSNR; UsageError where none has."""
+def smallest_reaching(job: Rated, wanted: float, strict: bool = False) -> Found:
+    """The file of the lowest rate step whose picture has at least the wanted PSNR.
+
+    Where none has, it is the best file, and a note; strict: UsageError.
+    """
     most = job.steps[1]
-    if not job.psnr(most) >= wanted:  # so that NaN is out of reach, too
-        raise UsageError(f"{wanted:g} dB is out of reach: the best is {job.psnr(most):.2f} dB for this picture")
-    return job.at(first_step(job.psnr, wanted, *job.steps))
+    best = job.psnr(most)
+    if best < wanted:
+        note = f"{wanted:g} dB is out of reach: the best is {best:.2f} dB for this picture"
+        if strict:
+            raise UsageError(note)
+        return Found(job.at(most), (note,))
+    return Found(job.at(first_step(job.psnr, wanted, *job.steps)))
 
 
 def _logarithm(size: Callable[[int], int]) -> Callable[[int], float]:

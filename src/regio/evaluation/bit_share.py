@@ -11,14 +11,13 @@ import torch
 from torch import Tensor
 
 from regio.codec import Codec
-from regio.codec.decoding import Decoding
+from regio.codec.decoding import Decoding, Opened
 from regio.codec.devices import exact_arithmetic
 from regio.entropy import StreamReader
 from regio.entropy.coders import gaussian_bits
 from regio.entropy.mixture import Mixture, mixture_bits
 from regio.entropy.tables import level_to_scale
 from regio.evaluation.marks import Mask
-from regio.format import parse
 from regio.nn.checkerboard import join
 from regio.nn.regional import GridRegions
 
@@ -81,17 +80,17 @@ def bit_map(codec: Codec, data: bytes) -> BitMap | None:
 
     None if the model does not code places. Raises as `Codec.decode` does.
     """
-    decoding = Decoding(codec, parse(data), data)
+    decoding = Decoding(codec.runtime, Opened.of(data))
     layout = decoding.layout
     parts: list[tuple[Any, BitMap]] = []
     for k in range(layout.count):
-        rates, streams = decoding._rates(k)
+        rates, streams = decoding.rates(k)
         reader = StreamReader(codec.tables, [streams])
         if rates is not None:
             reader.readers[0].log(rates.levels)
         ledger, tile = Ledger(reader), layout.tile(k)
         with exact_arithmetic():
-            rate = decoding._rate(codec.net, rates)
+            rate = decoding.rate(codec.net, rates)
             codec.net.code(None, ledger, GridRegions(decoding.file.header.grid), rate, tile.size)
         found = ledger.total(tile.size)
         if found is None:

@@ -1,0 +1,59 @@
+"""What coding knows of a codec: the network on a device, the tables, and which weights they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from regio.codec.devices import device_of, settle
+from regio.entropy import TableSet
+from regio.errors import MissingWeights
+from regio.format import Chunk, CustomWeights, RgoFile
+from regio.models.catalog import by_id
+from regio.weights.store import Weights
+
+
+@dataclass
+class Runtime:
+    """A network that is ready to code, and its identity. Encoding and decoding get this, not a `Codec`."""
+
+    net: Any
+    tables: TableSet
+    device: torch.device
+    name: str
+    number: int
+    """Catalog id; 0 for weights that are not bundled."""
+    fingerprint: bytes
+    """16 bytes, of configuration, numbers and tables."""
+
+    @classmethod
+    def of(cls, weights: Weights, device: str) -> Runtime:
+        """Weights on a device ("auto", "cpu", "cuda:1" ...); UsageError where that is not possible."""
+        place = device_of(device)
+        net, tables = settle(weights.net, place), TableSet(weights.tables)
+        return cls(net, tables, place, weights.name, weights.number, weights.fingerprint)
+
+    @property
+    def like(self) -> Tensor:
+        """A parameter of the network, for its device and type."""
+        parameter: Tensor = next(self.net.parameters())
+        return parameter
+
+    def chunks(self) -> tuple[Chunk, ...]:
+        """What a file says about weights that are not bundled."""
+        return () if self.number else (CustomWeights(self.fingerprint, self.name).chunk(),)
+
+    def check_weights(self, file: RgoFile) -> None:
+        """MissingWeights for a file of other weights."""
+        header = file.header
+        if header.model != self.number:
+            wanted = f"custom weights {file.weights.name!r}" if file.weights else f"model {by_id(header.model).name}"
+            raise MissingWeights(f"the file needs {wanted}, not {self.name}")
+        theirs = file.weights.fingerprint if file.weights else header.fingerprint
+        if not self.fingerprint.startswith(theirs):
+            raise MissingWeights(
+                f"the file was made with other weights of {self.name} ({theirs.hex()}); another release has them"
+            )
