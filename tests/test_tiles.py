@@ -433,8 +433,8 @@ def test_without_the_memory_to_keep_latents_they_are_made_anew(
 ) -> None:
     pixels = picture(200, 300)
     kept = toy().encode(pixels, max_bytes=3000)
-    choose = Codec._layout
-    monkeypatch.setattr(Codec, "_layout", lambda *arguments: (choose(*arguments)[0], False))
+    choose = preparation._layout
+    monkeypatch.setattr(preparation, "_layout", lambda *arguments: (choose(*arguments)[0], False))
     analyses.clear()
     anew = toy().encode(pixels, max_bytes=3000)
     assert len(analyses) > 6
