@@ -7,14 +7,12 @@ import html
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
-from regio.format import NO_LIMITS, Kind, RgoFile, parse
+from regio.format import NO_LIMITS, Kind, RgoFile, parse, read
 from regio.format.chunks import METADATA
-from regio.format.cursor import Buffer, Cursor
-from regio.format.header import RATE_STEPS, unpack
-
-LONGEST_HEADER = 32  # bytes; no header is longer
+from regio.format.cursor import Buffer
+from regio.format.header import RATE_STEPS
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -88,17 +86,10 @@ def inspect(data: Buffer | str | os.PathLike[str]) -> Info:
     """
     if isinstance(data, (str, os.PathLike)):
         with Path(data).open("rb") as source:
-            whole = _read(source)
+            whole = read(source)
     else:
         whole = bytes(data)
     return _describe(parse(whole, NO_LIMITS), len(whole))
-
-
-def _read(source: BinaryIO) -> bytes:
-    """Read a file to its end, but only if it begins like one of ours: it may be an endless device or another's film."""
-    head = source.read(LONGEST_HEADER)
-    unpack(Cursor(head, where="header"))
-    return head + source.read()
 
 
 def _describe(file: RgoFile, total: int) -> Info:

@@ -204,7 +204,8 @@ def test_a_name_that_is_not_unicode_is_a_file_like_others(regio: Regio, picture_
     picture = picture_file("a.png").rename(os.fsdecode(b"\xff.png"))
     done = regio("encode", picture.name, "--json")
     assert done.code == 0
-    assert done.records[0]["source"] == "\\udcff.png"
+    assert os.fsencode(done.records[0]["source"]) == b"\xff.png"
+    assert os.fsencode(done.records[0]["target"]) == b"\xff.rgo"
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,6 +32,55 @@ def test_standard_input_without_output_goes_to_standard_output(shell: Shell, pic
     done = shell("$REGIO encode - < a.png")
     assert done.stdout.startswith(b"\xd7\x52")
     assert shell("$REGIO encode - < a.png | $REGIO decode - --format bmp").stdout.startswith(b"BM")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX names")
+@pytest.mark.parametrize("name", ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+@pytest.mark.parametrize("into", ["| cat", "> out; cat out", "| tail -c +1"])
+def test_standard_output_by_any_name_is_standard_output(
+    shell: Shell, picture_file: MakeFile, name: str, into: str
+) -> None:
+    picture_file("a.png")
+    done = shell(f"$REGIO encode a.png -o {name} {into}")
+    assert (done.stdout[:2], done.stderr) == (b"\xd7\x52", b"")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX names")
+def test_another_open_file_can_be_written_to(shell: Shell, picture_file: MakeFile) -> None:
+    picture_file("a.png")
+    done = shell("{ $REGIO encode a.png -o /dev/fd/3 3>&1 >&2; } | cat")
+    assert done.stdout[:2] == b"\xd7\x52"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX devices")
+@pytest.mark.parametrize("line", ["decode /dev/zero -o b.png", "verify /dev/zero", "info /dev/zero"])
+def test_an_endless_device_is_refused_at_once(shell: Shell, line: str) -> None:
+    done = shell(f"$REGIO {line}")
+    assert (done.returncode, done.stderr.count(b"\n")) == (3, 1)
+    assert shell(f"$REGIO {line.replace('/dev/zero', '-')} < /dev/zero").returncode == 3
+
+
+@pytest.mark.skipif(os.name == "nt", reason="named pipes")
+def test_a_pipe_in_a_folder_is_no_picture(shell: Shell, picture_file: MakeFile, tmp_path: Path) -> None:
+    picture_file("in/a.png")
+    os.mkfifo(tmp_path / "in" / "b.png")
+    done = shell("$REGIO encode in -o out/")
+    assert (done.returncode, [path.name for path in (tmp_path / "out").iterdir()]) == (0, ["a.rgo"])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX names")
+@pytest.mark.parametrize("name", ["a\nb.png", "tab\t.png", "b\x1b[31m.png", "\u2028.png", "plain.png"])
+def test_json_names_are_the_real_ones(regio: Callable[..., Any], picture_file: MakeFile, name: str) -> None:
+    picture_file(name)
+    target = name.replace(".png", ".rgo")
+    (record,) = regio("encode", name, "--json").records
+    assert (record["source"], record["target"]) == (name, target)
+    for command in ("info", "verify"):
+        assert regio(command, target, "--json").records[0]["source"] == target
+    (record,) = regio("decode", target, "--json", "-o", name, "--force").records
+    assert (record["source"], record["target"]) == (target, name)
+    Path(target).write_bytes(b"damaged")
+    assert regio("verify", target, "--json").records[0]["source"] == target
 
 
 def test_json_and_the_file_do_not_share_standard_output(shell: Shell, picture_file: MakeFile) -> None:

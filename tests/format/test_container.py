@@ -1,5 +1,6 @@
 """The whole file: its exact bytes, each chunk, what the check covers, and limits."""
 
+import io
 import struct
 import zlib
 from contextlib import suppress
@@ -22,6 +23,7 @@ from regio.format import (
     TileIndex,
     pack,
     parse,
+    read,
     tile_grid,
     verify_check,
 )
@@ -178,11 +180,38 @@ def test_header_and_chunks_that_contradict_each_other_are_a_usage_error() -> Non
 
 def test_limits_hold_at_their_edge_and_refuse_one_more() -> None:
     data = pack(RgoFile(HEADER, (Chunk(Kind.ICC, bytes(300)),)), 0)
-    parse(data, Limits(pixels=7000, metadata=300))
-    with pytest.raises(LimitExceeded, match="100x70 = 7000 pixels, the limit is 6999"):
-        parse(data, Limits(pixels=6999))
+    parse(data, Limits(pixels=128 * 128, metadata=300))
+    with pytest.raises(LimitExceeded, match="100x70 = 7000 pixels, coded as 128x128 = 16384, the limit is 16383"):
+        parse(data, Limits(pixels=128 * 128 - 1))
     with pytest.raises(LimitExceeded, match="icc chunk has 300 bytes, the limit is 299"):
         parse(data, Limits(metadata=299))
+
+
+@pytest.mark.parametrize(("width", "height"), [(1 << 18, 1), (1, 1 << 18), (4096, 1), (65, 63), (1, 1)])
+def test_pixels_are_counted_as_they_are_coded(width: int, height: int) -> None:
+    data = pack(RgoFile(replace(HEADER, width=width, height=height)), 0)
+    coded = -(-width // 64) * 64 * (-(-height // 64) * 64)
+    assert parse(data, Limits(pixels=coded)).header.pixels == width * height
+    for limits in (Limits(pixels=coded - 1), Limits(piece=coded - 1)):
+        with pytest.raises(LimitExceeded):
+            parse(data, limits)
+
+
+def test_only_what_begins_like_a_file_is_read_to_its_end() -> None:
+    class Endless(io.RawIOBase):
+        asked = 0
+
+        def read(self, size: int = -1) -> bytes:
+            assert 0 <= size <= 64
+            self.asked += size
+            return bytes(size)
+
+    stream = Endless()
+    with pytest.raises(CorruptFile):
+        read(stream)
+    assert stream.asked <= 64
+    data = pack(RgoFile(HEADER, (), bytes(1000)), 0)
+    assert read(io.BytesIO(data)) == data
 
 
 def test_alpha_may_grow_with_the_picture() -> None:

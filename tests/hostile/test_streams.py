@@ -1,6 +1,7 @@
 """Files whose container is sound and whose checks would pass, but whose coded bytes are made to break a reader."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -13,7 +14,7 @@ from regio.entropy import coders
 from regio.entropy.guard import table_indices
 from regio.entropy.range_coder import RangeReader, RangeWriter
 from regio.errors import CorruptFile, LimitExceeded, RegioError, UnsupportedFile
-from regio.format import Limits, Tile, TileIndex, parse
+from regio.format import Limits, RgoFile, Tile, TileIndex, pack, parse
 from regio.models.mcm import MCM, TOY
 
 damage = benchmark("damage")
@@ -121,9 +122,41 @@ def test_tiles_that_do_not_fit_the_model_are_unsupported(monkeypatch: pytest.Mon
 def test_a_piece_and_a_picture_have_their_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     data = toy().encode(picture(40, 70))
     monkeypatch.setattr(options, "DEFAULT_LIMITS", Limits(piece=2799))
-    refused(toy(), data, LimitExceeded, "70 x 40 pixels in one piece; this release codes up to 2799")
+    refused(toy(), data, LimitExceeded, "128 x 64 pixels in one piece; this release codes up to 2799")
     monkeypatch.setattr(options, "DEFAULT_LIMITS", Limits(pixels=2799))
-    refused(toy(), data, LimitExceeded, "70x40 = 2800 pixels, the limit is 2799")
+    refused(toy(), data, LimitExceeded, "70x40 = 2800 pixels, coded as 128x64 = 8192, the limit is 2799")
+
+
+@pytest.mark.parametrize("payload", [b"", b"\0", b"\x40\x21", b"\xff\xff", bytes(range(16))])
+def test_a_payload_too_short_for_its_symbols_is_refused_before_they_are_read(
+    payload: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codec = toy()
+    sound = parse(codec.encode(picture(64, 64)))
+    data = pack(RgoFile(replace(sound.header, width=4096, height=4096), sound.chunks, payload), 7)
+
+    def never(*arguments: object) -> None:
+        raise AssertionError("symbols were read")
+
+    monkeypatch.setattr(RangeReader, "table", never)
+    for call in (codec.decode, codec.verify):
+        with pytest.raises(CorruptFile, match="too short for its symbols"):
+            call(data)
+
+
+def test_flat_pictures_have_enough_bits_for_their_symbols() -> None:
+    for value in (0, 90, 255):
+        for codec in (toy(), paper()):
+            flat = np.full((512, 640, 3), value, np.uint8)
+            for quality in (0, 100) if codec is toy() else (None,):
+                codec.verify(codec.encode(flat, quality=quality))
+
+
+def test_verify_keeps_to_a_memory_limit() -> None:
+    data = toy().encode(picture(256, 300))
+    toy().verify(data, max_memory="1024G")
+    with pytest.raises(LimitExceeded, match="does not fit 1 MiB"):
+        toy().verify(data, max_memory=1 << 20)
 
 
 def test_a_reader_of_noise_asks_for_no_more_symbols_than_it_was_told() -> None:

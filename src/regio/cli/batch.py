@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 import typer
 
 from regio.cli.exit_codes import OK, code_of
-from regio.cli.paths import Job
+from regio.cli.paths import Transfer
 from regio.cli.progress import Progress, one_line, print_result, say
 from regio.errors import RegioError, UsageError
 
@@ -20,7 +20,12 @@ class Named(Protocol):
     """A job or a source."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """For people."""
+
+    @property
+    def real(self) -> str:
+        """For programs: the path as it is."""
 
 
 T = TypeVar("T", bound=Named)
@@ -41,7 +46,7 @@ def run_batch(items: Sequence[T], work: Callable[[T], Result], *, parallel: int,
     Results go to standard output, as JSON one object a line, failures among them; nothing of this is printed when
     standard output carries the file itself.
     """
-    quiet = any(isinstance(item, Job) and item.target is None for item in items)
+    quiet = any(isinstance(item, Transfer) and item.target is None for item in items)
     if quiet and as_json:
         raise UsageError("--json and the result itself cannot both go to standard output; use -o FILE")
     first_failure, failed = OK, 0
@@ -58,7 +63,7 @@ def run_batch(items: Sequence[T], work: Callable[[T], Result], *, parallel: int,
         first_failure = first_failure or code_of(outcome)
         say(f"{item.name}: {one_line(outcome)}")
         if as_json:
-            record = {"source": item.name, "error": one_line(outcome), "exit_code": code_of(outcome)}
+            record = {"source": item.real, "error": one_line(outcome), "exit_code": code_of(outcome)}
             print_result(json.dumps(record))
     progress.clear()
     if failed and len(items) > 1:

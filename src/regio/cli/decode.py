@@ -8,7 +8,7 @@ import typer
 
 from regio.cli.batch import Result, run_batch
 from regio.cli.completion import codecs, formats
-from regio.cli.files import read_whole, write_whole
+from regio.cli.files import read_rgo, write_whole
 from regio.cli.options import (
     Device,
     Force,
@@ -22,7 +22,7 @@ from regio.cli.options import (
     raise_pillow_limit,
     region_of,
 )
-from regio.cli.paths import RGO, Job, plan
+from regio.cli.paths import RGO, Transfer, plan
 from regio.cli.progress import shown, talking
 from regio.codec.options import memory_of
 
@@ -80,14 +80,14 @@ def decode(
             writable_kind(wanted)
         loaded = None if codec is None else load(codec, device=device)
 
-    def work(job: Job) -> Result:
-        data = read_whole(job.source)
+    def work(job: Transfer) -> Result:
+        data = read_rgo(job.source)
         start = perf_counter()
         image = decode_bytes(data, region=part, codec=loaded, device=device, max_memory=allowed, max_pixels=most)
         seconds = perf_counter() - start
         write_whole(job, to_file(image, extensions[job], strip=strip), force=force)
         target = shown(job.target or "-")
-        values = {"source": job.name, "target": target, "width": image.width, "height": image.height}
+        values = {"source": job.real, "target": job.real_target, "width": image.width, "height": image.height}
         line = f"{job.name} -> {target}: {image.width} x {image.height}"
         return Result(line, values | {"seconds": round(seconds, 3)})
 

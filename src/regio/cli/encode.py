@@ -16,7 +16,7 @@ from regio.cli.options import (
     checked_options,
     takes_encode_options,
 )
-from regio.cli.paths import PICTURES, Job, plan
+from regio.cli.paths import PICTURES, Transfer, plan
 from regio.cli.progress import shown, talking
 from regio.cli.regions import Boxes, LabelNumbers, Rois, roi_of
 from regio.codec.options import EncodeOptions
@@ -63,7 +63,7 @@ def encode(
 
         loaded = load(codec or DEFAULT, device=device)
 
-    def work(job: Job) -> Result:
+    def work(job: Transfer) -> Result:
         picture = read_picture(job.source.path or read_whole(job.source))
         start = perf_counter()
         region = None if wanted is None else importance(wanted, picture.pixels)
@@ -73,7 +73,7 @@ def encode(
         write_whole(job, found.data, force=force)
         info = inspect(found.data)
         target = shown(job.target or "-")
-        values = {"source": job.name, "target": target, "seconds": round(seconds, 3)}
+        values = {"source": job.real, "target": job.real_target, "seconds": round(seconds, 3)}
         names = ("width", "height", "codec", "quality", "bytes_total", "bpp")
         notes = picture.notes + found.notes
         if region is not None and not region.found:

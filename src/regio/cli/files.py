@@ -6,8 +6,9 @@ import secrets
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
-from regio.cli.paths import Job, Source
+from regio.cli.paths import Source, Transfer
 from regio.errors import UsageError
 
 
@@ -15,20 +16,34 @@ def read_whole(source: Source) -> bytes:
     """All bytes of a file or of standard input."""
     if source.path is not None:
         return source.path.read_bytes()
+    return _stdin().read()
+
+
+def _stdin() -> BinaryIO:
     if sys.stdin.isatty():
         raise UsageError("standard input is a terminal; give a file name, or pipe a file in")
-    return sys.stdin.buffer.read()
+    return sys.stdin.buffer
 
 
-def write_whole(job: Job, data: bytes, *, force: bool) -> None:
+def read_rgo(source: Source) -> bytes:
+    """The same of a .rgo file; what does not begin like one is refused before the rest of it is read."""
+    from regio.format import read
+
+    if source.path is not None:
+        with source.path.open("rb") as stream:
+            return read(stream)
+    return read(_stdin())
+
+
+def write_whole(job: Transfer, data: bytes, *, force: bool) -> None:
     """Write a result all or not at all: a temporary file in the same folder takes the name when it is complete."""
     if job.target is None:
         _write_stdout(data)
         return
-    target = Path(os.path.realpath(job.target))  # a link stays a link
-    if target.exists() and not target.is_file():  # /dev/null, a named pipe: nothing to protect, nothing to rename
-        target.write_bytes(data)
+    if job.target.exists() and not job.target.is_file():  # /dev/null, a pipe: nothing to protect, nothing to rename
+        job.target.write_bytes(data)
         return
+    target = Path(os.path.realpath(job.target))  # a link stays a link
     if target.exists() and not force:
         raise UsageError(f"{target} has appeared meanwhile; --force overwrites")
     if job.in_folder:

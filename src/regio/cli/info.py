@@ -1,7 +1,7 @@
 """regio info: what files say about themselves. Loads no model and no torch."""
 
 from regio.cli.batch import Result, run_batch
-from regio.cli.files import read_whole
+from regio.cli.files import read_rgo
 from regio.cli.options import Json, RgoFiles
 from regio.cli.paths import RGO, Source, find
 
@@ -19,8 +19,8 @@ def info(files: RgoFiles, as_json: Json = False) -> None:
     from regio.info import Info, inspect
 
     def work(source: Source) -> Result:
-        found = inspect(read_whole(source) if source.path is None else source.path)
-        return Result(describe(source.name, found), {"source": source.name, **found.as_dict()})
+        found = inspect(read_rgo(source) if source.path is None else source.path)
+        return Result(describe(source.name, found), {"source": source.real, **found.as_dict()})
 
     def describe(name: str, found: Info) -> str:
         quality = f"quality {found.quality:g}"

@@ -12,6 +12,7 @@ from regio.names import PICTURES as PICTURES  # the commands find both here
 from regio.names import RGO as RGO
 
 STREAM = "-"
+_STANDARD_OUTPUT = {STREAM, "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"}
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,17 @@ class Source:
 
     @property
     def name(self) -> str:
+        """For people, on one line."""
         return "standard input" if self.path is None else shown(self.path)
+
+    @property
+    def real(self) -> str:
+        """For programs, as it is; "-" for standard input."""
+        return STREAM if self.path is None else os.fspath(self.path)
 
 
 @dataclass(frozen=True)
-class Job:
+class Transfer:
     """One thing to read and where its result goes; `target` is None for standard output."""
 
     source: Source
@@ -37,7 +44,18 @@ class Job:
 
     @property
     def name(self) -> str:
+        """The source, for people."""
         return self.source.name
+
+    @property
+    def real(self) -> str:
+        """The source, for programs."""
+        return self.source.real
+
+    @property
+    def real_target(self) -> str:
+        """The target, for programs; "-" for standard output."""
+        return STREAM if self.target is None else os.fspath(self.target)
 
 
 def find(inputs: Iterable[str], suffixes: frozenset[str]) -> list[Source]:
@@ -84,7 +102,7 @@ def _inside(folder: Path, suffixes: frozenset[str]) -> list[Source]:
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             path = Path(where, name)
-            if path.suffix.lower() in suffixes and not name.startswith("."):
+            if path.suffix.lower() in suffixes and not name.startswith(".") and path.is_file():  # a pipe would block
                 sources.append(Source(path, path.relative_to(folder)))
     if not sources:
         raise UsageError(f"no {'.rgo files' if suffixes == RGO else 'pictures'} in {shown(folder)}")
@@ -93,7 +111,7 @@ def _inside(folder: Path, suffixes: frozenset[str]) -> list[Source]:
 
 def plan(
     inputs: Sequence[str], output: str | None, *, suffixes: frozenset[str], extension: str, force: bool
-) -> list[Job]:
+) -> list[Transfer]:
     """Pair every input with its output, and refuse before any work what could not be written after it.
 
     `output` None is beside the input (standard output for standard input); a folder is one that exists, ends with a
@@ -111,25 +129,25 @@ def plan(
     return jobs
 
 
-def _job(source: Source, output: str | None, many: bool, extension: str) -> Job:
-    if output == STREAM:
+def _job(source: Source, output: str | None, many: bool, extension: str) -> Transfer:
+    if output in _STANDARD_OUTPUT:
         if many:
             raise UsageError("standard output (-o -) takes one result only")
-        return Job(source, None)
+        return Transfer(source, None)
     if output is None:
-        return Job(source, None if source.path is None else source.path.with_suffix(extension))
+        return Transfer(source, None if source.path is None else source.path.with_suffix(extension))
     folder = Path(output)
     if not (many or folder.is_dir() or output.endswith(("/", os.sep))):
-        return Job(source, folder)
+        return Transfer(source, folder)
     if source.path is None:
         raise UsageError("the result of standard input needs a file name: -o FILE, or -o - for standard output")
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{shown(folder)} is a file; several results need a folder")
-    return Job(source, (folder / source.below).with_suffix(extension), in_folder=True)
+    return Transfer(source, (folder / source.below).with_suffix(extension), in_folder=True)
 
 
-def _refuse_collisions(jobs: Sequence[Job]) -> None:
-    taken: dict[Path, Job] = {}
+def _refuse_collisions(jobs: Sequence[Transfer]) -> None:
+    taken: dict[Path, Transfer] = {}
     for job in jobs:
         if job.target is None:
             continue
@@ -140,7 +158,7 @@ def _refuse_collisions(jobs: Sequence[Job]) -> None:
             raise UsageError(f"{first.name} and {job.name} would both be written to {shown(job.target)}")
 
 
-def _refuse_existing(jobs: Sequence[Job]) -> None:
+def _refuse_existing(jobs: Sequence[Transfer]) -> None:
     there = [job.target for job in jobs if job.target is not None and job.target.is_file()]
     if there:
         more = f" and {len(there) - 1} more" if len(there) > 1 else ""

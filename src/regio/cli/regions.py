@@ -10,7 +10,7 @@ from regio.cli.batch import Result, run_batch
 from regio.cli.completion import detectors
 from regio.cli.files import read_whole, write_whole
 from regio.cli.options import Force, Json, Output, Pictures, region_of
-from regio.cli.paths import PICTURES, Job, plan
+from regio.cli.paths import PICTURES, Transfer, plan
 from regio.cli.progress import shown
 from regio.errors import UsageError
 
@@ -84,14 +84,20 @@ def regions(
     from regio.images import read_picture, to_file
     from regio.regions import importance
 
-    def work(job: Job) -> Result:
+    def work(job: Transfer) -> Result:
         picture = read_picture(job.source.path or read_whole(job.source))
         found = importance(wanted, picture.pixels)
         shows = shaded(picture.pixels, found.values) if overlay else found.values
         extension = job.target.suffix if job.target is not None else ".png"
         write_whole(job, to_file(Image.fromarray(shows), extension), force=force)
         target, share = shown(job.target or "-"), float(found.values.mean()) / 255
-        values = {"source": job.name, "target": target, "roi": found.what, "found": found.found, "share": share}
+        values = {
+            "source": job.real,
+            "target": job.real_target,
+            "roi": found.what,
+            "found": found.found,
+            "share": share,
+        }
         return Result(f"{job.name} -> {target}: {found.what}, {share:.1%} of the picture", values)
 
     run_batch(jobs, work, parallel=1, as_json=as_json)

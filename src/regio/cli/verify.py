@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from regio.cli.batch import Result, run_batch
-from regio.cli.files import read_whole
+from regio.cli.files import read_rgo
 from regio.cli.options import Device, Json, MaxPixels, Memory, Parallel, RgoFiles, raise_pillow_limit
 from regio.cli.paths import RGO, Source, find
 from regio.cli.progress import talking
@@ -39,7 +39,7 @@ def verify(
         loaded = None if codec is None else load(codec, device=device)
 
     def work(source: Source) -> Result:
-        verify_bytes(read_whole(source), codec=loaded, device=device, max_memory=allowed, max_pixels=most)
-        return Result(f"{source.name}: ok", {"source": source.name, "ok": True})
+        verify_bytes(read_rgo(source), codec=loaded, device=device, max_memory=allowed, max_pixels=most)
+        return Result(f"{source.name}: ok", {"source": source.real, "ok": True})
 
     run_batch(sources, work, parallel=parallel, as_json=as_json)

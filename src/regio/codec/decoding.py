@@ -28,7 +28,7 @@ from regio.codec.runtime import Runtime
 from regio.codec.windows import Tile, synthesise
 from regio.entropy import StreamReader
 from regio.errors import CorruptFile, UnsupportedFile
-from regio.format import DEFAULT_LIMITS, Kind, Limits, RgoFile, parse, verify_check
+from regio.format import DEFAULT_LIMITS, Kind, Limits, RgoFile, parse, read, verify_check
 from regio.format.header import MAX_RATE
 from regio.images import Picture
 from regio.nn.regional import GridRegions
@@ -46,7 +46,11 @@ class Opened:
     @classmethod
     def of(cls, data: Data, limits: Limits = DEFAULT_LIMITS) -> Opened:
         """Read and parse a file. CorruptFile, UnsupportedFile, LimitExceeded; OSError for the path."""
-        whole = Path(data).read_bytes() if isinstance(data, str | PathLike) else bytes(data)
+        if isinstance(data, str | PathLike):
+            with Path(data).open("rb") as stream:
+                whole = read(stream)
+        else:
+            whole = bytes(data)
         return cls(whole, parse(whole, limits))
 
 

@@ -23,7 +23,7 @@ from regio.entropy.mixture import Mixture, Quantised, mixture_bits, quantise, re
 from regio.entropy.positions import position_bits, read_positions, set_bits, write_positions
 from regio.entropy.priors import LIKELIHOOD_FLOOR, FactorizedPrior
 from regio.entropy.range_coder import SYMBOL_LIMIT, RangeReader, RangeWriter, Symbols, table_model
-from regio.entropy.tables import Counts, FactorizedTables, gaussian_tables, level_to_scale
+from regio.entropy.tables import PRECISION, Counts, FactorizedTables, gaussian_tables, level_to_scale
 
 Maybe = Tensor | None  # None where a reader is at work, or where there is nothing to say
 Size = tuple[int, int]  # (h, w)
@@ -150,11 +150,14 @@ class TableSet:
     """Range coder models for the tables of a model's priors, by stream, and for the Gaussian; made once a model."""
 
     def __init__(self, factorized: dict[str, FactorizedTables]) -> None:
-        self.factorized = {
-            stream: [_entry(*tables.channel(c)) for c in range(len(tables.lengths))]
-            for stream, tables in factorized.items()
-        }
+        self.factorized: dict[str, list[_Entry]] = {}
+        self.cheapest: dict[str, float] = {}  # bits of a position, all channels, each by its likeliest symbol
+        for stream, tables in factorized.items():
+            channels = [tables.channel(c) for c in range(len(tables.lengths))]
+            self.factorized[stream] = [_entry(*channel) for channel in channels]
+            self.cheapest[stream] = sum(_cheapest(counts) for _, counts in channels)
         self.gaussian = [_entry(-table.reach, table.counts) for table in gaussian_tables()]
+        self.cheapest_gaussian = np.array([_cheapest(table.counts) for table in gaussian_tables()])
 
 
 class _Entry(NamedTuple):
@@ -165,6 +168,11 @@ class _Entry(NamedTuple):
 
 def _entry(lowest: int, counts: Counts) -> _Entry:
     return _Entry(lowest, table_model(counts), len(counts))
+
+
+def _cheapest(counts: Counts) -> float:
+    """Bits of the likeliest symbol of a table."""
+    return PRECISION - math.log2(int(np.max(counts)))
 
 
 class StreamWriter:
@@ -219,7 +227,10 @@ class StreamWriter:
 
 
 class StreamReader:
-    """Reads the latents of a batch of pictures back from their byte strings."""
+    """Reads the latents of a batch of pictures back from their byte strings.
+
+    CorruptFile where a string is too short even for the likeliest symbols, before any of them is read.
+    """
 
     def __init__(self, tables: TableSet, payloads: list[bytes]) -> None:
         self.tables = tables
@@ -228,6 +239,8 @@ class StreamReader:
     def factorized(self, stream: str, values: Maybe, prior: FactorizedPrior, size: Size, mask: Maybe = None) -> Tensor:
         """See Coder; ignores `values`."""
         tables = self.tables.factorized[stream]
+        for reader in self.readers:
+            reader.expect(self.tables.cheapest[stream] * size[0] * size[1])
         symbols = np.empty((len(self.readers), len(tables), *size), np.int32)
         for reader, picture in zip(self.readers, symbols, strict=True):
             for channel, (lowest, model, entries) in zip(picture, tables, strict=True):
@@ -241,6 +254,7 @@ class StreamReader:
         symbols = np.empty(tuple(mean.shape), np.int32)
         for reader, picture, levels in zip(self.readers, symbols, _to_levels(level), strict=True):
             indices = read_guard(reader, levels, guard) if guard else table_indices(levels)
+            reader.expect(float(self.tables.cheapest_gaussian[indices].sum()))
             flat = picture.reshape(-1)  # a view: writing to it fills the picture
             for index, positions in _by_table(indices):
                 flat[positions] = reader.table(len(positions), *self.tables.gaussian[index])

@@ -17,6 +17,7 @@ from regio.errors import CorruptFile
 _ROWS = constriction.stream.model.Categorical(perfect=False)  # a family: a table for each symbol
 NATURAL_BITS = 24  # numbers written by `natural` stay below 2**24 - 1
 SYMBOL_LIMIT = 1 << 20  # encoders clip symbols here, far beyond any picture
+SLACK_BITS = 128  # by which a string may be shorter than its symbols are worth
 _queue = constriction.stream.queue
 _model = constriction.stream.model
 
@@ -139,7 +140,17 @@ class RangeReader:
     def __init__(self, data: bytes) -> None:
         words = np.frombuffer(data + bytes(-len(data) % 4), dtype=">u4").astype(np.uint32)
         self._decoder = _queue.RangeDecoder(words)
+        self._bits_left = 8.0 * len(data) + SLACK_BITS
         self.checksum = 0
+
+    def expect(self, bits: float) -> None:
+        """Refuse data that cannot hold what is to be read next, `bits` at least; CorruptFile.
+
+        A writer drops zeros at the end, which saves it more than SLACK_BITS with a probability of about 2**-SLACK_BITS.
+        """
+        self._bits_left -= bits
+        if self._bits_left < 0:
+            raise CorruptFile("the coded data is too short for its symbols (truncated file?)")
 
     def table(self, count: int, lowest: int, model: object, size: int) -> Symbols:
         """Read `count` symbols by a table of `size` entries -> (count,) int32."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import BinaryIO
 
 from regio.errors import LimitExceeded, UsageError
 from regio.format import chunks, header, rate_map
@@ -20,12 +21,20 @@ from regio.format.cursor import Buffer, Cursor
 from regio.format.header import CHECK_BYTES, Header
 from regio.format.rate_map import RateMap
 
+CODED_MULTIPLE = 64  # models fill up the sides of pictures to multiples of this, or of a divisor of it
+
+
+def coded_side(length: int) -> int:
+    """A side of a picture as it is coded, in pixels: work and memory follow it."""
+    return -(-length // CODED_MULTIPLE) * CODED_MULTIPLE
+
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
     """What a reader is ready to work on; intact files beyond it raise LimitExceeded.
 
-    pixels bounds the work and memory of decoding: 2**28 is a square of 16384. piece bounds, in pixels, a tile, or a
+    pixels bounds the work and memory of decoding: 2**28 is a square of 16384. They are counted after both sides are
+    filled up to multiples of 64, as models do: a line of pixels counts 64. piece bounds, in pixels, a tile, or a
     picture without tiles: features take about 100 bytes a pixel. metadata bounds, in bytes, each chunk whose size does
     not follow from the picture's: an alpha plane or a tile index may also take a byte for every pixel.
     """
@@ -35,17 +44,19 @@ class Limits:
     metadata: int = 16 << 20
 
     def check_size(self, width: int, height: int) -> None:
-        """LimitExceeded for too many pixels."""
-        if width * height > self.pixels:
+        """LimitExceeded for too many pixels, counted as they are coded."""
+        wide, high = coded_side(width), coded_side(height)
+        if wide * high > self.pixels:
+            as_coded = "" if (wide, high) == (width, height) else f", coded as {wide}x{high} = {wide * high}"
             raise LimitExceeded(
-                f"the picture has {width}x{height} = {width * height} pixels, the limit is {self.pixels}; "
+                f"the picture has {width}x{height} = {width * height} pixels{as_coded}, the limit is {self.pixels}; "
                 f"allow more with max_pixels (--max-pixels) if you trust it"
             )
 
     def check_piece(self, head: Header, tiles: TileIndex | None) -> None:
         """LimitExceeded for too many pixels in one piece."""
         side = header.MAX_SIDE if tiles is None else tiles.side
-        width, height = min(side, head.width), min(side, head.height)
+        width, height = (min(side, coded_side(length)) for length in (head.width, head.height))
         if width * height > self.piece:
             raise LimitExceeded(
                 f"{width} x {height} pixels in one piece; this release codes up to {self.piece}, and more in tiles"
@@ -63,6 +74,7 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
+LONGEST_HEADER = 32  # bytes; no header is longer
 _ALL_PIXELS = header.MAX_SIDE**2
 NO_LIMITS = Limits(pixels=_ALL_PIXELS, piece=_ALL_PIXELS, metadata=chunks.MAX_LENGTH)  # to look: allocates nothing
 
@@ -205,6 +217,16 @@ def parse(data: Buffer, limits: Limits = DEFAULT_LIMITS) -> RgoFile:
     for _ in file.maps():  # so that nobody after parse() meets a damaged one
         pass
     return file
+
+
+def read(stream: BinaryIO) -> bytes:
+    """Read a file to its end, but only if it begins like one of ours: it may be an endless device or a film.
+
+    CorruptFile, or UnsupportedFile for a later version.
+    """
+    start = stream.read(LONGEST_HEADER)
+    header.unpack(Cursor(start, where="header"))
+    return start + stream.read()
 
 
 def verify_check(data: Buffer, symbol_crc: int) -> bool:
