@@ -34,7 +34,7 @@ TABLE = {
     "names": Row(set(), set()),
     "format": Row({"errors"}, set()),
     "info": Row({"errors", "format"}, set(), frozenset({"models.catalog"})),
-    "regions": Row({"errors"}, {"numpy"}, frozenset({"cv2", "onnxruntime", "safetensors", "PIL"})),
+    "regions": Row({"errors"}, {"numpy"}, frozenset({"cv2", "onnxruntime", "safetensors", "PIL", "images"})),
     "arrays": Row({"errors"}, {"numpy", "PIL"}, frozenset({"torch"})),
     "images": Row({"errors", "arrays"}, {"numpy", "PIL"}),
     "entropy": Row({"errors"}, {"torch", "numpy", "constriction"}),
@@ -53,7 +53,7 @@ TABLE = {
     ),
     "__main__": Row({"cli"}, set()),
     "losses": Row({"errors", "nn"}, {"torch", "numpy", "safetensors", "pytorch_msssim"}),
-    "data": Row({"errors", "images", "regions"}, {"torch", "numpy", "PIL"}, frozenset({"skimage"})),
+    "data": Row({"errors", "images", "names", "regions"}, {"torch", "numpy", "PIL"}, frozenset({"skimage"})),
     "training": Row(
         {"errors", "models", "nn", "entropy", "losses", "data", "weights", "version"},
         {"torch", "numpy", "safetensors", "lightning_fabric", "pytorch_optimizer"},

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import UnidentifiedImageError
 from torch import Tensor
 
 from regio.errors import UsageError
+from regio.images import open_picture
 
 log = logging.getLogger(__name__)
 _SKEW = 0.05  # by which the sides of map and picture may be in another proportion: small maps are rounded
@@ -28,7 +29,7 @@ class ImportanceFolder:
         if not path.exists():
             return None
         try:
-            with Image.open(path) as opened:
+            with open_picture(path) as opened:
                 values = np.asarray(opened.convert("L")).copy()
         except (OSError, UnidentifiedImageError) as error:
             log.warning("importance map %s is left out: %s", path, error)

@@ -14,6 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from regio.errors import BadImage, UsageError
+from regio.images import open_picture
 
 log = logging.getLogger(__name__)
 Labels = NDArray[np.int64]
@@ -23,11 +24,18 @@ SMALLEST_REGION = 0.006  # share of the picture; a photograph falls into 10 to 3
 FELZENSZWALB = {"scale": 300.0, "sigma": 0.8}
 
 
+class ForeignIds(BadImage):
+    """A panoptic PNG without any id that its annotations list: it belongs to others, or was converted."""
+
+
 class LabelSource(Protocol):
     """One way to know the regions of a picture."""
 
     def find(self, file: Path, pixels: NDArray[np.uint8]) -> Tensor | None:
-        """A picture's file and its pixels (H,W,3) -> labels (H,W) int16, 0..R-1 without gaps, or None."""
+        """A picture's file and its pixels (H,W,3) -> labels (H,W) int16, 0..R-1 without gaps, or None.
+
+        ForeignIds where the labels are certainly wrong.
+        """
         ...
 
 
@@ -50,9 +58,11 @@ class Panoptic:
 
     A segment's pixels have the colour id = R + 256 G + 65536 B. The JSON says which PNG belongs to which picture and
     which ids are segments; whatever else stands in the PNG (0, unlabelled) becomes one region more.
+    `find` raises ForeignIds for a PNG in which none of the listed ids occurs.
     """
 
     def __init__(self, annotations: Path) -> None:
+        self.annotations = annotations
         self.folder = annotations.with_suffix("")
         try:
             content = json.loads(annotations.read_text(encoding="utf-8"))
@@ -71,7 +81,7 @@ class Panoptic:
         if file.name not in self.found:
             return None
         name, segments = self.found[file.name]
-        return _fitting(self.folder / name, pixels, segments)
+        return _fitting(self.folder / name, pixels, segments, self.annotations)
 
 
 class Segmented:
@@ -110,8 +120,13 @@ def segment(pixels: NDArray[np.uint8]) -> NDArray[np.uint16]:
     return whole
 
 
-def _fitting(file: Path, pixels: NDArray[np.uint8], segments: list[int] | None = None) -> Tensor | None:
-    """The label map of a file, or None with a warning when it is not of the picture's size or cannot be read."""
+def _fitting(
+    file: Path, pixels: NDArray[np.uint8], segments: list[int] | None = None, annotations: Path | None = None
+) -> Tensor | None:
+    """The label map of a file, or None with a warning when it is not of the picture's size or cannot be read.
+
+    segments: the ids that annotations list; ForeignIds when some are listed and none of them occurs.
+    """
     try:
         labels = read_labels(file)
     except (OSError, BadImage) as error:
@@ -121,13 +136,17 @@ def _fitting(file: Path, pixels: NDArray[np.uint8], segments: list[int] | None =
         log.warning("label map %s is left out: it is %s, the picture %s", file, labels.shape, pixels.shape[:2])
         return None
     if segments is not None:
-        labels = np.where(np.isin(labels, segments), labels, -1)
+        listed = np.isin(labels, segments)
+        if segments and not listed.any():
+            count = len(np.unique(labels))
+            raise ForeignIds(f"{file} has {count} ids, none of them among the {len(segments)} of {annotations}")
+        labels = np.where(listed, labels, -1)
     return torch.from_numpy(np.unique(labels, return_inverse=True)[1].reshape(labels.shape).astype(np.int16))
 
 
 def read_labels(file: Path) -> Labels:
     """A PNG -> labels (H,W): grey or palette values, or colours as R + 256 G + 65536 B. BadImage for other kinds."""
-    with Image.open(file) as opened:
+    with open_picture(file) as opened:
         if opened.mode in ("1", "L", "P", "I", "I;16"):
             return np.asarray(opened).astype(np.int64)
         if opened.mode != "RGB":

@@ -8,16 +8,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
 from regio.data.importance import ImportanceFolder
-from regio.data.labels import LabelSource
+from regio.data.labels import ForeignIds, LabelSource
 from regio.errors import BadImage, RegioError, UsageError
 from regio.images import read_picture
+from regio.names import PICTURES
 
-SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 READERS = 8  # pictures decoded at once, where there are as many cores
 log = logging.getLogger(__name__)
 
@@ -172,14 +174,23 @@ def load_pictures(
 
     sources: where to look for label maps; the first that knows a picture is believed. limit: the first so many files.
     importance: where to look for importance maps.
+
+    Pictures whose panoptic PNG has no id that the annotations list are skipped, and a warning counts them;
+    UsageError when that leaves no picture.
     """
     where = ", ".join(map(str, folders))
-    files = sorted(f for folder in folders for f in folder.glob("*") if f.suffix.lower() in SUFFIXES)
+    files = sorted(f for folder in folders for f in folder.glob("*") if f.suffix.lower() in PICTURES)
     if not files:
         raise UsageError(f"no pictures in {where}")
     with ThreadPoolExecutor(min(READERS, os.cpu_count() or 1)) as readers:
         read = list(readers.map(lambda file: _read(file, smallest, sources, importance), files[:limit]))
-    found = [(file.name, *entry) for file, entry in zip(files, read, strict=False) if entry is not None]
+    foreign = [entry for entry in read if isinstance(entry, ForeignIds)]
+    found = [(file.name, *entry) for file, entry in zip(files, read, strict=False) if isinstance(entry, tuple)]
+    if foreign:
+        line = f"{len(foreign)} of {len(read)} pictures have panoptic PNGs without any listed id, such as {foreign[0]}"
+        if not found:
+            raise UsageError(line)
+        log.warning("%s; these pictures are skipped", line)
     if not found:
         raise BadImage(f"no readable picture of at least {smallest} pixels a side in {where}")
     names, pictures, labels, weights = (list(column) for column in zip(*found, strict=True))
@@ -188,8 +199,11 @@ def load_pictures(
 
 def _read(
     file: Path, smallest: int, sources: Sequence[LabelSource], importance: ImportanceFolder | None
-) -> tuple[Tensor, Tensor | None, Tensor | None] | None:
-    """A picture (3,H,W) uint8, its labels (H,W) int16, its importance; or None where there is nothing to train on."""
+) -> tuple[Tensor, Tensor | None, Tensor | None] | ForeignIds | None:
+    """A picture (3,H,W) uint8, its labels (H,W) int16, its importance; None where there is nothing to train on.
+
+    ForeignIds where one source has wrong labels for it and no other has right ones.
+    """
     try:
         pixels = read_picture(file).pixels
     except (OSError, RegioError) as error:
@@ -197,6 +211,22 @@ def _read(
         return None
     if min(pixels.shape[:2]) < smallest:
         return None
-    labels = next((m for source in sources if (m := source.find(file, pixels)) is not None), None)
+    labels = _labels(file, pixels, sources)
+    if isinstance(labels, ForeignIds):
+        return labels
     weights = None if importance is None else importance.find(file, (pixels.shape[0], pixels.shape[1]))
     return torch.from_numpy(pixels.transpose(2, 0, 1).copy()), labels, weights
+
+
+def _labels(file: Path, pixels: NDArray[np.uint8], sources: Sequence[LabelSource]) -> Tensor | ForeignIds | None:
+    """The labels of the first source that has some; ForeignIds if one has wrong ones and none right ones."""
+    foreign: ForeignIds | None = None
+    for source in sources:
+        try:
+            labels = source.find(file, pixels)
+        except ForeignIds as error:
+            foreign = foreign or error
+            continue
+        if labels is not None:
+            return labels
+    return foreign

@@ -15,6 +15,7 @@ from regio.errors import UsageError
 Values = NDArray[np.uint8]  # (H,W)
 Box = tuple[int, int, int, int]  # x, y, width, height in pixels
 SAME_SHAPE = 0.02  # a mask of another size must have the picture's ratio of sides to within this share
+FAINT = 32  # a mask with no value above it hardly marks anything
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,8 +117,10 @@ def read_labels(path: Path) -> NDArray[np.integer[Any]]:
     """
     from PIL import Image, UnidentifiedImageError
 
+    from regio.images import open_picture
+
     try:
-        with Image.open(path) as image:
+        with open_picture(path) as image:
             if image.mode in ("RGB", "RGBA"):
                 planes = np.asarray(image).astype(np.int64)
                 return np.asarray(planes[..., 0] + 256 * planes[..., 1] + 65536 * planes[..., 2])
@@ -130,6 +133,8 @@ def read_labels(path: Path) -> NDArray[np.integer[Any]]:
 def of_array(array: NDArray[Any], size: tuple[int, int]) -> Values:
     """A mask (H,W), bool, uint8 (0 to 255) or floating point (0 to 1) -> a map of size (H,W).
 
+    Of whole numbers with two values, such as 0 and 1, the larger marks the region.
+
     UsageError for other arrays, for one of another shape than the picture, and for an empty one.
     """
     mask = np.asarray(array)
@@ -139,8 +144,8 @@ def of_array(array: NDArray[Any], size: tuple[int, int]) -> Values:
         raise UsageError(f"a mask is an array (H,W), not one of shape {mask.shape}")
     if mask.dtype == bool:
         values = mask.astype(np.uint8) * np.uint8(255)
-    elif mask.dtype == np.uint8:
-        values = mask
+    elif np.issubdtype(mask.dtype, np.integer) and (mask.dtype == np.uint8 or _two(mask)):
+        values = marked(mask, "the mask")
     elif np.issubdtype(mask.dtype, np.floating):
         if not (np.isfinite(mask).all() and mask.min() >= 0 and mask.max() <= 1):
             raise UsageError("a mask in floating point holds numbers from 0 to 1")
@@ -160,8 +165,10 @@ def of_picture(source: Any, size: tuple[int, int], name: str) -> Values:
     """
     from PIL import Image, ImageOps, UnidentifiedImageError
 
+    from regio.images import open_picture
+
     try:
-        image = source if isinstance(source, Image.Image) else Image.open(source)
+        image = source if isinstance(source, Image.Image) else open_picture(source)
         image = ImageOps.exif_transpose(image)
         if image.mode == "P":
             image = image.convert("RGBA" if "transparency" in image.info else "RGB")
@@ -176,10 +183,33 @@ def of_picture(source: Any, size: tuple[int, int], name: str) -> Values:
         raise UsageError(f"the mask {name} is not a picture that can be read") from error
     if not values.any():
         raise UsageError(f"the mask {name} is empty: nothing in it is marked")
+    values = marked(values, f"the mask {name}")
     try:
         return fitted(values, size)
     except UsageError as error:
         raise UsageError(f"{name}: {error}") from error
+
+
+def marked(values: NDArray[np.integer[Any]], what: str) -> Values:
+    """A mask of whole numbers (H,W) -> 0 to 255. Of two values, the larger becomes 255 and the other 0.
+
+    UsageError for more than two values of which none is above FAINT: they look like labels, and no
+    region would be seen in them.
+    """
+    low, high = int(values.min()), int(values.max())
+    if _two(values):
+        return np.where(values == high, np.uint8(255), np.uint8(0 if low < high else 255 if high else 0))
+    if high <= FAINT:
+        raise UsageError(
+            f"{what} has values from {low} to {high}, where 255 marks the region: multiply them, "
+            "or name the labels that matter if they are labels"
+        )
+    return values.astype(np.uint8)
+
+
+def _two(values: NDArray[np.integer[Any]]) -> bool:
+    """Whether there are at most two different values."""
+    return bool(((values == values.min()) | (values == values.max())).all())
 
 
 def fitted(values: Values, size: tuple[int, int], nearest: bool = False) -> Values:

@@ -1,12 +1,10 @@
-"""Pictures in and out: any file Pillow reads becomes 8-bit pixels, an alpha plane and metadata, and back.
+"""Pictures in: a file, an image or an array becomes 8-bit pixels, an alpha plane and metadata.
 
-Policy, in one place: EXIF orientation is applied and its tag reset; grey stays grey; everything else becomes RGB;
-an ICC profile is kept while it still describes the pixels; what gets lost on the way is said in `Picture.notes`.
+Orientation is applied and its tag reset; grey stays grey; everything else becomes RGB; an ICC profile
+is kept while it describes the pixels. `Picture.notes` names what is lost on the way.
 """
 
 import io
-import re
-import struct
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -14,10 +12,25 @@ from typing import Any, BinaryIO, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, UnidentifiedImageError
 
 from regio.arrays import image_of, is_array
 from regio.errors import BadImage, LimitExceeded, RegioError, UsageError
+from regio.images.blocks import (
+    EXIF_PREFIX,
+    ORIENTATION,
+    Blocks,
+    blocks_of,
+    checked_exif,
+    exif_with_resolution,
+    orientation_of,
+    upright_exif,
+    upright_xmp,
+    utf8_xmp,
+    without_promises,
+)
+from regio.images.opening import check_format, open_picture
+from regio.images.png import SIGNATURE, Png, opacity_by_key, split
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -32,10 +45,7 @@ class Array(Protocol):
 
 Source = str | PathLike[str] | bytes | BinaryIO | Image.Image | npt.NDArray[Any] | Array
 
-EXIF_PREFIX = b"Exif\0\0"  # what JPEG and Pillow put before the TIFF block; not part of the block
-_ORIENTATION = 0x0112
 _SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I;16N")
-_BEST: dict[str, dict[str, Any]] = {"JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}
 _ICC_SPACE = {"grey": b"GRAY", "rgb": b"RGB "}
 
 
@@ -80,6 +90,7 @@ def read_picture(source: Source | Picture) -> Picture:
     if is_array(source):
         return _from_image(image_of(source))
     if isinstance(source, Image.Image):
+        check_format(source)
         return _from_image(source)
     if isinstance(source, bytes | bytearray | memoryview):
         return _decode(io.BytesIO(source))
@@ -92,57 +103,15 @@ def read_picture(source: Source | Picture) -> Picture:
     raise UsageError(f"cannot read a picture from {kind}: a path, bytes, PIL image, array or tensor is wanted")
 
 
-def to_pil(picture: Picture) -> Image.Image:
-    """The picture as L, LA, RGB or RGBA, its metadata in `info` under Pillow's names."""
-    image = Image.fromarray(np.ascontiguousarray(picture.pixels[..., 0] if picture.grey else picture.pixels))
-    if picture.alpha is not None:
-        image.putalpha(Image.fromarray(picture.alpha))
-    image.info.update(metadata(icc=picture.icc, exif=picture.exif, xmp=picture.xmp))
-    return image
-
-
-def metadata(*, icc: bytes | None, exif: bytes | None, xmp: bytes | None) -> dict[str, bytes]:
-    """What is there, under the names that Pillow uses in `info` and as save options."""
-    found = {"icc_profile": icc, "exif": EXIF_PREFIX + exif if exif else None, "xmp": xmp}
-    return {name: value for name, value in found.items() if value}
-
-
-def writable_kind(extension: str) -> str:
-    """Pillow's name for the kind of picture that an extension (".jpg") stands for; UsageError if it writes none."""
-    kind = Image.registered_extensions().get(extension.lower())
-    if kind is None or kind not in Image.SAVE or kind == "RGO":
-        raise UsageError(f"no pictures of type {extension or '(none)'} can be written; try .png, .webp or .jpg")
-    return kind
-
-
-def to_file(image: Image.Image, extension: str, *, strip: bool = False) -> bytes:
-    """An image as the bytes of a file of the kind that `extension` (".png") names, metadata kept unless `strip`.
-
-    Raises:
-        UsageError: Pillow writes no such files, or they cannot hold this image.
-    """
-    kind = writable_kind(extension)
-    options = dict(_BEST.get(kind, {}))
-    kept = ("icc_profile", "exif", "xmp")
-    if strip:
-        image = image.copy()
-        for name in kept:
-            image.info.pop(name, None)
-    options |= {name: image.info[name] for name in kept if image.info.get(name)}
-    stream = io.BytesIO()
-    try:
-        image.save(stream, format=kind, **options)
-    except RegioError:
-        raise
-    except Exception as error:  # each of Pillow's writers refuses in its own way
-        raise UsageError(f"{kind} cannot hold this {image.mode} picture: {error}; try .png") from error
-    return stream.getvalue()
-
-
 def _decode(stream: BinaryIO) -> Picture:
     """Open and read the first frame. Pillow's readers raise whatever the damage leads to; a caller sees two errors."""
     try:
-        with Image.open(stream) as image:
+        start = stream.read(len(SIGNATURE))
+        if start == SIGNATURE:
+            png = split(start + stream.read())
+            with open_picture(io.BytesIO(png.pixels)) as image:
+                return _from_image(image, png if image.format == "PNG" else None)
+        with open_picture(_again(stream, start)) as image:
             return _from_image(image)
     except RegioError:
         raise
@@ -158,26 +127,78 @@ def _decode(stream: BinaryIO) -> Picture:
         raise BadImage(f"the picture cannot be decoded: {_one_line(error)}") from error
 
 
-def _from_image(image: Image.Image) -> Picture:
+def _again(stream: BinaryIO, start: bytes) -> BinaryIO:
+    """The stream from before `start` was read; the whole in memory where it cannot go back."""
+    try:
+        stream.seek(-len(start), io.SEEK_CUR)
+    except (AttributeError, OSError):
+        return io.BytesIO(start + stream.read())
+    return stream
+
+
+def _from_image(image: Image.Image, png: Png | None = None) -> Picture:
     if 0 in image.size:
         raise BadImage(f"the picture is empty: {image.width} x {image.height} pixels")
     notes = _notes_before_loading(image)
     try:
         image.load()  # some formats keep metadata behind the pixels
-        exif, xmp = _exif_of(image), _xmp_of(image)
-        upright = ImageOps.exif_transpose(image)
+        blocks = blocks_of(image) if png is None else _blocks_of_png(image, png)
+        key = None if png is None else opacity_by_key(png)
     except RegioError:
         raise
     except Exception as error:
         raise BadImage(f"the picture cannot be decoded: {_one_line(error)}") from error
-    plain, icc = _to_plain_mode(upright, notes)
-    array = np.asarray(plain)
-    grey = plain.mode in ("L", "LA")
+    exif, xmp = checked_exif(blocks.exif, blocks.notes), utf8_xmp(blocks.xmp)
+    if key is not None:
+        image.info.pop("transparency", None)
+    plain, icc = _to_plain_mode(image, blocks.icc, notes)
+    array, grey = np.asarray(plain), plain.mode in ("L", "LA")
+    if png is not None and png.colour_type == 4 and plain.mode == "RGBA":  # Pillow reads 16-bit grey and alpha so
+        array, grey = array[..., 2:], True
+    elif key is not None:
+        array = np.dstack([array[..., :3], key])
+    channels = array.shape[2] if array.ndim == 3 else 1
+    array = _turned(array, _orientation(image, exif, xmp))
     colours = array[..., None] if array.ndim == 2 else array[..., :1] if grey else array[..., :3]
     pixels = np.repeat(colours, 3, axis=2) if grey else np.array(colours)
-    alpha = np.array(array[..., -1]) if plain.mode in ("LA", "RGBA") else None
+    alpha = np.array(array[..., -1]) if channels in (2, 4) else None
     icc = _fitting_profile(icc, grey, notes)
-    return Picture(pixels, grey, alpha, icc, _upright_exif(exif), _upright_xmp(xmp), tuple(notes))
+    notes += blocks.notes
+    xmp = without_promises(upright_xmp(xmp), notes)
+    exif = exif_with_resolution(upright_exif(exif), blocks.dpi, notes)
+    return Picture(pixels, grey, alpha, icc, exif, xmp, tuple(dict.fromkeys(notes)))
+
+
+def _blocks_of_png(image: Image.Image, png: Png) -> Blocks:
+    """The metadata that stands in the chunks Pillow was not given."""
+    notes = list(png.notes)
+    if png.iptc:
+        notes.append("IPTC caption and keywords left out")
+    exif = png.exif.removeprefix(EXIF_PREFIX) if png.exif else None
+    return Blocks(png.icc, exif, png.xmp, png.dpi, notes)
+
+
+def _orientation(image: Image.Image, exif: bytes | None, xmp: bytes | None) -> int:
+    """1 to 8. A TIFF states it in a tag of its own, and Pillow has turned its pixels where it loads them."""
+    if exif is None or hasattr(image, "tag_v2") or image.format is None:
+        try:
+            stated = image.getexif().get(ORIENTATION)
+        except Exception:  # a damaged block, which has been noted
+            stated = None
+        if isinstance(stated, int) and 1 <= stated <= 8:
+            return stated
+    return orientation_of(exif, xmp)
+
+
+def _turned(array: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.uint8]:
+    """(H,W) or (H,W,C) as stored -> upright."""
+    if orientation >= 5:
+        array = np.swapaxes(array, 0, 1)
+    if orientation in (3, 4, 7, 8):
+        array = array[::-1]
+    if orientation in (2, 3, 6, 7):
+        array = array[:, ::-1]
+    return array
 
 
 def _notes_before_loading(image: Image.Image) -> list[str]:
@@ -191,9 +212,8 @@ def _notes_before_loading(image: Image.Image) -> list[str]:
     return notes
 
 
-def _to_plain_mode(image: Image.Image, notes: list[str]) -> tuple[Image.Image, bytes | None]:
+def _to_plain_mode(image: Image.Image, icc: bytes | None, notes: list[str]) -> tuple[Image.Image, bytes | None]:
     """Convert to L, LA, RGB or RGBA; also the profile that describes the result."""
-    icc = image.info.get("icc_profile") or None
     mode = image.mode
     if mode == "F":
         raise BadImage("floating-point pixels have no agreed range: convert the picture to 8 bits first")
@@ -214,7 +234,11 @@ def _grey_from_16_bits(image: Image.Image, notes: list[str]) -> Image.Image:
     if values.min() < 0 or values.max() > 65535:
         raise BadImage(f"pixel values {values.min()} to {values.max()} fit neither 8 nor 16 bits")
     notes.append("16-bit grey reduced to 8 bits")
-    return Image.fromarray(((values * 255 + 32767) // 65535).astype(np.uint8))
+    grey = Image.fromarray(((values * 255 + 32767) // 65535).astype(np.uint8))
+    key = image.info.get("transparency")
+    if isinstance(key, int):
+        grey.putalpha(Image.fromarray(np.where(values == key, 0, 255).astype(np.uint8)))
+    return grey
 
 
 def _to_srgb(image: Image.Image, icc: bytes | None) -> Image.Image:
@@ -235,58 +259,6 @@ def _fitting_profile(icc: bytes | None, grey: bool, notes: list[str]) -> bytes |
         return icc
     notes.append("colour profile left out: it does not describe " + ("grey" if grey else "RGB") + " pixels")
     return None
-
-
-def _exif_of(image: Image.Image) -> bytes | None:
-    """The EXIF block as it stands in the file; of a TIFF, the tags that describe the picture and not the file."""
-    block = image.info.get("exif")
-    if block is None and "Raw profile type exif" in image.info:  # ImageMagick's way of putting EXIF into PNG
-        block = bytes.fromhex("".join(image.info["Raw profile type exif"].split("\n")[3:]))
-    if block is None and hasattr(image, "tag_v2"):
-        block = _exif_of_tiff(image)
-    if not block:
-        return None
-    return bytes(block).removeprefix(EXIF_PREFIX)
-
-
-def _exif_of_tiff(image: Image.Image) -> bytes | None:
-    descriptive = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)  # description, make, model … copyright
-    sub_blocks = (0x8769, 0x8825)  # EXIF, GPS
-    found, kept = image.getexif(), Image.Exif()
-    for tag in descriptive:
-        if tag in found:
-            kept[tag] = found[tag]
-    for tag in sub_blocks:
-        if block := found.get_ifd(tag):
-            kept.get_ifd(tag).update(block)
-            kept[tag] = kept.get_ifd(tag)
-    return kept.tobytes() if len(kept) else None
-
-
-def _xmp_of(image: Image.Image) -> bytes | None:
-    xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp")
-    return (xmp.encode() if isinstance(xmp, str) else bytes(xmp)) if xmp else None
-
-
-def _upright_exif(exif: bytes | None) -> bytes | None:
-    """Set the orientation tag to 1 where it stands. Writing the block anew would lose thumbnails and maker notes."""
-    if exif is None:
-        return None
-    patched = bytearray(exif)
-    try:
-        order = {b"II": "<", b"MM": ">"}[exif[:2]]
-        (first,) = struct.unpack_from(order + "I", exif, 4)
-        (count,) = struct.unpack_from(order + "H", exif, first)
-        for at in range(first + 2, first + 2 + 12 * count, 12):
-            if struct.unpack_from(order + "H", exif, at) == (_ORIENTATION,):
-                struct.pack_into(order + "HIHH", patched, at + 2, 3, 1, 1, 0)  # one SHORT of value 1
-    except (KeyError, struct.error):
-        return None  # not a TIFF block: no reader would find anything in it
-    return bytes(patched)
-
-
-def _upright_xmp(xmp: bytes | None) -> bytes | None:
-    return re.sub(rb'(tiff:Orientation(?:="|>))[0-9]', rb"\g<1>1", xmp) if xmp else None
 
 
 def _one_line(error: Exception) -> str:

@@ -1,0 +1,27 @@
+"""Pictures in and out of Pillow.
+
+`opening` says which formats are read; `reading` makes a Picture of anything; `png`, `blocks` and `colour`
+know the metadata; `hidden` fills what cannot be seen; `writing` makes images and files.
+"""
+
+from regio.images.blocks import EXIF_PREFIX
+from regio.images.hidden import fill_hidden
+from regio.images.opening import FORMATS, open_picture
+from regio.images.reading import Array, Picture, Pixels, Source, read_picture
+from regio.images.writing import metadata, to_file, to_pil, writable_kind
+
+__all__ = [
+    "EXIF_PREFIX",
+    "FORMATS",
+    "Array",
+    "Picture",
+    "Pixels",
+    "Source",
+    "fill_hidden",
+    "metadata",
+    "open_picture",
+    "read_picture",
+    "to_file",
+    "to_pil",
+    "writable_kind",
+]
