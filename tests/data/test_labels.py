@@ -151,3 +151,49 @@ def test_the_first_source_that_knows_a_picture_is_believed(tmp_path: Path) -> No
     assert a is not None
     assert b is not None
     assert (int(a.max()), int(b.max())) == (0, 1)
+
+
+FOREIGN = {
+    "the first plane alone": lambda ids: (ids % 256).astype(np.uint8),
+    "planes in another order": lambda ids: np.stack([ids * 0, ids // 256, ids % 256], 2).astype(np.uint8),
+    "all unlabelled": lambda ids: np.zeros((*ids.shape, 3), np.uint8),
+    "classes": lambda ids: (ids > 500).astype(np.uint8),
+    "16 bits": lambda ids: (ids // 2).astype(np.uint16),
+    "other ids": lambda ids: np.stack([ids % 256 + 1, ids // 256, ids * 0], 2).astype(np.uint8),
+}
+
+
+def foreign_set(folder: Path, form: Callable[[np.ndarray], np.ndarray], sound: int) -> Path:
+    """Three pictures of 8 x 8 with panoptic labels, of which the first `sound` fit their annotations."""
+    ids = np.repeat([[300] * 4 + [700] * 4], 8, axis=0)
+    for k in range(3):
+        save(folder / "pictures" / f"{k}.png", np.full((8, 8, 3), 40 * k, np.uint8))
+        right = np.stack([ids % 256, ids // 256, ids * 0], 2).astype(np.uint8)
+        save(folder / "panoptic" / f"{k}.png", right if k < sound else form(ids))
+    entries = [{"image_id": k, "file_name": f"{k}.png", "segments_info": [{"id": 300}, {"id": 700}]} for k in range(3)]
+    content = {"images": [{"id": k, "file_name": f"{k}.png"} for k in range(3)], "annotations": entries}
+    (folder / "panoptic.json").write_text(json.dumps(content), encoding="utf-8")
+    return folder / "panoptic.json"
+
+
+@pytest.mark.parametrize("name", list(FOREIGN))
+def test_panoptic_pngs_without_a_listed_id_are_counted_or_refused(
+    tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    for sound in (1, 0):
+        source = Panoptic(foreign_set(tmp_path / str(sound), FOREIGN[name], sound))
+        if sound:
+            found = load_pictures([tmp_path / "1" / "pictures"], 8, [source])
+            assert found.names == ["0.png"]
+            assert "2 of 3 pictures have panoptic PNGs without any listed id" in caplog.text
+        else:
+            with pytest.raises(UsageError, match="3 of 3 pictures have panoptic PNGs without any listed id"):
+                load_pictures([tmp_path / "0" / "pictures"], 8, [source])
+
+
+def test_another_source_labels_what_a_foreign_panoptic_png_does_not(tmp_path: Path) -> None:
+    source = Panoptic(foreign_set(tmp_path, FOREIGN["classes"], 1))
+    for k in range(3):
+        save(tmp_path / "masks" / f"{k}.png", np.eye(8, dtype=np.uint8))
+    found = load_pictures([tmp_path / "pictures"], 8, [source, MaskFolder(tmp_path / "masks")])
+    assert found.labelled == 3

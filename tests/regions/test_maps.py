@@ -165,3 +165,52 @@ def test_a_map_shows_itself() -> None:
     assert repr(found) == "<Importance 10x4, a box, 50.0% of the picture>"
     with Image.open(io.BytesIO(found._repr_png_())) as image:
         np.testing.assert_array_equal(np.asarray(image), values)
+
+
+MASKS = {
+    "0 and 1": (0, 1),
+    "0 and 2": (0, 2),
+    "3 and 7": (3, 7),
+    "0 and 128": (0, 128),
+    "254 and 255": (254, 255),
+    "0 and 255": (0, 255),
+}
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "RGB", "array"])
+@pytest.mark.parametrize("name", list(MASKS))
+def test_of_a_mask_with_two_values_the_larger_marks_the_region(tmp_path: Path, name: str, mode: str) -> None:
+    rest, region = MASKS[name]
+    mask = np.full((40, 60), rest, np.uint8)
+    mask[5:20, 10:30] = region
+    image = Image.fromarray(mask)
+    if mode == "P":
+        image.putpalette([c for n in range(256) for c in (n, n, n)])
+    elif mode == "RGB":
+        image = image.convert("RGB")
+    image.save(tmp_path / "mask.png")
+    found = importance(mask if mode == "array" else tmp_path / "mask.png", PIXELS).values
+    assert np.array_equal(found, np.where(mask == region, 255, 0))
+
+
+@pytest.mark.parametrize("highest", [2, 3, 7, 20, 32])
+@pytest.mark.parametrize("as_file", [False, True])
+def test_a_mask_that_looks_like_labels_is_refused_with_a_line(tmp_path: Path, highest: int, as_file: bool) -> None:
+    mask = (np.arange(40 * 60).reshape(40, 60) % (highest + 1)).astype(np.uint8)
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    with pytest.raises(UsageError, match=f"values from 0 to {highest}"):
+        importance(tmp_path / "mask.png" if as_file else mask, PIXELS)
+
+
+def test_a_mask_in_steps_is_kept_as_it_is() -> None:
+    mask = (np.arange(40 * 60).reshape(40, 60) % 3 * 60).astype(np.uint8)
+    assert np.array_equal(importance(mask, PIXELS).values, mask)
+
+
+@pytest.mark.parametrize("name", ["mask.png", "mask.jpg", "mask"])
+def test_a_mask_or_label_map_that_is_eps_is_not_opened(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n")
+    with pytest.raises(UsageError, match="not a picture that can be read"):
+        importance(tmp_path / name, PIXELS)
+    with pytest.raises(UsageError, match="not a picture that can be read"):
+        read_labels(tmp_path / name)

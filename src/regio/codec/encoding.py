@@ -133,20 +133,23 @@ class Encoding:
 
     @torch.inference_mode()
     def psnr(self, step: int) -> float:
-        """PSNR in dB of the decoded 8-bit picture at a rate step."""
+        """PSNR in dB of the decoded 8-bit picture at a rate step, over the pixels whose opacity is above 0."""
         layout, runtime = self.layout, self.runtime
 
         def tile(k: int) -> Synthesised:
             return Synthesised(self.walk(k, step, StreamWriter(runtime.tables)), self.rates(k, step)[0])
 
         parts = synthesise(runtime.net, layout, layout.picture, tile, self.grid)
-        total = 0
+        total, alpha = 0, self.picture.alpha
         with exact_arithmetic():
             for (rows, columns), x_hat in parts:
                 original = self.picture.pixels[rows.start : rows.stop, columns.start : columns.stop]
-                error = to_pixels(x_hat, self.picture.grey).astype(np.int32) - original
-                total += int(np.square(error).sum(dtype=np.int64))
-        return float(10 * np.log10(255**2 / max(total / (3 * self.pixels), 1e-10)))
+                error = np.square(to_pixels(x_hat, self.picture.grey).astype(np.int32) - original)
+                if alpha is not None:
+                    error[alpha[rows.start : rows.stop, columns.start : columns.stop] == 0] = 0
+                total += int(error.sum(dtype=np.int64))
+        visible = self.pixels if alpha is None else max(1, int(np.count_nonzero(alpha)))
+        return float(10 * np.log10(255**2 / max(total / (3 * visible), 1e-10)))
 
     def _write(self, k: int, step: int) -> Written:
         writer = StreamWriter(self.runtime.tables)

@@ -15,12 +15,13 @@ from regio.codec.runtime import Runtime
 from regio.codec.search import Found, largest_within, nearest_size, smallest_reaching
 from regio.errors import UsageError
 from regio.format import Chunk, Kind
-from regio.images import Picture
+from regio.images import Picture, fill_hidden
 from regio.regions import importance
 
 
 def encode(runtime: Runtime, picture: Picture, settings: Settings) -> Found:
     """The file of a picture. Raises as `Codec.encode`."""
+    picture = fill_hidden(picture)
     region = None if settings.roi is None else importance(settings.roi, picture.pixels)
     moved = region is not None and settings.background is None  # bytes move into the region, none are added
     job = prepare(runtime, picture, settings, searches=settings.searched or moved)

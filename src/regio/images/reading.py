@@ -45,6 +45,7 @@ class Array(Protocol):
 
 Source = str | PathLike[str] | bytes | BinaryIO | Image.Image | npt.NDArray[Any] | Array
 
+_START = 12  # bytes that tell the kinds apart
 _SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I;16N")
 _ICC_SPACE = {"grey": b"GRAY", "rgb": b"RGB "}
 
@@ -105,9 +106,10 @@ def read_picture(source: Source | Picture) -> Picture:
 
 def _decode(stream: BinaryIO) -> Picture:
     """Open and read the first frame. Pillow's readers raise whatever the damage leads to; a caller sees two errors."""
+    start = b""
     try:
-        start = stream.read(len(SIGNATURE))
-        if start == SIGNATURE:
+        start = stream.read(_START)
+        if start.startswith(SIGNATURE):
             png = split(start + stream.read())
             with open_picture(io.BytesIO(png.pixels)) as image:
                 return _from_image(image, png if image.format == "PNG" else None)
@@ -120,11 +122,21 @@ def _decode(stream: BinaryIO) -> Picture:
             f"{error}; allow more with --max-pixels, or PIL.Image.MAX_IMAGE_PIXELS, if you trust the file"
         ) from error
     except UnidentifiedImageError as error:
-        raise BadImage("not a picture of a kind that Pillow can read") from error
+        raise BadImage(f"not a picture of a kind that Pillow can read{_advice(start)}") from error
     except MemoryError as error:
         raise LimitExceeded("not enough memory to decode the picture") from error
     except Exception as error:
         raise BadImage(f"the picture cannot be decoded: {_one_line(error)}") from error
+
+
+def _advice(start: bytes) -> str:
+    """Which package reads a file that begins so."""
+    brand = start[8:12] if start[4:8] == b"ftyp" else b""
+    if brand in (b"heic", b"heix", b"mif1", b"msf1", b"hevc", b"heim", b"heis"):
+        return ": HEIC needs the package pillow-heif"
+    if start.startswith((b"\xff\x0a", b"\0\0\0\x0cJXL ")):
+        return ": JPEG XL needs the package pillow-jxl-plugin"
+    return ""
 
 
 def _again(stream: BinaryIO, start: bytes) -> BinaryIO:

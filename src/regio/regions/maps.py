@@ -133,7 +133,7 @@ def read_labels(path: Path) -> NDArray[np.integer[Any]]:
 def of_array(array: NDArray[Any], size: tuple[int, int]) -> Values:
     """A mask (H,W), bool, uint8 (0 to 255) or floating point (0 to 1) -> a map of size (H,W).
 
-    Of whole numbers with two values, such as 0 and 1, the larger marks the region.
+    Of a uint8 mask with two values, such as 0 and 1, the larger marks the region.
 
     UsageError for other arrays, for one of another shape than the picture, and for an empty one.
     """
@@ -144,7 +144,7 @@ def of_array(array: NDArray[Any], size: tuple[int, int]) -> Values:
         raise UsageError(f"a mask is an array (H,W), not one of shape {mask.shape}")
     if mask.dtype == bool:
         values = mask.astype(np.uint8) * np.uint8(255)
-    elif np.issubdtype(mask.dtype, np.integer) and (mask.dtype == np.uint8 or _two(mask)):
+    elif mask.dtype == np.uint8:
         values = marked(mask, "the mask")
     elif np.issubdtype(mask.dtype, np.floating):
         if not (np.isfinite(mask).all() and mask.min() >= 0 and mask.max() <= 1):
