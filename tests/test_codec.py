@@ -363,7 +363,7 @@ def test_weights_are_read_by_path(plain: NDArray[np.uint8], tmp_path: Path) -> N
 
 def test_a_device_that_is_not_there_is_refused() -> None:
     for name in ("cuda:99", "abacus"):
-        with pytest.raises(UsageError, match="not to be had"):
+        with pytest.raises(UsageError, match="is not available"):
             Codec(toy().weights, name)
 
 

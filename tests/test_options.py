@@ -74,9 +74,20 @@ def test_a_codec_decodes_and_verifies_a_path(tmp_path: Any) -> None:
     data = toy().encode(picture(96, 96))
     path = tmp_path / "a.rgo"
     path.write_bytes(data)
-    for name in (path, str(path)):
-        assert toy().decode(name).size == (96, 96)
-        toy().verify(name)
+    for source in (path, str(path), data, bytearray(data), memoryview(data)):
+        assert toy().decode(source).size == (96, 96)
+        toy().verify(source)
+    with path.open("rb") as stream:
+        assert toy().decode(stream).size == (96, 96)
+    with pytest.raises(FileNotFoundError):
+        toy().decode(tmp_path / "b.rgo")
+
+
+@pytest.mark.parametrize("wrong", [3, None, 2.5, ["a.rgo"], np.zeros(3), object()])
+def test_what_is_no_file_is_refused_in_words(wrong: Any) -> None:
+    for call in (toy().decode, toy().verify, regio.decode, regio.verify):
+        with pytest.raises(UsageError, match=f"cannot read a file from {type(wrong).__name__}: its bytes, its path"):
+            call(wrong)
 
 
 @pytest.mark.parametrize(

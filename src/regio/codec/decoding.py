@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -27,13 +27,13 @@ from regio.codec.roi import TileRates, rates_of_tile
 from regio.codec.runtime import Runtime
 from regio.codec.windows import Tile, synthesise
 from regio.entropy import StreamReader
-from regio.errors import CorruptFile, UnsupportedFile
+from regio.errors import CorruptFile, UnsupportedFile, UsageError
 from regio.format import DEFAULT_LIMITS, Kind, Limits, RgoFile, parse, read, verify_check
 from regio.format.header import MAX_RATE
 from regio.images import Picture
 from regio.nn.regional import GridRegions
 
-Data = bytes | str | PathLike[str]  # a file, or its path
+Data = bytes | bytearray | memoryview | str | PathLike[str] | BinaryIO  # a file, its path, or a stream of it
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,13 @@ class Opened:
         if isinstance(data, str | PathLike):
             with Path(data).open("rb") as stream:
                 whole = read(stream)
-        else:
+        elif isinstance(data, bytes | bytearray | memoryview):
             whole = bytes(data)
+        elif hasattr(data, "read"):
+            whole = read(data)
+        else:
+            kind = type(data).__name__
+            raise UsageError(f"cannot read a file from {kind}: its bytes, its path or a binary stream is wanted")
         return cls(whole, parse(whole, limits))
 
 

@@ -12,14 +12,14 @@ from regio.version import __version__
 
 
 def device_of(name: str) -> torch.device:
-    """auto, cpu, cuda, cuda:1 ... -> the device; UsageError where it is not to be had."""
+    """auto, cpu, cuda, cuda:1 ... -> the device; UsageError where it is not available."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise UsageError(f"device {name!r} is not to be had here") from error
+        raise UsageError(f"device {name!r} is not available") from error
     return device
 
 

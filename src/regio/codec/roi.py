@@ -1,7 +1,8 @@
 """A region of interest in the codec: from an importance map to rates, and which rates a search tries.
 
 How a model gives more to a region is up to it. Models with gain units take a map of rates, which the file carries.
-Those that say so (`emphasises`) scale their latents (the paper's RoiCodec, Eq. 5 to 7 of [2]); files say nothing then.
+Those that say so (`emphasises`) scale their latents (Eq. 5 to 7 of *ROI Image Codec Optimized for Visual Quality*);
+their files do not mention it.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ OCTAVES = 4.3 / 100  # gain of a latent, as a power of 2, for a point of quality
 
 
 class Steps:
-    """Which rates a number that a search tries stands for: (that of the rest, that of the region), in rate steps."""
+    """Maps the search variable to (background, region) rates, in rate steps."""
 
     @property
     def ends(self) -> tuple[int, int]:
@@ -172,5 +173,5 @@ def in_latents(net: Any) -> bool:
 
 
 def alpha_of(strength: float) -> float:
-    """Points of quality -> alpha of [2], so that the region's latents, scaled by (1 + alpha) / alpha, gain as much."""
+    """Points of quality -> the ROI paper's alpha, so that latents scaled by (1 + alpha) / alpha gain as much."""
     return 1 / math.expm1(math.log(2) * OCTAVES * strength)
