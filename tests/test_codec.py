@@ -17,7 +17,7 @@ import regio
 from regio.codec import Codec, api, options
 from regio.errors import BadImage, CorruptFile, LimitExceeded, MissingWeights, UnsupportedFile, UsageError
 from regio.format import Kind, Limits, parse
-from regio.images import read_picture
+from regio.images import colour, read_picture
 from regio.models import catalog
 from regio.weights import store
 
@@ -151,7 +151,7 @@ def test_a_turned_photograph_is_stored_upright(plain: NDArray[np.uint8]) -> None
 
 
 def test_metadata_is_kept_unless_stripped(plain: NDArray[np.uint8]) -> None:
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    profile = colour.profile(colour.ADOBE_RGB, (2.2,))
     image = Image.open(io.BytesIO(rotated(plain)))
     image.info["icc_profile"] = profile
     kept, bare = (toy().encode(image, strip=strip) for strip in (False, True))
@@ -160,6 +160,27 @@ def test_metadata_is_kept_unless_stripped(plain: NDArray[np.uint8]) -> None:
     assert set(toy().decode(bare).info) == set()
     assert [chunk.kind for chunk in parse(bare).chunks] == [Kind.WEIGHTS]
     assert toy().decode(bare).tobytes() == toy().decode(kept).tobytes()
+
+
+def test_a_profile_of_srgb_takes_no_bytes(plain: NDArray[np.uint8]) -> None:
+    image = Image.fromarray(plain)
+    image.info["icc_profile"] = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    assert toy().encode(image) == toy().encode(plain)
+
+
+@pytest.mark.parametrize("options", [{"quality": 50}, {"target_psnr": 20.0}, {"max_bytes": 3000}])
+def test_what_opacity_hides_costs_nothing_and_does_not_count(plain: NDArray[np.uint8], options: dict[str, Any]) -> None:
+    alpha = np.full(plain.shape[:2], 255, np.uint8)
+    alpha[:, 40:] = 0
+    noise = np.random.default_rng(0).integers(0, 256, plain.shape).astype(np.uint8)
+    files = {
+        toy().encode(np.dstack([np.where(alpha[..., None] > 0, plain, hidden), alpha]), **options)
+        for hidden in (noise, plain, np.zeros_like(plain))
+    }
+    assert len(files) == 1
+    if "target_psnr" in options:
+        decoded = toy().decode(files.pop()).crop((0, 0, 40, plain.shape[0]))
+        assert psnr(decoded, plain[:, :40]) > options["target_psnr"] - 0.01
 
 
 def test_higher_quality_takes_more_bytes_and_loses_less(plain: NDArray[np.uint8]) -> None:

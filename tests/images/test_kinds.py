@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from regio.errors import BadImage
-from regio.images import fill_hidden, open_picture, read_picture, to_file, to_pil
+from regio.images import fill_hidden, is_srgb, open_picture, read_picture, to_file, to_pil
 from regio.images.blocks import orientation_of, resolution_of
 from regio.images.colour import ADOBE_RGB, PRIMARIES, SRGB, SRGB_CURVE, profile
 from regio.images.png import SIGNATURE
@@ -459,3 +459,30 @@ def test_16_bit_grey_with_alpha_stays_grey(opacity: int) -> None:
     assert picture.alpha is not None
     assert (picture.alpha == opacity >> 8).all()
     assert np.array_equal(picture.pixels[..., 1], values >> 8)
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.uint32])
+@pytest.mark.parametrize("highest", [1, 255, 60_000, 70_000, 2**31 - 1])
+def test_a_tiff_of_32_bit_integers_is_refused(kind: type, highest: int) -> None:
+    values = np.linspace(0, highest, 35).reshape(5, 7).astype(kind)
+    entries = {256: 7, 257: 5, 258: 32, 259: 1, 262: 1, 273: 8, 277: 1, 278: 5, 279: 140, 339: 1 + (kind is np.int32)}
+    directory = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in entries.items())
+    head = b"II*\0" + struct.pack("<I", 148) + values.astype("<u4").tobytes()
+    with pytest.raises(BadImage, match=r"32-bit integers"):
+        read_picture(head + struct.pack("<H", len(entries)) + directory + bytes(4))
+
+
+@pytest.mark.parametrize(
+    ("icc", "same"),
+    [
+        (ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(), True),
+        (profile(SRGB, SRGB_CURVE), True),
+        (profile(PRIMARIES[12], SRGB_CURVE), False),
+        (profile(ADOBE_RGB, (2.2,)), False),
+        (profile(SRGB, (1.8,)), False),
+        (profile(SRGB, (2.2,), grey=True), False),
+        (b"rubbish", False),
+    ],
+)
+def test_a_profile_is_srgb_if_it_shows_the_same_colours(icc: bytes, same: bool) -> None:
+    assert is_srgb(icc) == same

@@ -15,7 +15,7 @@ from regio.codec.runtime import Runtime
 from regio.codec.search import Found, largest_within, nearest_size, smallest_reaching
 from regio.errors import UsageError
 from regio.format import Chunk, Kind
-from regio.images import Picture, fill_hidden
+from regio.images import Picture, fill_hidden, is_srgb
 from regio.regions import importance
 
 
@@ -76,7 +76,8 @@ def _chunks(picture: Picture, strip: bool) -> tuple[Chunk, ...]:
     """Metadata, unless it is to be left out, and opacity."""
     bodies: list[tuple[Kind, bytes | None]] = []
     if not strip:
-        bodies += [(Kind.ICC, picture.icc), (Kind.EXIF, picture.exif), (Kind.XMP, picture.xmp)]
+        icc = None if picture.icc is None or is_srgb(picture.icc) else picture.icc  # a file without one is sRGB
+        bodies += [(Kind.ICC, icc), (Kind.EXIF, picture.exif), (Kind.XMP, picture.xmp)]
     if picture.alpha is not None:
         bodies.append((Kind.ALPHA, pack_alpha(picture.alpha)))
     return tuple(Chunk(kind, body) for kind, body in bodies if body is not None)

@@ -5,6 +5,7 @@ know the metadata; `hidden` fills what cannot be seen; `writing` makes images an
 """
 
 from regio.images.blocks import EXIF_PREFIX
+from regio.images.colour import is_srgb
 from regio.images.hidden import fill_hidden
 from regio.images.opening import FORMATS, open_picture
 from regio.images.reading import Array, Picture, Pixels, Source, read_picture
@@ -18,6 +19,7 @@ __all__ = [
     "Pixels",
     "Source",
     "fill_hidden",
+    "is_srgb",
     "metadata",
     "open_picture",
     "read_picture",

@@ -17,6 +17,7 @@ EXIF_PREFIX = b"Exif\0\0"  # what JPEG and Pillow put before the TIFF block; not
 ORIENTATION = 0x0112
 _RESOLUTION = (0x011A, 0x011B)
 _PER_CENTIMETRE = 3
+_MOST_DPI = 65535.0  # what a JPEG file can state
 _SCREEN_DPI = 72.0  # what EXIF readers assume when nothing is stated
 _TIFF_SPACE = b"http://ns.adobe.com/tiff/1.0/"
 _PROMISES = (  # XMP of these namespaces describes data that stands outside the picture
@@ -209,7 +210,7 @@ def without_promises(xmp: bytes | None, notes: list[str]) -> bytes | None:
 
 def exif_with_resolution(exif: bytes | None, dpi: tuple[float, float] | None, notes: list[str]) -> bytes | None:
     """The block, or a new one of 66 bytes that states the resolution. 72 dpi is what readers assume anyway."""
-    if dpi is None or not all(1 < number < 1e6 for number in dpi):
+    if dpi is None or not all(1 < number <= _MOST_DPI for number in dpi):
         return exif
     if all(abs(number - _SCREEN_DPI) < 0.05 for number in dpi):
         return exif
@@ -241,4 +242,6 @@ def resolution_of(exif: bytes | None) -> tuple[float, float] | None:
     except (struct.error, ZeroDivisionError):
         return None
     scale = {2: 1.0, _PER_CENTIMETRE: 2.54}.get(unit)
-    return None if scale is None or min(numbers) <= 0 else (numbers[0] * scale, numbers[1] * scale)
+    if scale is None or not all(1 <= number * scale <= _MOST_DPI for number in numbers):
+        return None
+    return (numbers[0] * scale, numbers[1] * scale)

@@ -4,11 +4,13 @@ PNG has two such ways: cICP (code points of ITU-T H.273) and gAMA with cHRM. A m
 parametric curves says the same. Colours that are sRGB need no profile.
 """
 
+import io
 import struct
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image, ImageCms
 
 Curve = tuple[float, ...]
 """Gamma; or gamma, a, b, c, d: (a v + b)^gamma from v = d on, c v below."""
@@ -55,6 +57,22 @@ class Said:
 
     icc: bytes | None = None
     note: str | None = None
+
+
+def is_srgb(icc: bytes) -> bool:
+    """Whether an RGB profile shows every colour as sRGB does, to within one step of 255."""
+    if icc[16:20] != b"RGB ":
+        return False
+    steps = np.linspace(0, 255, 6).astype(np.uint8)
+    colours = np.stack(np.meshgrid(steps, steps, steps), -1).reshape(1, -1, 3)
+    try:
+        given = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+        srgb = ImageCms.createProfile("sRGB")
+        intent = ImageCms.Intent.RELATIVE_COLORIMETRIC
+        shown = ImageCms.profileToProfile(Image.fromarray(colours), given, srgb, intent, "RGB")
+    except (ImageCms.PyCMSError, OSError):
+        return False
+    return shown is not None and int(np.abs(np.asarray(shown).astype(int) - colours).max()) <= 1
 
 
 def from_cicp(body: bytes, grey: bool) -> Said:

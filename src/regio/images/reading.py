@@ -45,6 +45,7 @@ class Array(Protocol):
 
 Source = str | PathLike[str] | bytes | BinaryIO | Image.Image | npt.NDArray[Any] | Array
 
+_BITS_PER_SAMPLE = 258  # TIFF
 _START = 12  # bytes that tell the kinds apart
 _SIXTEEN_BIT = ("I;16", "I;16B", "I;16L", "I;16N")
 _ICC_SPACE = {"grey": b"GRAY", "rgb": b"RGB "}
@@ -229,6 +230,8 @@ def _to_plain_mode(image: Image.Image, icc: bytes | None, notes: list[str]) -> t
     mode = image.mode
     if mode == "F":
         raise BadImage("floating-point pixels have no agreed range: convert the picture to 8 bits first")
+    if mode == "I" and max(getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, (16,))) > 16:
+        raise BadImage("32-bit integers have no agreed range: convert the picture to 8 or 16 bits first")
     if mode in (*_SIXTEEN_BIT, "I"):
         return _grey_from_16_bits(image, notes), icc
     if mode in ("CMYK", "LAB"):
