@@ -6,6 +6,7 @@ With REGIO_SCREENSHOTS=FOLDER the pictures for the docs are written there, of Ma
 from __future__ import annotations
 
 import csv
+import http.client
 import os
 import re
 import shutil
@@ -41,6 +42,7 @@ pytestmark = [
 PORTRAIT = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
 PATIENCE = 120_000  # ms: machines that test other things at the same time are slow
 DESKTOP, PHONE = {"width": 1360, "height": 900}, {"width": 390, "height": 844}
+SHOTS = os.environ.get("REGIO_SCREENSHOTS_CHECK", "")  # folder for pictures to look at
 Open = Callable[..., Any]
 
 
@@ -372,6 +374,66 @@ def test_a_closed_tab_ends_nothing_else_and_two_visitors_work_at_once(visit: Ope
     for page in (first, second):
         wait_for_all(page)
         page.close()
+
+
+def test_a_box_can_be_typed_and_shows_what_it_covers(visit: Open, face: Path) -> None:
+    page = visit()
+    page.get_by_label("A box").check()  # before there is a picture
+    page.wait_for_selector("#box", state="visible")
+    page.get_by_label("None, spread evenly").check()
+    page.wait_for_selector("#box", state="hidden")
+    drop(page, face)
+    page.get_by_label("A box").check()
+    page.wait_for_selector("#box", state="visible")
+    field = page.locator("#box input, #box textarea").first
+    field.fill("48, 48, 96, 96")
+    field.press("Enter")
+    page.locator("#message .notice", has_text="a box, 25% of the picture").wait_for()
+    field.fill("48, 48")
+    field.press("Enter")
+    page.locator("#message .notice.alert", has_text="four whole numbers").wait_for()
+    field.fill("")
+    field.press("Enter")
+    page.locator("#message .notice.status", has_text="192 × 192 pixels").wait_for()
+    if SHOTS:
+        page.screenshot(path=f"{SHOTS}/box-1280.png", full_page=True)
+        page.set_viewport_size(PHONE)
+        page.screenshot(path=f"{SHOTS}/box-390.png", full_page=True)
+
+
+def test_a_cleared_size_is_asked_for_and_the_old_result_goes(visit: Open, face: Path) -> None:
+    page = visit()
+    drop(page, face)
+    compress(page, 2.5)
+    wait_for_all(page)
+    page.fill("#size input", "")
+    page.keyboard.press("Tab")
+    compress(page)
+    page.locator("#outcome .notice.alert", has_text="Enter a size in kB").wait_for()
+    page.wait_for_selector("#comparison .stage", state="detached")
+    assert page.locator("#scores table").count() == 0
+    assert not page.locator("#rgo").is_visible()
+    compress(page, 2.5)
+    wait_for_all(page)
+
+
+def test_other_hosts_and_sites_are_not_served(server: str) -> None:
+    place = urlsplit(server)
+
+    def ask(host: str, **headers: str) -> tuple[int, dict[str, str]]:
+        connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=20)
+        try:
+            connection.request("GET", "/config", headers={"Host": host, **headers})
+            answer = connection.getresponse()
+            return answer.status, {name.lower(): value for name, value in answer.getheaders()}
+        finally:
+            connection.close()
+
+    assert ask(place.netloc)[0] == 200
+    assert ask(f"evil.example:{place.port}")[0] == 421
+    status, headers = ask(place.netloc, Origin="https://evil.example")
+    assert status == 403
+    assert not [name for name in headers if name.startswith("access-control")]
 
 
 def test_a_file_is_opened_and_a_damaged_one_is_not(visit: Open, face: Path, folder: Path) -> None:

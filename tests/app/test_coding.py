@@ -114,8 +114,11 @@ def test_a_codec_of_one_rate_is_not_asked_for_a_size(stand_in: ModuleType, pictu
     assert made.notes == ("stand-in has one rate: the size cannot be chosen",)
 
 
-@pytest.mark.parametrize("text", ["", "1,2,3", "1,2,3,4,5", "a,2,3,4", "1.5,2,3,4", "x 1 2 3 4"])
-def test_a_box_is_four_whole_numbers(text: str) -> None:
+@pytest.mark.parametrize(
+    "text",
+    ["", "1,2,3", "1,2,3,4,5", "a,2,3,4", "1.5,2,3,4", "x 1 2 3 4", None, f"1,2,3,{10**9}", "9" * 5000 + ",1,1,1"],
+)
+def test_a_box_is_four_whole_numbers(text: str | None) -> None:
     with pytest.raises(UsageError, match="four whole numbers"):
         box_of(text)
 
@@ -156,3 +159,10 @@ def test_all_bundled_codecs_are_offered() -> None:
 
     assert codec_names()[0] == DEFAULT
     assert set(codec_names()) == {entry.name for entry in CATALOG.values()}
+
+
+def test_without_a_size_it_asks_for_one_and_says_nothing_false(stand_in: ModuleType, picture: Picture) -> None:
+    codec = stand_in.load()
+    with pytest.raises(UsageError, match="Enter a size"):
+        compress(picture, Choices("stand-in", None), codec)
+    assert codec.calls == []

@@ -30,7 +30,7 @@ def desk(stand_in: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     files = tmp_path / "files"
     files.mkdir()
     monkeypatch.setattr("regio.evaluation.bit_share.bit_map", lambda codec, data: np.ones((2, 3)))
-    monkeypatch.setattr(stand_in.Codec, "decode", lambda self, data: stand_in.decode(data), raising=False)
+    monkeypatch.setattr(stand_in.Codec, "decode", lambda self, data, **limits: stand_in.decode(data), raising=False)
     monkeypatch.setattr(stand_in.Codec, "fingerprint", "12" * 16, raising=False)
     return Desk(Shelf(files), Study(tmp_path / "votes.db"), Limits(pixels=2000, upload=100_000), codecs=("stand-in",))
 

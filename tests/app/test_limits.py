@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
-from regio.app.limits import Limits, megapixels, read_rgo, read_upload
+from regio.app.limits import Limits, megapixels, only_kinds, read_rgo, read_upload
 from regio.errors import BadImage, CorruptFile, LimitExceeded
 
 
@@ -46,7 +46,7 @@ def test_too_many_bytes_are_refused(picture_file: Callable[..., Path]) -> None:
     path = picture_file(width=40, height=30)
     size = path.stat().st_size
     assert read_upload(path, Limits(upload=size))
-    with pytest.raises(LimitExceeded, match="MB are possible"):
+    with pytest.raises(LimitExceeded, match="this server takes up to"):
         read_upload(path, Limits(upload=size - 1))
 
 
@@ -113,3 +113,27 @@ def test_megapixels_have_as_many_digits_as_one_reads() -> None:
         "12 megapixels",
         "200 megapixels",
     ]
+
+
+@pytest.mark.parametrize("name", ["layer.png", "layer.jpg", "layer.webp", "layer", "layer.eps"])
+def test_no_other_program_starts_for_a_layer_whatever_its_name(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Gradio opens layers by a plain `Image.open`; Pillow would take this file for EPS and run Ghostscript on it."""
+
+    def started(*arguments: object, **options: object) -> None:
+        raise AssertionError("a program was started")
+
+    path = tmp_path / name
+    Image.new("RGB", (8, 8)).save(path, "EPS")
+    with Image.open(path) as image:
+        assert image.format == "EPS"
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", started)
+    before = list(Image.ID), Image.MAX_IMAGE_PIXELS
+    with only_kinds(1000):
+        with pytest.raises(UnidentifiedImageError):
+            Image.open(path)
+        assert Image.MAX_IMAGE_PIXELS == 1000
+    assert (list(Image.ID), Image.MAX_IMAGE_PIXELS) == before
+    with pytest.raises(BadImage):
+        read_upload(path, Limits())

@@ -138,3 +138,29 @@ def test_other_files_are_left_alone(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such folder"):
         Study(tmp_path / "nowhere" / "votes.db")
     assert text.read_text().startswith("Dear diary")
+
+
+def test_the_public_list_does_not_show_what_one_needs_to_vote_for_another(study: Study) -> None:
+    number = study.add("cat", flat(9), entrants())
+    study.vote("5ecre7" * 5, number, "A")
+    study.vote("5ecre8" * 5, number, None)
+    assert "5ecre" not in study.votes_csv()
+    names = [row["voter"] for row in rows(study)]
+    assert len(set(names)) == 2
+    study.vote(names[0], number, "B")  # somebody who read the list
+    assert [row["choice"] for row in rows(study)][:2] == ["A", "none"]
+
+
+@pytest.mark.parametrize("voter", ["", "a" * 65, "a" * 10**6, None, 7, ["a"], {}])
+def test_ids_of_voters_are_bounded(study: Study, voter: object) -> None:
+    number = study.add("cat", flat(9), entrants())
+    with pytest.raises(UsageError, match="id of a voter"):
+        study.ballot(voter)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="id of a voter"):
+        study.vote(voter, number, "A")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("picture", [-1, 0, 1 << 63, 1 << 70])
+def test_numbers_of_pictures_are_bounded(study: Study, picture: int) -> None:
+    with pytest.raises(UsageError, match="no such picture"):
+        study.vote("ann", picture, "A")

@@ -39,7 +39,7 @@ class Choices:
     """None for a codec of one rate."""
     region: Region = Region.EVEN
     painted: npt.NDArray[np.uint8] | None = None
-    """(h,w), of any size with the picture's shape; what is not 0 is painted."""
+    """(h,w), of any size with the picture's shape; values other than 0 are painted."""
     box: str = ""
     """ "x, y, width, height" in pixels."""
     strength: float = 20.0
@@ -65,10 +65,11 @@ def region_of(choices: Choices, picture: Picture) -> Importance | None:
     return importance(choices.region.name.lower(), picture.pixels)
 
 
-def box_of(text: str) -> tuple[int, int, int, int]:
+def box_of(text: str | None) -> tuple[int, int, int, int]:
     """ "10, 20, 300, 200" -> four numbers; UsageError."""
+    text = text or ""
     numbers = re.findall(r"-?\d+", text)
-    if len(numbers) != 4 or re.search(r"[^\d,;\s-]", text):
+    if len(numbers) != 4 or max(map(len, numbers)) > 9 or re.search(r"[^\d,;\s-]", text):
         raise UsageError("A box is four whole numbers: x, y, width, height in pixels, such as 40, 60, 200, 120.")
     x, y, width, height = (int(number) for number in numbers)
     return x, y, width, height

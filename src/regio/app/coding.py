@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from regio.app.choices import Choices, Mask, inside, region_of
+from regio.errors import UsageError
 from regio.evaluation.opponents import OPPONENTS
 from regio.images import Picture, Pixels
 from regio.info import Info, inspect
@@ -70,7 +71,7 @@ def codec_names() -> list[str]:
 
 
 def has_one_rate(codec: Codec) -> bool:
-    """Whether the codec's files have the size that they have."""
+    """Whether the rate of the codec cannot be chosen."""
     return codec.net.gain is None
 
 
@@ -85,6 +86,8 @@ def compress(picture: Picture, choices: Choices, codec: Codec) -> Compressed:
         notes += (f"{region.what}; the bytes are spread evenly",)
     chosen = region is not None and region.found
     limit = None if has_one_rate(codec) else choices.max_bytes
+    if limit is None and not has_one_rate(codec):
+        raise UsageError("Enter a size in kB first.")
     if limit is None:
         notes += (f"{codec.name} has one rate: the size cannot be chosen",)
     data = codec.encode(

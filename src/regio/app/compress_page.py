@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -32,7 +33,7 @@ def compress_page(desk: Desk) -> Any:
             message = gr.HTML(elem_id="message")
             region = gr.Radio([str(one) for one in Region], value=str(Region.EVEN), label="What matters",
                               elem_id="region")  # fmt: skip
-            box = gr.Textbox(label="Box", info="x, y, width, height in pixels", visible=False, elem_id="box")
+            box = gr.Textbox("", label="Box", info="x, y, width, height in pixels", visible=False, elem_id="box")
             painter = gr.ImageEditor(
                 label="Paint here", type="numpy", image_mode="RGBA", sources=(), transforms=(),
                 brush=gr.Brush(colors=[PAINT], color_mode="fixed", default_size=40), layers=False, buttons=[],
@@ -83,17 +84,17 @@ def compress_page(desk: Desk) -> Any:
             gr.update(interactive=True),
         )
 
-    def look(found: Arrived | None, chosen: str, text: str) -> Any:
+    def look(found: Arrived | None, chosen: str, text: str | None) -> Any:
         region = Region(chosen)
         controls = gr.update(visible=region is Region.BOX), gr.update(visible=region is not Region.EVEN)
         if found is None:
             return gr.skip(), gr.update(visible=False), "", *controls
         if region is Region.PAINTED:
             return notice(found.line), gr.update(visible=True), "", *controls
-        if region is Region.EVEN or (region is Region.BOX and not text.strip()):
+        if region is Region.EVEN or (region is Region.BOX and not (text or "").strip()):
             line, image = found.line, figure(found.preview, "", "The picture")
         else:
-            path, line = desk.look(found.path, Choices("", None, region, box=text))
+            path, line = desk.look(found.path, Choices("", None, region, box=text or ""))
             image = figure(path, "Bright: what matters", "The picture, dark where it does not matter")
         return notice(line), gr.update(visible=False), image, *controls
 
@@ -113,6 +114,7 @@ def compress_page(desk: Desk) -> Any:
         if found is None:
             raise UsageError("Drop a picture first.")
         choices = _choices(region, painter, box, strength, codec, size, metadata)
+        yield _cleared()
         for made in desk.compress(found.path, choices, lambda share, what: progress(share, desc=what)):
             yield _shown(made)
 
@@ -142,7 +144,7 @@ def _choices(
 ) -> Choices:
     return Choices(
         codec,
-        None if size is None else max(1, round(size * 1000)),
+        None if size is None or not math.isfinite(size) else max(1, round(size * 1000)),
         Region(region),
         painted_in((painter or {}).get("layers")),
         box or "",
@@ -157,6 +159,13 @@ def _stage(made: Outcome, rival: str, view: str) -> dict[str, Any]:
     paths = made.detail if closer else made.whole
     left, right = (Side(name, paths[name]) for name in names)
     return beside(left, right, made.detail_size if closer else made.whole_size, detail=closer)
+
+
+def _cleared() -> tuple[Any, ...]:
+    """In the order of `shows`: nothing of an earlier result stays while the next is made."""
+    hidden = gr.update(visible=False)
+    none = gr.update(value=None)
+    return (None, notice("Working."), None, gr.skip(), hidden, "", none, none, hidden, "", "")
 
 
 def _shown(made: Outcome) -> tuple[Any, ...]:

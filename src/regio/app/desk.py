@@ -147,7 +147,7 @@ class Desk:
         data, info = read_rgo(Path(path), self.limits)
         progress(0.2, "Decoding")
         codec = self._codec_of(info)
-        image = codec.decode(data)
+        image = codec.decode(data, max_pixels=self.limits.pixels, max_memory=self.limits.memory)
         folder = self.shelf.folder()
         (folder / "downloads").mkdir()
         png = folder / "downloads" / f"{Path(path).stem}.png"
@@ -160,7 +160,7 @@ class Desk:
 
     def add_to_study(self, outcome: Outcome) -> int:
         """Ask about what somebody compressed -> how many pictures the study has now. UsageError."""
-        pixels = {name: np.asarray(Image.open(path).convert("RGB")) for name, path in outcome.whole.items()}
+        pixels = {name: _rgb(path) for name, path in outcome.whole.items()}
         entrants = [Entrant(name, outcome.sizes[name], pixels[name]) for name in outcome.sizes]
         self.study.add(outcome.title, pixels[ORIGINAL], entrants)
         return self.study.pictures()
@@ -245,6 +245,12 @@ def _bits(codec: Codec, data: bytes, picture: Picture, folder: Path) -> tuple[st
         return None, f"{codec.name} does not code places of the picture one by one, so there is no map."
     line = f"Dark: next to nothing. Bright: up to {found.most:.0f} bits for {found.side} × {found.side} pixels."
     return save_png(found.image, folder / "bits.png"), line
+
+
+def _rgb(path: str) -> Pixels:
+    """(H,W,3) of a PNG that this server wrote."""
+    with Image.open(path, formats=["PNG"]) as image:
+        return np.asarray(image.convert("RGB"))
 
 
 def _plain(image: Image.Image) -> Image.Image:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import inspect
 import logging
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
 from typing import Any
@@ -14,6 +16,7 @@ from regio.app.markup import notice
 from regio.errors import RegioError
 
 AT_ONCE = 2
+DISK_FULL = "The server's disk is full. Please try again later."
 WORK: dict[str, Any] = {"concurrency_limit": AT_ONCE, "concurrency_id": "work", "api_visibility": "private"}
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
@@ -61,7 +64,11 @@ def _in_words(error: Exception) -> str:
         return " ".join(str(error).split())
     if isinstance(error, MemoryError):
         return "There is not enough memory for this picture."
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return DISK_FULL
+    if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
+        return DISK_FULL
     if isinstance(error, FileNotFoundError):
-        return "The file is no longer here: it was kept for two hours. Please choose it again."
+        return "The file is no longer here: files are kept for two hours. Please choose it again."
     logging.getLogger(__name__).error("the page met an error", exc_info=error)
     return "Something went wrong here, and it is not your fault. The server goes on; its log says more."

@@ -1,8 +1,10 @@
-"""What may come in: checked from the file's size and its header, before any pixel is decoded."""
+"""Which files are accepted: checked from the file's size and its header, before any pixel is decoded."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,11 +21,38 @@ KINDS = ("JPEG", "MPO", "PNG", "WEBP", "AVIF", "HEIF", "TIFF", "JPEG2000", "JXL"
 
 @dataclass(frozen=True)
 class Limits:
-    """Of one picture or file."""
+    """Limits of one picture or file."""
 
     pixels: int = 25_000_000
     upload: int = 50_000_000
-    """Bytes."""
+    """Bytes of one file."""
+    memory: int = 4 << 30
+    """Bytes that the process may occupy while it decodes a .rgo file."""
+    total: int = 4_000_000_000
+    """Bytes of the files of all visitors together."""
+
+
+def kinds() -> list[str]:
+    """The names in `KINDS` that this Pillow can read, for `Image.open(..., formats=kinds())`."""
+    Image.init()  # fills the table of formats
+    return [kind for kind in KINDS if kind in Image.OPEN]
+
+
+@contextmanager
+def only_kinds(pixels: int) -> Iterator[None]:
+    """Pillow reads nothing but `KINDS` in this process meanwhile, and no picture of more than twice `pixels`.
+
+    Gradio opens painted layers and backgrounds by itself and passes no `formats`, so an EPS file among them would start
+    Ghostscript.
+    """
+    allowed = kinds()
+    before = list(Image.ID), Image.MAX_IMAGE_PIXELS
+    Image.ID[:] = [kind for kind in Image.ID if kind in allowed]
+    Image.MAX_IMAGE_PIXELS = pixels
+    try:
+        yield
+    finally:
+        Image.ID[:], Image.MAX_IMAGE_PIXELS = before
 
 
 def read_upload(path: Path, limits: Limits) -> Picture:
@@ -36,9 +65,12 @@ def read_upload(path: Path, limits: Limits) -> Picture:
     width, height = _size_in_header(path)
     _check_pixels(width, height, limits)
     try:
-        return read_picture(path)
+        with Image.open(path, formats=kinds()) as image:
+            return read_picture(image)
     except BadImage as error:
         raise BadImage(f"{error}. Is it complete? Try to open it elsewhere and to save it again.") from error
+    except OSError as error:
+        raise BadImage(f"The picture cannot be decoded: {' '.join(str(error).split())}. Is it complete?") from error
 
 
 def read_rgo(path: Path, limits: Limits) -> tuple[bytes, Info]:
@@ -63,7 +95,7 @@ def _check_bytes(path: Path, limits: Limits) -> None:
     if size == 0:
         raise BadImage("The file is empty.")
     if size > limits.upload:
-        raise LimitExceeded(f"The file has {size / 1e6:.1f} MB; here, up to {limits.upload / 1e6:g} MB are possible.")
+        raise LimitExceeded(f"The file has {size / 1e6:.1f} MB; this server takes up to {limits.upload / 1e6:g} MB.")
 
 
 def _check_pixels(width: int, height: int, limits: Limits) -> None:
@@ -79,9 +111,8 @@ def _size_in_header(path: Path) -> tuple[int, int]:
     with path.open("rb") as stream:
         if stream.read(len(MAGIC)) == MAGIC:
             raise BadImage("This is a .rgo file already. The tab “Open” shows what is in it.")
-    Image.init()  # formats may only name what is registered
     try:
-        with Image.open(path, formats=[kind for kind in KINDS if kind in Image.OPEN]) as image:
+        with Image.open(path, formats=kinds()) as image:
             return image.size
     except Image.DecompressionBombError as error:  # Pillow refuses before it tells the size
         count = re.search(r"\((\d+) pixels\)", str(error))

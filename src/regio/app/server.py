@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
 import socket
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from regio.app.coding import codec_names
 from regio.app.desk import Desk
-from regio.app.limits import Limits
+from regio.app.gate import Gate
+from regio.app.limits import Limits, only_kinds
 from regio.app.scores import lpips_at_hand
 from regio.app.shelf import Shelf
 from regio.app.study import Study
 from regio.errors import UsageError
 
+PREFIX, LOCK = "regio-app-", "lock"  # folders of servers, and the file in each that its server locks
 WAITING = 32  # people in the queue; later ones are told that the server is busy
 
 
@@ -32,6 +33,7 @@ WAITING = 32  # people in the queue; later ones are told that the server is busy
 class Settings:
     """What `regio app` was told. port: None takes the first that is free from 7860 on. study: None: votes are not kept.
 
+    hosts: names under which people reach the server, besides `host`, IP addresses and localhost.
     codecs: names or paths of weights beside the bundled ones. lpips: folder with the weights of LPIPS.
     """
 
@@ -39,6 +41,7 @@ class Settings:
     port: int | None = None
     limits: Limits = field(default_factory=Limits)
     study: Path | None = None
+    hosts: tuple[str, ...] = ()
     codecs: tuple[str, ...] = ()
     lpips: Path | None = None
     device: str = "auto"
@@ -60,12 +63,11 @@ def serving(settings: Settings) -> Iterator[str]:
     if find_spec("gradio") is None:
         raise ModuleNotFoundError("No module named 'gradio'", name="gradio")
     _check_port(settings)
-    with tempfile.TemporaryDirectory(prefix="regio-app-", ignore_cleanup_errors=True) as place:
-        folder = Path(place).resolve()
+    with _folder() as folder, only_kinds(settings.limits.pixels):
         files = folder / "files"
         files.mkdir()
         desk = _desk(settings, files, folder / "votes.db")
-        _quieten(files, settings.limits)
+        _quieten(files)
         logging.getLogger("uvicorn.error").addFilter(no_hangup)
         from regio.app.page import build, look
 
@@ -87,6 +89,7 @@ def serving(settings: Settings) -> Iterator[str]:
                     run_history=False,
                     footer_links=[],
                     enable_monitoring=False,
+                    app_kwargs={"lifespan": _gated(desk, settings)},
                     **look(),
                 )
             except OSError as error:
@@ -124,7 +127,7 @@ def _desk(settings: Settings, files: Path, votes: Path) -> Desk:
     """files: the folder that is swept; votes: where they go if nobody wants to keep them."""
     lpips, line = lpips_at_hand(settings.lpips)
     desk = Desk(
-        shelf=Shelf(files),
+        shelf=Shelf(files, settings.limits.total),
         study=Study(settings.study or votes),
         limits=settings.limits,
         lpips=lpips,
@@ -137,12 +140,64 @@ def _desk(settings: Settings, files: Path, votes: Path) -> Desk:
     return desk
 
 
-def _quieten(folder: Path, limits: Limits) -> None:
-    """Settings of libraries that must stand before Gradio is imported or asked: where files go, and no telemetry."""
+def _gated(desk: Desk, settings: Settings) -> Callable[[Any], AbstractAsyncContextManager[None]]:
+    """A lifespan for Gradio's application that puts a `Gate` before it, before the first request is taken.
+
+    As an ordinary middleware, the gate would stand behind Gradio's own, which answers foreign sites.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: Any) -> AsyncIterator[None]:
+        hosts = (settings.host, *settings.hosts)
+        app.middleware_stack = Gate(app.middleware_stack, desk.shelf, settings.limits.upload, hosts)
+        yield
+
+    return lifespan
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    """A new folder for this server, locked while it runs. Folders of servers that were killed are removed."""
+    _remove_left_over(Path(tempfile.gettempdir()))
+    with tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as place:
+        folder = Path(place).resolve()
+        with (folder / LOCK).open("w") as held:
+            _lock(held.fileno())
+            yield folder
+
+
+def _remove_left_over(place: Path) -> None:
+    """Remove the folders in `place` whose server no longer runs: nobody holds the lock."""
+    for folder in place.glob(f"{PREFIX}*"):
+        try:
+            if folder.is_symlink() or (hasattr(os, "getuid") and folder.lstat().st_uid != os.getuid()):
+                continue
+            with (folder / LOCK).open("r+") as held:
+                dead = _lock(held.fileno())
+            if dead:
+                shutil.rmtree(folder, ignore_errors=True)
+        except OSError:
+            continue  # being made, being removed, or not ours
+
+
+def _lock(file: int) -> bool:
+    """Take the lock of a file -> whether nobody else has it. False where the system has no such locks."""
+    try:
+        import fcntl
+    except ImportError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _quieten(folder: Path) -> None:
+    """Settings that Gradio reads when it is imported: where files go, and no telemetry."""
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-    Image.MAX_IMAGE_PIXELS = limits.pixels  # Gradio opens painted layers by itself
 
 
 @contextmanager

@@ -7,6 +7,7 @@ order depends on who votes and on the picture alone, so that a page loaded again
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import random
@@ -24,6 +25,7 @@ from regio.errors import UsageError
 from regio.images import Pixels
 
 APPLICATION, LAYOUT = 0x5265676F, 1  # "Rego": marks the file as ours; raised when an older release could not read it
+LONGEST_ID = 64  # characters of the id of a voter
 LETTERS = "ABCDEFGHIJKL"
 COLUMNS = ("picture", "title", "voter", "at", "shown", "choice", "codec", "bytes")
 SCHEMA = """
@@ -104,7 +106,8 @@ class Study:
         return number
 
     def ballot(self, voter: str) -> Ballot | None:
-        """The next picture for somebody; None when all of them are judged."""
+        """The next picture for a voter; None when all of them are judged. UsageError for an id that is too long."""
+        _check_voter(voter)
         with self._open() as db:
             todo = db.execute(
                 "SELECT id FROM picture WHERE id NOT IN (SELECT picture FROM vote WHERE voter = ?) ORDER BY id",
@@ -125,6 +128,9 @@ class Study:
 
         Raises UsageError for a picture or a letter that there is not.
         """
+        _check_voter(voter)
+        if not 0 < picture < 1 << 63:  # what SQLite can hold
+            raise UsageError("There is no such picture in the study.")
         with self._open() as db:
             order = _order(db, picture, voter)
             letters = LETTERS[: len(order)]
@@ -137,7 +143,10 @@ class Study:
             db.execute("INSERT OR REPLACE INTO vote (picture, voter, at, shown, choice) VALUES (?, ?, ?, ?, ?)", row)
 
     def votes_csv(self) -> str:
-        """All votes, one a line, the oldest first; "shown" are the codecs in the order in which they were."""
+        """All votes, one a line, the oldest first; "shown" lists the codecs in the order of their letters.
+
+        "voter" is a hash of the voter's id, because whoever knows the id can vote in that person's name.
+        """
         query = """
             SELECT vote.picture, title, voter, vote.at, shown, version.codec, version.bytes FROM vote
             JOIN picture ON picture.id = vote.picture LEFT JOIN version ON version.id = vote.choice
@@ -150,7 +159,16 @@ class Study:
             for picture, title, voter, at, shown, codec, size in db.execute(query):
                 order = json.loads(shown)
                 letter = LETTERS[order.index(codec)] if codec else "none"
-                row = (picture, title, voter, at, " ".join(order), letter, codec or "", "" if size is None else size)
+                row = (
+                    picture,
+                    title,
+                    public_id(voter),
+                    at,
+                    " ".join(order),
+                    letter,
+                    codec or "",
+                    "" if size is None else size,
+                )
                 writer.writerow([_inert(cell) for cell in row])
         return out.getvalue()
 
@@ -175,6 +193,16 @@ class Study:
         with closing(sqlite3.connect(self.path, timeout=20)) as db, db:
             db.execute("PRAGMA foreign_keys = ON")
             yield db
+
+
+def public_id(voter: str) -> str:
+    """The name of a voter that everybody may see; the secret id cannot be found from it."""
+    return hashlib.sha256(b"regio study voter " + voter.encode()).hexdigest()[:16]
+
+
+def _check_voter(voter: str) -> None:
+    if not isinstance(voter, str) or not 0 < len(voter) <= LONGEST_ID:
+        raise UsageError(f"The id of a voter has 1 to {LONGEST_ID} characters.")
 
 
 def _order(db: sqlite3.Connection, picture: int, voter: str) -> list[int]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import re
 import uuid
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -11,9 +11,12 @@ import gradio as gr
 from regio.app.desk import Desk
 from regio.app.events import QUIET, told
 from regio.app.markup import notice, tally_table, url_of
+from regio.app.shelf import Shelf
 from regio.app.study import LETTERS, Ballot
 
+VOTER = re.compile("[0-9a-f]{32}")
 NONE = "I see no difference"
+NOT_KEPT = "The votes are deleted when the server ends. Start it with --study FILE to keep them."
 EMPTY = "There is no picture to judge yet. Compress one and press “Add to the blind study”."
 THANKS = "You have judged every picture. Thank you."
 
@@ -33,13 +36,17 @@ def study_page(desk: Desk, tab: Any, added: Any, kept: bool) -> None:
     choice = gr.Radio([], label="Most like the original", visible=False, elem_id="choice")
     vote = gr.Button("Vote", variant="primary", visible=False, elem_id="vote")
     with gr.Accordion("Results, with names", open=False, elem_id="results"):
-        gr.HTML("" if kept else notice("Votes go when the server ends; start it with --study FILE to keep them."))
+        gr.HTML(
+            ""
+            if kept
+            else notice("The votes are deleted when the server ends. Start it with --study FILE to keep them.")
+        )
         refresh = gr.Button("Show results", elem_id="show-results")
         tally = gr.HTML(elem_id="tally")
         export = gr.DownloadButton("Download all votes (CSV)", visible=False, elem_id="votes")
 
     def ask(voter: str) -> Any:
-        voter = voter or uuid.uuid4().hex
+        voter = _voter(voter)
         found = desk.study.ballot(voter)
         if found is None:
             line = notice(THANKS if desk.study.pictures() else EMPTY)
@@ -49,7 +56,7 @@ def study_page(desk: Desk, tab: Any, added: Any, kept: bool) -> None:
             voter,
             found.picture,
             notice(f"{found.left} picture{'s' * (found.left > 1)} to judge."),
-            _sheet(found, desk.shelf.folder()),
+            _sheet(found, desk.shelf),
             gr.update(choices=[*letters, NONE], value=None, visible=True),
             gr.update(visible=True),
         )
@@ -59,7 +66,7 @@ def study_page(desk: Desk, tab: Any, added: Any, kept: bool) -> None:
             skipped = [gr.skip() for _ in asks]
             skipped[2] = notice("Choose a letter first.", "alert")
             return tuple(skipped)
-        desk.study.vote(voter, picture, None if choice == NONE else choice)
+        desk.study.vote(_voter(voter), picture, None if choice == NONE else choice)
         return ask(voter)
 
     def results() -> Any:
@@ -74,15 +81,18 @@ def study_page(desk: Desk, tab: Any, added: Any, kept: bool) -> None:
     refresh.click(told(results, message, [tally, export]), [], [tally, export], **QUIET)
 
 
-def _sheet(ballot: Ballot, folder: Path) -> str:
-    """The original and the versions as HTML; nothing in it tells which is which."""
+def _voter(sent: object) -> str:
+    """The secret id that a browser keeps; a new one where it sent none, or anything else."""
+    return sent if isinstance(sent, str) and VOTER.fullmatch(sent) else uuid.uuid4().hex
+
+
+def _sheet(ballot: Ballot, shelf: Shelf) -> str:
+    """The original and the versions as HTML, without any names of codecs. Each picture is written once."""
     named = [("original", "Original", ballot.original)]
-    named += [(letter, letter, png) for letter, (_, png) in zip(LETTERS, ballot.versions, strict=False)]
+    named += [(str(number), letter, png) for letter, (number, png) in zip(LETTERS, ballot.versions, strict=False)]
     figures = ""
     for name, caption, png in named:
-        path = folder / f"{name}.png"
-        path.write_bytes(png)
-        url = url_of(str(path))
+        url = url_of(str(shelf.once(f"study {ballot.picture} {name}", png)))
         alt = "The original picture" if name == "original" else f"Version {caption}"
         figures += (
             f'<figure><a href="{url}" target="_blank" aria-label="{alt}, in full size">'

@@ -19,6 +19,11 @@ def app(
     ] = None,
     max_pixels: Annotated[str, typer.Option(help="largest picture, in pixels", metavar="NUMBER")] = "25M",
     max_upload: Annotated[str, typer.Option(help="largest file", metavar="SIZE")] = "50M",
+    max_total: Annotated[str, typer.Option(help="all files of all visitors together", metavar="SIZE")] = "4G",
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(help="serve this host name, too; IP addresses and localhost are always served; may be repeated"),
+    ] = None,
     study: Annotated[
         Path | None, typer.Option(help="keep the blind study in this SQLite file; default: votes go with the server")
     ] = None,
@@ -46,7 +51,12 @@ def app(
         settings = Settings(
             host=host,
             port=port,
-            limits=Limits(pixels=count(max_pixels, "--max-pixels", "pixels"), upload=count(max_upload, "--max-upload")),
+            limits=Limits(
+                pixels=count(max_pixels, "--max-pixels", "pixels"),
+                upload=count(max_upload, "--max-upload"),
+                total=count(max_total, "--max-total"),
+            ),
+            hosts=tuple(allow_host or ()),
             study=study,
             codecs=tuple(codec or ()),
             lpips=lpips_weights,
