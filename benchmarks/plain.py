@@ -18,6 +18,7 @@ import copy
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from types import MethodType
@@ -87,7 +88,7 @@ PLAIN: dict[type[nn.Module], Callable[..., Tensor]] = {
 def plain_codec(ours: Codec, weights: store.Weights) -> Codec:
     """A codec with the same weights that computes the plain way. weights: as they were loaded, in float32."""
     codec = copy.copy(ours)
-    codec.net = weights.net.float()
+    codec.runtime = replace(ours.runtime, net=weights.net.float())
     for module in codec.net.modules():
         if type(module) in PLAIN:
             module.forward = MethodType(PLAIN[type(module)], module)  # type: ignore[method-assign]

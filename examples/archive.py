@@ -18,7 +18,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import regio
-from regio.cli.options import size_of
+from regio.codec.options import count
 from regio.errors import RegioError
 from regio.models.catalog import DEFAULT
 from regio.names import PICTURES
@@ -32,7 +32,7 @@ def main() -> None:
         raise SystemExit(f"{options.pictures}: no pictures")
     if options.archive.exists():
         raise SystemExit(f"{options.archive} exists; name a new folder")
-    budget = size_of(options.budget)
+    budget = count(options.budget, "--budget")
     codec = regio.load(options.codec, device="cpu")
     sample = pictures[:: max(1, len(pictures) // options.sample)]
 
