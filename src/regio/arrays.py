@@ -35,7 +35,7 @@ def image_of(source: Any) -> Image.Image:
 
 
 def given_as(image: Image.Image, form: Form) -> Any:
-    """A decoded picture as it was asked for: itself, uint8 (H,W[,C]), or a uint8 tensor (C,H,W)."""
+    """A decoded picture as image, uint8 array (H,W[,C]) or uint8 tensor (C,H,W)."""
     if form == "pil":
         return image
     if form == "numpy":

@@ -1,4 +1,4 @@
-"""What a .rgo file says about itself, in milliseconds: no model, no torch, no numpy."""
+"""Facts about a .rgo file, read in milliseconds without a model, torch or numpy."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Info:
         return dataclasses.asdict(self)
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: the fields that people ask for, and where the bytes went."""
+        """HTML for notebooks: the main fields, and the bytes of each part."""
         quality = f"{self.quality:g}" if self.roi_quality is None else f"{self.quality:g}, region {self.roi_quality:g}"
         facts = {
             "picture": f"{self.width} × {self.height}, {self.colour}",
@@ -79,7 +79,7 @@ class Info:
 
 
 def inspect(data: Buffer | str | os.PathLike[str]) -> Info:
-    """Read what a file (its bytes, or its path) says about itself.
+    """Read the facts about a file, given as bytes or path.
 
     Damage to the payload is not noticed here, since nothing is decoded. CorruptFile, UnsupportedFile, or the OSError of
     a path that cannot be read.

@@ -1,4 +1,4 @@
-"""What files are called: the endings that folders are searched for."""
+"""Endings of the files that folders are searched for."""
 
 RGO = frozenset({".rgo"})
 PICTURES = frozenset(

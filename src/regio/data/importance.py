@@ -1,4 +1,4 @@
-"""Where in a training picture people look: importance maps, as files."""
+"""Importance maps of training pictures, read from files."""
 
 import logging
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Where the regions of a training picture come from: files of label maps, COCO panoptic, or a segmentation."""
+"""Regions of training pictures: from label-map files, COCO panoptic, or a segmentation."""
 
 import json
 import logging

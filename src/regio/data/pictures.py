@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 
 class Batch(NamedTuple):
-    """Crops, and their labels and importance where these were asked for."""
+    """Crops with their labels and importance, where requested."""
 
     x: Tensor  # (B,3,S,S) float32 in [0,1]
     regions: Tensor | None  # (B,S,S) int64, ids contiguous in each crop
@@ -33,7 +33,7 @@ class Batch(NamedTuple):
 
 
 class Draw(NamedTuple):
-    """What chance decided for one crop; numbers in [0,1)."""
+    """The random numbers of one crop, each in [0,1)."""
 
     reduce: float
     top: float
@@ -43,7 +43,7 @@ class Draw(NamedTuple):
 
 @dataclass(frozen=True)
 class PicturePack:
-    """Decoded pictures as uint8 (3,H,W) on one device, and what is known of them.
+    """Decoded pictures as uint8 (3,H,W) on one device, with their labels and importance.
 
     Label maps (H,W) int16 and importance maps (h,w) uint8, of any size, where there are any.
     """

@@ -30,7 +30,7 @@ Size = tuple[int, int]  # (h, w)
 
 
 class Coder(Protocol):
-    """How a model hands over its latents, whoever codes them."""
+    """The interface of estimator, writer and reader: a model passes its latents to one of them."""
 
     def factorized(self, stream: str, values: Maybe, prior: FactorizedPrior, size: Size, mask: Maybe = None) -> Tensor:
         """Code values (B,C,h,w) by a factorised prior -> decoded values (B,C,h,w).
@@ -58,7 +58,7 @@ class Coder(Protocol):
     def positions(self, stream: str, kept: Maybe, size: Size, expected: int | None) -> Tensor:
         """Code which cells of a grid of `size` are kept, bool (B,h,w) -> the same, on any device.
 
-        `expected`: how many they usually are, known to both sides; None where that cannot be said.
+        `expected`: their usual number, known to both sides; None if unknown.
         """
         ...
 
@@ -81,7 +81,7 @@ class RateEstimator:
 
     In training the rate is that of values with uniform noise, while the decoder sees rounded values with a
     straight-through gradient (as the published code of [1] and [3] does); in evaluation both are of rounded values.
-    exact: levels as files have them, where a model has exact ones, in the place of the smooth ones that are trained.
+    exact: levels as files have them, where a model has exact ones, instead of the smooth ones that are trained.
     """
 
     def __init__(self, noisy: bool, generator: torch.Generator | None = None, exact: bool = False) -> None:
@@ -135,19 +135,19 @@ class RateEstimator:
 
 
 def wants_exact(coder: Coder) -> bool:
-    """Whether levels are to be those of files: they are for all but an estimator that asks for smooth ones."""
+    """True for writers, readers, and estimators made with exact=True: levels are those of files."""
     return not isinstance(coder, RateEstimator) or coder.exact
 
 
 class Written(NamedTuple):
-    """What one picture's latents became."""
+    """The coded latents of one picture."""
 
     payload: bytes
     symbol_crc: int
 
 
 class TableSet:
-    """Range coder models for the tables of a model's priors, by stream, and for the Gaussian; made once a model."""
+    """Range coder models for the tables of a model's priors, by stream, and for the Gaussian; made once per model."""
 
     def __init__(self, factorized: dict[str, FactorizedTables]) -> None:
         self.factorized: dict[str, list[_Entry]] = {}

@@ -48,7 +48,7 @@ def write_guard(writer: RangeWriter, levels: Levels, width: float) -> Indices:
 def read_guard(reader: RangeReader, levels: Levels, width: float) -> Indices:
     """Levels (n,) as this machine computes them -> tables (n,) as the writing machine took them.
 
-    Of the width only matters whether lists are rare.
+    The width matters only in whether lists are rare.
     """
     tables = table_indices(levels)
     if width <= RARE and not reader.binary(_chance(len(levels))):
@@ -68,10 +68,10 @@ def read_guard(reader: RangeReader, levels: Levels, width: float) -> Indices:
 
 
 def _chance(positions: int) -> int:
-    """How likely a rare list has a position, in 2**-24: about 2 * 10**-6 for each position of the part."""
+    """Probability that a rare list has a position, in units of 2**-24: about 2 * 10**-6 for each position of the part."""
     return 32 * min(max(positions, 1 << 9), 1 << 18)
 
 
 def _rice_bits(positions: int, listed: int) -> int:
-    """Bits of a gap that are written as they are: about the logarithm of the mean gap times ln 2, in whole numbers."""
+    """Low bits of a gap that are written without coding: about the logarithm of the mean gap times ln 2, in whole numbers."""
     return max(0, (69 * positions // (100 * max(listed, 1))).bit_length() - 1)

@@ -50,7 +50,7 @@ class Mixture(NamedTuple):
 
 
 class Quantised(NamedTuple):
-    """The whole numbers that are coded by, of the shape of the mixture."""
+    """A mixture in whole numbers, of the same shape; files are coded by these."""
 
     level: Tensor  # 0 ... 63
     offset: Tensor  # in 1/FINE
@@ -137,7 +137,7 @@ class _Group(NamedTuple):
 
 
 def _groups(parts: _Parts) -> Iterator[_Group]:
-    """Positions by the width of their tables, which reach 4.3 deviations beyond every component that counts."""
+    """Positions by table width; a table reaches 4.3 deviations beyond each component."""
     reaches = _fine_tables().reach[parts.level] + ((np.abs(parts.offset) + (FINE - 1)) >> 3)
     widest = np.where(parts.weight > 0, reaches, 1).max(axis=0)
     kinds = _kinds()[widest]

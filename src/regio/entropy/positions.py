@@ -32,7 +32,7 @@ _TRUST = 10  # cells seen in one context that count as much as the odds above
 
 
 def write_positions(writer: RangeWriter, kept: Kept, expected: int | None) -> None:
-    """Write a set (h,w); expected: how many cells it has if nothing special happened, known to both sides."""
+    """Write a set (h,w); expected: its usual number of cells, known to both sides."""
     count = int(kept.sum())
     if expected is not None:
         writer.number(int(count != expected), 1)
@@ -45,7 +45,7 @@ def write_positions(writer: RangeWriter, kept: Kept, expected: int | None) -> No
 
 
 def read_positions(reader: RangeReader, size: tuple[int, int], expected: int | None) -> Kept:
-    """Read a set of a grid of this size; CorruptFile for one of more cells than the grid has, or of none."""
+    """Read a set of a grid of this size; CorruptFile if it has no cells or more than the grid."""
     total = size[0] * size[1]
     count = reader.number(total.bit_length()) if expected is None or reader.number(1) else expected
     if not 0 < count <= total:
@@ -57,7 +57,7 @@ def read_positions(reader: RangeReader, size: tuple[int, int], expected: int | N
 
 
 def position_bits(kept: Kept, expected: int | None) -> float:
-    """Bits that `write_positions` takes, but for the range coder's rounding (less than 0.001 a set)."""
+    """Bits that `write_positions` takes, without the range coder's rounding (below 0.001 bits a set)."""
     head = 1.0 if expected is None else 2.0
     if int(kept.sum()) != expected:
         head += kept.size.bit_length()
@@ -76,7 +76,7 @@ _Decide = Callable[[int, int], bool]
 def _walk(size: tuple[int, ...], count: int, model: _Model, decide: _Decide) -> Kept:
     """Go through the cells in raster order; decide(cell, chance of 2**24) -> whether it is kept.
 
-    Cells whose fate is certain are not asked about. `model` yields chances and sees the cells decided so far.
+    Cells that are certain are skipped. `model` yields chances and sees the cells decided so far.
     """
     grid = np.zeros(size, np.uint8)
     chances = model(grid, count, grid.size)

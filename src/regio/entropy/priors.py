@@ -59,7 +59,7 @@ class FactorizedPrior(nn.Module):
         return -torch.log2(likelihood).reshape(c, b, h, w).transpose(0, 1)
 
     def quantile_loss(self) -> Tensor:
-        """Scalar; moves the quantiles to the tails and the median of the density, and moves nothing else."""
+        """A scalar loss that trains the quantiles only: towards the tails and the median of the density."""
         target = float(np.log(2 / _TAIL - 1))
         logits = self._logits(self.quantiles, frozen=True)
         return (logits - logits.new_tensor([-target, 0.0, target])).abs().sum()

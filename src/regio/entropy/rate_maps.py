@@ -19,7 +19,7 @@ SUM = 255  # counts above it are halved
 
 
 class Decision:
-    """A binary decision and how often it went which way so far."""
+    """A binary decision and its counts of yes and no so far."""
 
     __slots__ = ("no", "yes")
 
@@ -42,7 +42,7 @@ class Decision:
 
 
 class _Walk:
-    """What writer and reader share: which decisions a map takes, in which order.
+    """The order of decisions in a map, shared by writer and reader.
 
     A writer hands over the levels; a reader fills them in. `take` codes one decision.
     """

@@ -42,7 +42,7 @@ def level_to_scale(level: Tensor) -> Tensor:
 
 
 def with_escape(inside: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Probabilities (n,) of the symbols of a table -> (n + 1,), the last that of all others, at least 2**-16."""
+    """Symbol probabilities (n,) -> (n + 1,); the last is for all other symbols, at least 2**-16."""
     total = math.fsum(inside.tolist())  # correctly rounded, so independent of the order numpy would sum in
     escape = max(1.0 - total, _ESCAPE_SHARE)
     return np.append(inside * ((1.0 - escape) / total), escape)
@@ -77,7 +77,7 @@ def gaussian_scales() -> list[float]:
 
 
 def reach_of(scale: float) -> int:
-    """How many symbols on either side of zero a table of this standard deviation has."""
+    """The number of symbols on each side of zero in a table of this standard deviation."""
     return max(1, math.ceil(_TAIL_SIGMAS * scale))
 
 

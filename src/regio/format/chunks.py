@@ -75,7 +75,7 @@ class Chunk:
 
 
 def kind_name(kind: int) -> str:
-    """Return the word for a kind."""
+    """Return the name of a kind."""
     return Kind(kind).name.lower() if kind in set(Kind) else f"chunk {kind}"
 
 
@@ -125,7 +125,7 @@ class TileIndex:
 
     @property
     def symbol_crc(self) -> int:
-        """The CRC-32 of the tiles' checks: what the header's check covers in the place of all symbols."""
+        """The CRC-32 of the tiles' checks: the header's check covers it instead of all symbols."""
         return zlib.crc32(b"".join(tile.check.to_bytes(CRC_BYTES, "big") for tile in self.tiles))
 
     def spans(self) -> list[slice]:

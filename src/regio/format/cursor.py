@@ -1,4 +1,4 @@
-"""The one way this package reads bytes: forwards, within bounds, and saying where it was when something is wrong."""
+"""Bounded reading of bytes, forwards only; errors name the part and the offset."""
 
 from __future__ import annotations
 
@@ -81,6 +81,6 @@ class Cursor:
         return type(self)(self.take(count), where=where, base=start)
 
     def finish(self) -> None:
-        """Refuse bytes that nobody read."""
+        """CorruptFile if unread bytes are left."""
         if self.left:
             raise self.fault(f"{self.left} bytes too many")

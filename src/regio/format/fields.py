@@ -47,7 +47,7 @@ class Form(Enum):
 class Wire:
     """One field in the file: its form, its width in bits (of a varint: the most), its range and its meaning.
 
-    What is stored is value - bias. A value read outside lo..hi raises fault: CorruptFile, or UnsupportedFile where a
+    The stored number is value - bias. A value read outside lo..hi raises fault: CorruptFile, or UnsupportedFile where a
     later release may give the value a meaning.
     """
 
@@ -69,7 +69,7 @@ class Wire:
 
     @property
     def values(self) -> str:
-        """The permitted values, for people."""
+        """The permitted values as text for messages and tables."""
         if self.form is Form.BYTES:
             return self.fixed.hex(" ").upper() if self.fixed else "any"
         return str(self.lo) if self.lo == self.hi else f"{self.lo}..{self.hi}"

@@ -20,7 +20,7 @@ CHECK_BYTES = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """What a decoder must know first; UsageError when a value does not fit.
+    """The facts a decoder needs first; UsageError when a value does not fit.
 
     Compatibility: fields are never moved, widened or given a second meaning within a version. What is reserved here
     (a flag bit, rate steps above 4000) is where version 1 may grow; anything else takes version 2.

@@ -50,7 +50,7 @@ NO_MAP = b"\0"  # in its place, where all of a tile has the rate of the header
 
 
 def split(tile: bytes, rate: int, where: str, base: int) -> tuple[RateMap | None, bytes]:
-    """The bytes of a tile -> its map, None for one of no bytes, and its streams.
+    """The bytes of a tile -> its map (None if it has no bytes) and its streams.
 
     rate: the header's; where, base: what the tile is called, and its offset in the file. CorruptFile.
     """

@@ -1,1 +1,1 @@
-"""What training minimises; never imported by a codec."""
+"""Losses of training; no codec imports them."""

@@ -1,4 +1,4 @@
-"""A discriminator that looks at patches, knowing the latents [1], and the two games it can play.
+"""A discriminator that looks at patches, knowing the latents [1], and the two adversarial losses it supports.
 
 [1] "ROI image codec optimized for visual quality", 1.5; [2] Mentzer et al., "High-fidelity generative image
     compression" (HiFiC), NeurIPS 2020, whose network it is; [3] Mao et al., LSGAN, ICCV 2017.
@@ -53,7 +53,7 @@ class Verdict(NamedTuple):
 
 
 def contest(judge: nn.Module, x: Tensor, x_hat: Tensor, latents: Tensor, game: str) -> Verdict:
-    """One round of judge against model: pictures (B,3,H,W), latents (B,M,h,w), which get no gradient."""
+    """Losses of discriminator and model for one batch: pictures (B,3,H,W), latents (B,M,h,w), which get no gradient."""
     latents = latents.detach()
     real, made = judge(x, latents), judge(x_hat.detach(), latents)
     learning = [p for p in judge.parameters() if p.requires_grad]

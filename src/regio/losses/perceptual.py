@@ -109,7 +109,7 @@ class Taps(nn.Module):
         self.eval().requires_grad_(False)
 
     def train(self, mode: bool = True) -> "Taps":
-        """Stays in evaluation mode: a judge does not learn."""
+        """Stays in evaluation mode: its weights are never trained."""
         return super().train(False)
 
     def forward(self, x: Tensor) -> list[Tensor]:
@@ -166,15 +166,15 @@ class Lpips(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where it runs."""
+        """The device it runs on."""
         return self.taps.mean.device
 
     def features(self, x: Tensor) -> list[Tensor]:
-        """x (B,3,H,W) in [0,1] -> features (B,C_l,h_l,w_l) of unit length: what is kept of an original."""
+        """x (B,3,H,W) in [0,1] -> features (B,C_l,h_l,w_l) of unit length: computed once for an original."""
         return [unit(f) for f in self.taps(x)]
 
     def distance(self, x: list[Tensor], y: list[Tensor]) -> Tensor:
-        """Of what `features` gave for two pictures -> (B,)."""
+        """The results of `features` for two pictures -> distances (B,)."""
         pairs = zip(self.heads, x, y, strict=True)
         return torch.stack([((f - g).square() * head).sum(dim=1).mean(dim=(1, 2)) for head, f, g in pairs]).sum(0)
 
@@ -231,15 +231,15 @@ class Dists(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where it runs."""
+        """The device it runs on."""
         return self.taps.mean.device
 
     def features(self, x: Tensor) -> list[Tensor]:
-        """x (B,3,H,W) in [0,1] -> the pixels and the features (B,C_l,h_l,w_l): what is kept of an original."""
+        """x (B,3,H,W) in [0,1] -> the pixels and the features (B,C_l,h_l,w_l): computed once for an original."""
         return [x.float(), *self.taps(x)]
 
     def distance(self, x: list[Tensor], y: list[Tensor]) -> Tensor:
-        """Of what `features` gave for two pictures -> (B,); Eq. (5) to (8) of [2]."""
+        """The results of `features` for two pictures -> distances (B,); Eq. (5) to (8) of [2]."""
         whole = self.alpha.sum() + self.beta.sum()
         weights = zip(*(torch.split(one, list(self.channels), 1) for one in (self.alpha, self.beta)), strict=True)
         similarity = torch.zeros(len(x[0]), device=x[0].device)
@@ -292,7 +292,7 @@ def unit(f: Tensor) -> Tensor:
 
 
 def _load(module: nn.Module, state: dict[str, Tensor], path: Path) -> None:
-    """Load strictly, but for what a whole classifier has beyond its features."""
+    """Load strictly; only the classifier's layers after the features may be extra."""
     own = module.state_dict()
     try:
         module.load_state_dict({key: value for key, value in state.items() if key in own})

@@ -114,7 +114,7 @@ DISTS = WeightsFile(
 
 
 def cache_folder() -> Path:
-    """Where fetched weights lie: $XDG_CACHE_HOME/regio, else ~/.cache/regio."""
+    """The folder of fetched weights: $XDG_CACHE_HOME/regio, else ~/.cache/regio."""
     home = os.environ.get("XDG_CACHE_HOME")
     return (Path(home) if home else Path.home() / ".cache") / "regio"
 

@@ -1,4 +1,4 @@
-"""Distortion that knows where people look: strict in a region of interest, lenient about texture elsewhere [1].
+"""Distortion by region: squared error in the region of interest, SSIM and LPIPS outside [1].
 
 [1] "ROI image codec optimized for visual quality", Eq. 2 to 5.
 """

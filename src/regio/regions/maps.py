@@ -225,7 +225,7 @@ def fitted(values: Values, size: tuple[int, int], nearest: bool = False) -> Valu
 
 
 def resized(values: Values, size: tuple[int, int], nearest: bool = False) -> Values:
-    """A map of any size -> (H,W), bent where its shape is another."""
+    """A map of any size -> (H,W), stretched if its shape differs."""
     from PIL import Image
 
     kind = Image.Resampling.NEAREST if nearest else Image.Resampling.BILINEAR

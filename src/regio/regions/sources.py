@@ -1,4 +1,4 @@
-"""Everything a region of interest can be, turned into an importance map."""
+"""Turns every form of a region of interest into an importance map."""
 
 from __future__ import annotations
 
