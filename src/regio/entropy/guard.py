@@ -68,10 +68,10 @@ def read_guard(reader: RangeReader, levels: Levels, width: float) -> Indices:
 
 
 def _chance(positions: int) -> int:
-    """Probability that a rare list has a position, in units of 2**-24: about 2 * 10**-6 for each position of the part."""
+    """Probability that a rare list has a position, times 2**24: about 2 * 10**-6 per position of the part."""
     return 32 * min(max(positions, 1 << 9), 1 << 18)
 
 
 def _rice_bits(positions: int, listed: int) -> int:
-    """Low bits of a gap that are written without coding: about the logarithm of the mean gap times ln 2, in whole numbers."""
+    """Low bits of a gap written without coding: about log2 of (mean gap times ln 2), in whole numbers."""
     return max(0, (69 * positions // (100 * max(listed, 1))).bit_length() - 1)
