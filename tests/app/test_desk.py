@@ -156,3 +156,18 @@ def test_large_pictures_are_shown_smaller_and_keep_their_profile(tmp_path: Path)
     with Image.open(path) as image:
         assert image.size == (200, 50)
         assert image.info["icc_profile"] == b"profile"
+
+
+def test_a_file_is_decoded_within_the_limits_of_the_server(
+    desk: Desk, stand_in: ModuleType, picture_file: Pictures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    *_, made = desk.compress(str(picture_file(width=48, height=32)), CHOICES, quiet)
+    given: list[dict[str, int]] = []
+
+    def decode(self: object, data: bytes, **limits: int) -> object:
+        given.append(limits)
+        return stand_in.decode(data)
+
+    monkeypatch.setattr(stand_in.Codec, "decode", decode)
+    desk.open(made.rgo, quiet)
+    assert given == [{"max_pixels": 2000, "max_memory": desk.limits.memory}]

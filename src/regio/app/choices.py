@@ -50,8 +50,8 @@ class Choices:
 def region_of(choices: Choices, picture: Picture) -> Importance | None:
     """The importance map of a picture, None where nothing is to matter more than the rest.
 
-    A detector that finds nothing gives a map for which `found` is False. Raises UsageError for nothing painted and for
-    a box that is none; RegioError where a detector is not installed.
+    A detector that finds nothing gives a map for which `found` is False. Raises UsageError if nothing is painted or the
+    box is not valid; RegioError where a detector is not installed.
     """
     if choices.region is Region.EVEN:
         return None

@@ -78,7 +78,7 @@ def has_one_rate(codec: Codec) -> bool:
 def compress(picture: Picture, choices: Choices, codec: Codec) -> Compressed:
     """Encode at a number of bytes, and decode the file again.
 
-    Raises UsageError for a size out of reach and for a region that is none, RegioError, LimitExceeded.
+    Raises UsageError for no size, a size out of reach, or a region that is not valid; RegioError, LimitExceeded.
     """
     region = region_of(choices, picture)
     notes = picture.notes

@@ -188,7 +188,7 @@ def _shown(made: Outcome) -> tuple[Any, ...]:
 
 
 def _maps(made: Outcome) -> str:
-    """Where the bits went, and what matters, as far as there are such."""
+    """HTML of the map of bits and of the region, those that exist."""
     figures = ""
     if made.bits is not None:
         figures += figure(made.bits, "Where the bits went", "The picture, brighter where the file spends more bits")

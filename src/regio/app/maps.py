@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 HEAT = np.array(
     [(8, 12, 40), (60, 20, 110), (150, 30, 110), (220, 70, 60), (250, 160, 30), (252, 250, 180)], np.float64
 )
-"""From nothing to most. Each step is brighter than the one before, so that it is read without colours, too."""
+"""Colours from 0 bits to the most. Each is brighter than the one before, so they can be told apart in grey."""
 LONGEST = 1024  # pixels of the longer side of a map: it is for looking at
 DIM = 64  # of 256: how bright a picture stays where it does not matter
 
