@@ -486,3 +486,9 @@ def test_a_tiff_of_32_bit_integers_is_refused(kind: type, highest: int) -> None:
 )
 def test_a_profile_is_srgb_if_it_shows_the_same_colours(icc: bytes, same: bool) -> None:
     assert is_srgb(icc) == same
+
+
+def test_an_exif_block_without_tags_is_kept(photo) -> None:
+    block = b"II*\0\x08\0\0\0" + bytes(6)
+    picture = read_picture(png(photo(), chunk(b"eXIf", block)))
+    assert (picture.exif, picture.notes) == (block, ())

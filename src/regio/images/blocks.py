@@ -114,29 +114,31 @@ GAIN_MAP = "gain map left out: the picture is kept as SDR"
 
 def checked_exif(exif: bytes | None, notes: list[str]) -> bytes | None:
     """The block if a reader would find its tags; else None and a note."""
-    if exif is None or _entries(exif):
+    if exif is None or _entries(exif) is not None:
         return exif
     notes.append("EXIF left out: damaged")
     return None
 
 
-def _entries(exif: bytes) -> dict[int, tuple[str, int]]:
-    """The tags of the first directory: byte order and place of each; empty for a damaged block."""
+def _entries(exif: bytes | None) -> dict[int, tuple[str, int]] | None:
+    """The tags of the first directory: byte order and place of each; None for a damaged block."""
+    if exif is None:
+        return None
     try:
         order = {b"II": "<", b"MM": ">"}[exif[:2]]
         magic, first = struct.unpack_from(order + "HI", exif, 2)
         (count,) = struct.unpack_from(order + "H", exif, first)
         places = range(first + 2, first + 2 + 12 * count, 12)
         if magic != 42 or first < 8 or places.stop > len(exif):
-            return {}
+            return None
         return {struct.unpack_from(order + "H", exif, at)[0]: (order, at) for at in places}
     except (KeyError, struct.error):
-        return {}
+        return None
 
 
 def orientation_of(exif: bytes | None, xmp: bytes | None) -> int:
     """1 to 8, from EXIF, or from XMP where EXIF has none; 1 where neither says anything sound."""
-    place = _entries(exif).get(ORIENTATION) if exif else None
+    place = (_entries(exif) or {}).get(ORIENTATION)
     if exif and place is not None:
         order, at = place
         kind, _, value = struct.unpack_from(order + "HIH", exif, at + 2)
@@ -150,7 +152,7 @@ def orientation_of(exif: bytes | None, xmp: bytes | None) -> int:
 
 def upright_exif(exif: bytes | None) -> bytes | None:
     """Set the orientation tag to 1 where it stands. Writing the block anew would lose thumbnails and maker notes."""
-    place = _entries(exif).get(ORIENTATION) if exif else None
+    place = (_entries(exif) or {}).get(ORIENTATION)
     if exif is None or place is None:
         return exif
     patched, (order, at) = bytearray(exif), place
@@ -227,7 +229,7 @@ def exif_with_resolution(exif: bytes | None, dpi: tuple[float, float] | None, no
 
 def resolution_of(exif: bytes | None) -> tuple[float, float] | None:
     """The resolution in dots per inch that an EXIF block states, or None."""
-    entries = _entries(exif) if exif else {}
+    entries = _entries(exif) or {}
     if exif is None or not all(tag in entries for tag in _RESOLUTION):
         return None
     try:
