@@ -32,6 +32,7 @@ TABLE = {
     "errors": Row(set(), set()),
     "version": Row(set(), set()),
     "names": Row(set(), set()),
+    "durable": Row(set(), set()),
     "format": Row({"errors"}, set()),
     "info": Row({"errors", "format"}, set(), frozenset({"models.catalog"})),
     "regions": Row({"errors"}, {"numpy"}, frozenset({"cv2", "onnxruntime", "safetensors", "PIL", "images"})),
@@ -55,7 +56,7 @@ TABLE = {
     "losses": Row({"errors", "nn"}, {"torch", "numpy", "safetensors", "pytorch_msssim"}),
     "data": Row({"errors", "images", "names", "regions"}, {"torch", "numpy", "PIL"}, frozenset({"skimage"})),
     "training": Row(
-        {"errors", "models", "nn", "entropy", "losses", "data", "weights", "version"},
+        {"errors", "models", "nn", "entropy", "losses", "data", "weights", "version", "durable"},
         {"torch", "numpy", "safetensors", "lightning_fabric", "pytorch_optimizer"},
     ),
     "evaluation": Row(
@@ -66,7 +67,7 @@ TABLE = {
         | {"torch_fidelity", "onnxruntime", "imageio_ffmpeg"},
     ),
     "bulk": Row(
-        {"errors", "names", "version", "codec.options"},
+        {"errors", "names", "version", "codec.options", "durable"},
         set(),
         frozenset({"codec", "images", "info", "regions", "models.catalog", "torch", "ray", "fsspec", "pyarrow", "PIL"}),
     ),

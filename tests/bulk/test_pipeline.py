@@ -93,14 +93,14 @@ def test_without_ray_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.slow
-def test_a_run_that_is_killed_goes_on_without_doing_anything_twice(
+def test_a_run_that_is_killed_goes_on_and_does_again_only_what_it_had_not_noted(
     photos: Photos, toy_weights: Path, tmp_path: Path
 ) -> None:
     source, target = photos(60), tmp_path / "small"
     command = [sys.executable, "-m", "regio", "bulk", "encode", source, target, "--codec", toy_weights, "--json"]
     command += ["--max-bytes", "400", "--workers", "1"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    while len(list(target.rglob("[!.]*.rgo"))) < 12:
+    while len(list(target.rglob("[!.]*.rgo"))) < 12 or not list(target.glob(".regio-bulk/rows-*")):
         assert process.poll() is None, "done before it could be killed"
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
@@ -108,10 +108,15 @@ def test_a_run_that_is_killed_goes_on_without_doing_anything_twice(
     _wait_until_still(target)
     before = {path: path.stat().st_mtime_ns for path in target.rglob("[!.]*.rgo")}
     assert 12 <= len(before) < 60
+    earlier = journal.Journal(Place.of(target))
+    earlier.load()
+    noted = {row.target for row in earlier.rows.values()}
+    assert noted
+    assert len(earlier.promised) == 60
     done = subprocess.run(command, capture_output=True, check=True)
     report = json.loads(done.stdout)
-    assert (report["total"], report["failed"], report["before"]) == (60, 0, len(before))
-    assert {path: path.stat().st_mtime_ns for path in before} == before  # none was written again
+    assert (report["total"], report["failed"], report["before"]) == (60, 0, len(noted))
+    assert {name: (target / name).stat().st_mtime_ns for name in noted} == {n: before[target / n] for n in noted}
     assert len(list(target.rglob("*.rgo"))) == 60
     assert not [path for path in target.rglob("*.part") if path.stat().st_size == 0]
     rows = regio.bulk.read_manifest(report["manifest"])
@@ -128,3 +133,34 @@ def _wait_until_still(target: Path) -> None:
     count = -1
     while count != (count := len(list(target.rglob("*")))):
         time.sleep(2)
+
+
+class _Chatty:
+    """A job during which somebody prints on standard output."""
+
+    def run(self, *args: object) -> regio.bulk.Report:
+        sys.stdout.write("a worker died\n")
+        os.write(1, b"so says C++ as well\n")
+        return regio.bulk.Report(
+            total=1,
+            done=1,
+            before=0,
+            failed=0,
+            bytes_in=1,
+            bytes_out=1,
+            pixels=1,
+            seconds=1.0,
+            workers=1,
+            manifest="m.csv",
+        )
+
+
+def test_only_the_result_is_on_standard_output(capfd: pytest.CaptureFixture[str]) -> None:
+    from regio.cli import bulk as command
+
+    command._run(_Chatty(), 1, 1, None, dry_run=False, as_json=True)  # type: ignore[arg-type]
+    out, err = capfd.readouterr()
+    assert json.loads(out)["done"] == 1
+    assert err.splitlines() == ["a worker died", "so says C++ as well"]
+    sys.stdout.write("and then it is there again\n")
+    assert capfd.readouterr().out == "and then it is there again\n"

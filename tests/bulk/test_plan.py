@@ -34,8 +34,9 @@ def test_nothing_to_do_is_an_error() -> None:
 
 
 def test_only_what_rows_and_files_agree_on_is_done() -> None:
-    names = ("done", "changed", "gone", "short", "failed", "new", "unrecorded")
-    done, changed, gone, short, failed, new, unrecorded = (Task(f"{name}.png", 10, f"{name}.rgo") for name in names)
+    names = ("done", "changed", "gone", "short", "failed", "new", "promised", "foreign")
+    tasks = [Task(f"{name}.png", 10, f"{name}.rgo") for name in names]
+    done, changed, gone, short, failed, new, promised, foreign = tasks
     rows = {
         done.source: row(done),
         changed.source: row(changed, bytes_in=11),
@@ -43,11 +44,11 @@ def test_only_what_rows_and_files_agree_on_is_done() -> None:
         short.source: row(short),
         failed.source: row(failed, bytes_out=None, error="broken"),
     }
-    there = {task.target: 7 for task in (done, changed, unrecorded)} | {short.target: 6}
-    found = plan([done, changed, gone, short, failed, new, unrecorded], rows, there)
+    there = {task.target: 7 for task in (done, changed, promised, foreign)} | {short.target: 6}
+    found = plan(tasks, rows, there, {promised.target, new.target})
     assert found.done == [rows[done.source]]
-    assert found.todo == [changed, gone, short, failed, new]
-    assert found.unrecorded == [unrecorded]
+    assert found.todo == [changed, gone, short, failed, new, promised]
+    assert found.foreign == [foreign]
 
 
 @given(

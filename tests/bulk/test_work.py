@@ -13,7 +13,7 @@ from PIL import Image
 
 import regio
 from regio.bulk import pipeline
-from regio.bulk.journal import Row
+from regio.bulk.journal import Journal, Row
 from regio.bulk.pipeline import Crew, _Actor, _crew
 from regio.bulk.places import Place
 from regio.bulk.plan import Task, pieces
@@ -112,28 +112,114 @@ def test_other_options_or_other_hands_are_not_written_over(photos: Photos, toy_w
         run(encoding(source, target, codec=toy_weights))
     assert [path.name for path in target.iterdir()] == ["0.rgo"]
     assert run(encoding(source, target, codec=toy_weights, force=True)).done == 2
-    with pytest.raises(UsageError, match=r"another run made \(other options\)"):
+    with pytest.raises(UsageError, match=r"files of another run \(other options\)"):
         run(encoding(source, target, codec=toy_weights, quality=20))
-    with pytest.raises(UsageError, match=r"another run made \(other weights\)"):
+    with pytest.raises(UsageError, match=r"files of another run \(other weights\)"):
         run(encoding(source, target))
     assert run(encoding(source, target, codec=toy_weights, max_memory=2**40)).before == 2  # nothing that moves a byte
     assert run(encoding(source, target, codec=toy_weights, quality=20, force=True)).done == 2
     assert regio.inspect(target / "0.rgo").quality == 20
 
 
+class _Killed(BaseException):
+    """What ends a run here and now, as SIGKILL would."""
+
+
+def killed_after(count: int, job: Job, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run a job until so many files are written, no row of which reaches the disk."""
+    done = 0
+
+    def one(self: Worker, task: Task) -> Row:
+        nonlocal done
+        if done == count:
+            raise _Killed
+        done += 1
+        return original(self, task)
+
+    original = Worker.one
+    with monkeypatch.context() as patch:
+        patch.setattr(Worker, "one", one)
+        patch.setattr(Journal, "flush", lambda self: None)
+        with pytest.raises(_Killed):
+            job.run()
+
+
 @pytest.mark.usefixtures("in_process")
-def test_what_a_killed_run_wrote_without_noting_it_is_kept_if_it_is_whole(
-    photos: Photos, toy_weights: Path, tmp_path: Path
+@pytest.mark.parametrize("what", ["", "junk", "half", "other picture", "other quality"])
+def test_a_target_that_no_row_vouches_for_is_never_taken_for_done(
+    photos: Photos, toy_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     source, target = photos(3), tmp_path / "small"
+    codec = regio.load(toy_weights)
+    right = codec.encode(source / "0.png", quality=30)
+    killed_after(2, encoding(source, target, codec=toy_weights, quality=30), monkeypatch)
+    wrong = {
+        "": b"",
+        "junk": b"precious",
+        "half": right[:40],
+        "other picture": codec.encode(source / "2.png", quality=30),
+        "other quality": codec.encode(source / "0.png", quality=90),
+    }
+    (target / "0.rgo").write_bytes(wrong[what])
+    report = run(encoding(source, target, codec=toy_weights, quality=30))
+    assert (report.before, report.done, report.failed) == (0, 3, 0)
+    assert (target / "0.rgo").read_bytes() == right
+    back = tmp_path / "back"
+    killed_after(2, decoding(target, back, codec=toy_weights), monkeypatch)
+    (back / "0.png").write_bytes(wrong[what])
+    assert run(decoding(target, back, codec=toy_weights)).done == 3
+    assert np.array_equal(np.asarray(Image.open(back / "0.png")), np.asarray(codec.decode(right)))
+
+
+@pytest.mark.usefixtures("in_process")
+def test_a_run_by_force_that_is_killed_leaves_no_file_of_the_run_before(
+    photos: Photos, toy_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target = photos(3), tmp_path / "small"
+    run(encoding(source, target, codec=toy_weights, quality=30))
+    killed_after(1, encoding(source, target, codec=toy_weights, quality=80, force=True), monkeypatch)
+    assert run(encoding(source, target, codec=toy_weights, quality=80)).done == 3
+    assert {regio.inspect(path).quality for path in target.rglob("*.rgo")} == {80}
+
+
+@pytest.mark.usefixtures("in_process")
+def test_a_file_that_somebody_put_into_the_folder_of_a_run_is_not_written_over(
+    photos: Photos, toy_weights: Path, tmp_path: Path
+) -> None:
+    source, target = photos(2), tmp_path / "small"
     run(encoding(source, target, codec=toy_weights))
-    (target / "manifest.parquet").unlink()  # as if the run had been killed before it wrote a row
-    (target / "2.rgo").write_bytes(b"")
-    report = run(encoding(source, target, codec=toy_weights))
-    assert (report.before, report.done) == (2, 1)
-    rows = {row.source: row for row in regio.bulk.read_manifest(report.manifest)}
-    assert (rows["0.png"].width, rows["0.png"].bytes_out) == (40, (target / "0.rgo").stat().st_size)
-    assert rows["2.png"].error is None
+    for name in ("new", "newer"):
+        (source / f"{name}.png").write_bytes((source / "0.png").read_bytes())
+        (target / f"{name}.rgo").write_bytes(b"precious")
+    with pytest.raises(UsageError, match=r"new.rgo and 1 more in .*small exist already; --force"):
+        run(encoding(source, target, codec=toy_weights))
+    assert (target / "new.rgo").read_bytes() == b"precious"
+    for name in ("new", "newer"):
+        (target / f"{name}.rgo").unlink()
+    assert run(encoding(source, target, codec=toy_weights)).done == 2
+
+
+@pytest.mark.usefixtures("in_process")
+def test_folders_with_brackets_in_their_names_work_on_both_sides(
+    photos: Photos, toy_weights: Path, tmp_path: Path
+) -> None:
+    source = photos(2).rename(tmp_path / "in [2024]")
+    target = tmp_path / "out [2024]"
+    assert run(encoding(source, target, codec=toy_weights)).done == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in [2024]", "out [2024]"]
+    assert (target / "sub" / "1.rgo").is_file()
+    assert run(encoding(source, target, codec=toy_weights)).before == 2
+
+
+@pytest.mark.usefixtures("in_process")
+def test_linked_pictures_are_coded_and_broken_links_are_rows(photos: Photos, toy_weights: Path, tmp_path: Path) -> None:
+    source = photos(1)
+    (tmp_path / "real.png").write_bytes((source / "0.png").read_bytes())
+    (source / "link.png").symlink_to(tmp_path / "real.png")
+    (source / "broken.png").symlink_to(tmp_path / "nothing.png")
+    report = run(encoding(source, tmp_path / "small", codec=toy_weights))
+    assert (report.done, [row.source for row in report.failures]) == (2, ["broken.png"])
+    assert (tmp_path / "small/link.rgo").read_bytes() == (tmp_path / "small/0.rgo").read_bytes()
 
 
 def test_a_plan_changes_nothing(photos: Photos, toy_weights: Path, tmp_path: Path) -> None:
@@ -197,6 +283,24 @@ def test_a_region_of_interest_reaches_the_codec_and_its_detector_is_loaded_once(
     assert row.error is None
     expected = worker.codec.encode(tmp_path / "photos" / "0.png", roi=[str(mask), (2, 2, 9, 9)], quality=30)
     assert (tmp_path / "out" / "0.rgo").read_bytes() == expected
+
+
+@pytest.mark.parametrize("count", [2, 5, 40])
+def test_neighbours_of_a_file_that_kills_its_worker_are_done_all_the_same(
+    photos: Photos, toy_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    def run(work: Work, cut: Any, crew: Crew) -> Iterator[list[Row]]:
+        if len(cut) > 1 or len(cut[0]) > 1:  # all that waits for the worker that dies goes with it
+            cut = [piece for piece in cut if all(task.source > "sub" for task in piece)][2:]
+        for piece in cut:
+            if not any(task.source == "0.png" for task in piece):
+                yield [Row(source=task.source, target=task.target, bytes_in=1, bytes_out=1) for task in piece]
+
+    monkeypatch.setattr(pipeline, "cluster", lambda *_: _Entered(Crew(1)))
+    monkeypatch.setattr(pipeline, "run", run)
+    report = encoding(photos(count), tmp_path / "small", codec=toy_weights).run()
+    assert [(row.source, row.error_kind) for row in report.failures] == [("0.png", "WorkerDied")]
+    assert report.done == count - 1
 
 
 def test_a_report_reads_well() -> None:

@@ -1,9 +1,9 @@
-"""Many pictures, on the cores of one machine or on a cluster: `regio bulk`.
+"""Encode and decode many pictures, on the cores of one machine or on a cluster: `regio bulk`.
 
     from regio import bulk
     report = bulk.encode("photos", "s3://bucket/small", quality=50, workers=8)
 
-Planning, journal and manifest are plain Python on fsspec; Ray Data runs the work (docs/bulk.md).
+Planning, journal and manifest are plain Python with fsspec; Ray Data runs the work. See docs/bulk.md.
 """
 
 from regio.bulk.journal import Row, read_manifest

@@ -1,4 +1,4 @@
-"""Pieces of work through Ray Data: actors that hold the codec, rows as they come."""
+"""Run the work on Ray Data: actors hold the codec and return rows."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from regio.bulk.plan import Task
 from regio.bulk.work import Work, Worker
 from regio.errors import RegioError, UsageError, one_line
 
-_WORKER_MEMORY = 2**30  # bytes, about: torch and a small codec; what workers by default must find
-_STORE_MEMORY = 100 * 2**20  # bytes of Ray's shared memory: rows pass through it, pictures do not
+_WORKER_MEMORY = 2**30  # bytes a worker needs, about: torch and a small codec; limits the default number of workers
+_STORE_MEMORY = 100 * 2**20  # bytes of Ray's shared memory; only rows pass through it
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_BACKEND_LOG_LEVEL": "fatal",
     "RAY_DATA_LOG_LEVEL": "CRITICAL",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-    "RAY_worker_niceness": "0",  # as the command itself: who wants it nice says so, by `nice`
+    "RAY_worker_niceness": "0",  # workers run at the priority of the command; start it with `nice` for a lower one
 }
 
 
@@ -38,9 +38,9 @@ class Crew:
 
 @contextmanager
 def cluster(workers: int | None, threads: int, address: str | None, device: str) -> Iterator[Crew]:
-    """Ray on this machine, or the cluster of an address; what is running already is used and left running.
+    """Start Ray on this machine, or connect to the cluster at `address`. A running Ray is used and left running.
 
-    RegioError where Ray is missing or the cluster does not answer.
+    RegioError when Ray is not installed or the cluster does not answer.
     """
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
@@ -72,7 +72,7 @@ def cluster(workers: int | None, threads: int, address: str | None, device: str)
 def _crew(resources: dict[str, float], workers: int | None, threads: int, device: str) -> Crew:
     gpus = resources.get("GPU", 0.0) if device != "cpu" else 0.0
     if device.startswith("cuda") and not gpus:
-        raise UsageError(f"device {device!r}: Ray knows of no GPU here")
+        raise UsageError(f"device {device!r}: Ray sees no GPU")
     if gpus:
         count = workers or int(gpus)
         return Crew(count, min(1.0, gpus / count), threads)
@@ -82,7 +82,7 @@ def _crew(resources: dict[str, float], workers: int | None, threads: int, device
 
 
 class _Actor:
-    """What Ray keeps alive on a machine. Errors of loading travel as data: Ray would try again and again."""
+    """Hold the codec in a process of Ray. Loading errors are returned as data, since Ray would retry exceptions."""
 
     def __init__(self, work: Work, threads: int) -> None:
         self.worker: Worker | None = None
@@ -90,7 +90,7 @@ class _Actor:
         if most := work.options.get("max_pixels"):
             from PIL import Image
 
-            Image.MAX_IMAGE_PIXELS = -(-most // 2)  # Pillow warns from there on, and refuses twice as many
+            Image.MAX_IMAGE_PIXELS = -(-most // 2)  # Pillow warns above this number and refuses twice as many
         try:
             self.worker = Worker(work, threads)
         except RegioError as error:
@@ -108,7 +108,7 @@ class _Actor:
 
 
 def run(work: Work, pieces: Sequence[Sequence[Task]], crew: Crew) -> Iterator[list[Row]]:
-    """The rows of each piece as it is finished, in any order; pieces whose worker died twice are left out.
+    """Yield the rows of each piece when it is finished, in any order. Pieces whose worker died twice are left out.
 
     Raises the RegioError of workers that cannot load their codec.
     """
@@ -120,7 +120,7 @@ def run(work: Work, pieces: Sequence[Sequence[Task]], crew: Crew) -> Iterator[li
     data = ray.data.from_items(items, override_num_blocks=len(items))
     data.context.enable_progress_bars = False
     data.context.print_on_execution_start = False
-    data.context.max_errored_blocks = -1  # a piece that kills its worker costs that piece
+    data.context.max_errored_blocks = -1  # a piece that kills its worker does not end the run
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of max_task_retries, from 2.64 on; see pyproject.toml
         done = data.map_batches(
@@ -150,7 +150,7 @@ def _error(kind: str, message: str) -> RegioError:
 
 @contextmanager
 def _hushed() -> Iterator[None]:
-    """Standard error is shut while Ray starts: its C++ part announces what it has been told, whatever that is."""
+    """Close standard error while Ray starts: its C++ part prints messages that no setting turns off."""
     try:
         kept = os.dup(2)
     except OSError:  # there is none

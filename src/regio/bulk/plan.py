@@ -1,15 +1,15 @@
-"""What is to be done: pairs of source and target, less what is done already, in pieces of about equal work."""
+"""Decide what a run must do: pair sources with targets, leave out what is done, cut the rest into pieces."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from regio.bulk.journal import Row
 from regio.errors import UsageError, shown
 
-PIECE_BYTES = 4_000_000  # of sources in one piece: seconds of work, so that progress is seen and little is lost
+PIECE_BYTES = 4_000_000  # of sources in one piece: a few seconds of work, so progress shows and little is lost
 PIECE_FILES = 32
 
 
@@ -25,8 +25,8 @@ class Task:
 def tasks_of(files: Mapping[str, int], suffixes: frozenset[str], extension: str, *, append: bool = False) -> list[Task]:
     """Pair every file of the wanted kinds with its target, in order of names.
 
-    append: "a.jpg" becomes "a.jpg.rgo" in the place of "a.rgo". UsageError for nothing to do, and for two files with
-    one target.
+    append: "a.jpg" becomes "a.jpg.rgo" instead of "a.rgo". UsageError when there is nothing to do, and when two files
+    have the same target.
     """
     tasks = []
     first: dict[str, str] = {}
@@ -49,24 +49,29 @@ def tasks_of(files: Mapping[str, int], suffixes: frozenset[str], extension: str,
 
 @dataclass(frozen=True)
 class Plan:
-    """What is left to do, what is done, and what is done although no row says so: a run was killed before it could."""
+    """What is left to do, what earlier runs did, and which targets are in the way because nobody noted them."""
 
     todo: list[Task]
     done: list[Row]
-    unrecorded: list[Task]
+    foreign: list[Task]
 
 
-def plan(tasks: Iterable[Task], rows: Mapping[str, Row], there: Mapping[str, int]) -> Plan:
+def plan(
+    tasks: Iterable[Task], rows: Mapping[str, Row], there: Mapping[str, int], promised: Collection[str] = ()
+) -> Plan:
     """Compare the tasks with the rows of earlier runs and the files in the destination.
 
-    Done is what has a row without an error, for a source of the same size, and a target of the size the row says. A
-    target without a row was written whole by a run that ended before it could say so. All else is to be done.
+    rows: by source. there: sizes of the files in the destination. promised: targets that earlier runs set out to write.
+
+    A task is done when it has a row without an error, its source has the size in the row, and its target as well.
+    A promised target without a row is written again: the run was killed before it could note it. Any other target
+    without a row is foreign: somebody else put the file there.
     """
     made = Plan([], [], [])
     for task in tasks:
         row = rows.get(task.source)
         if row is None:
-            (made.unrecorded if task.target in there else made.todo).append(task)
+            (made.foreign if task.target in there and task.target not in promised else made.todo).append(task)
         elif row.error is None and (row.bytes_in, row.bytes_out) == (task.size, there.get(task.target)):
             made.done.append(row)
         else:
@@ -75,7 +80,7 @@ def plan(tasks: Iterable[Task], rows: Mapping[str, Row], there: Mapping[str, int
 
 
 def pieces(tasks: Sequence[Task], workers: int) -> list[list[Task]]:
-    """Cut the work into pieces: small files together, large ones by themselves and first, so that none is last."""
+    """Cut the work into pieces: small files together, large files alone and first, so that no worker ends with one."""
     most = max(1, min(PIECE_FILES, len(tasks) // (4 * workers)))
     found: list[list[Task]] = []
     room = 0

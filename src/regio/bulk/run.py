@@ -5,24 +5,25 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any, TypedDict, Unpack
 
 from regio.bulk.journal import Journal, Row
 from regio.bulk.places import Place
 from regio.bulk.plan import Plan, Task, pieces, plan, tasks_of
-from regio.bulk.work import Weights, Work, recorded
+from regio.bulk.work import Weights, Work
 from regio.codec import options as codec_options
-from regio.errors import CorruptFile, UsageError, shown
+from regio.errors import UsageError, shown
 from regio.names import PICTURES, RGO
 
+_MOST_ALONE = 16  # tasks that are tried without neighbours although no worker has finished anything
 Path = str | os.PathLike[str]
 Watch = Callable[[int, int, Sequence[Row]], None]  # (done, of, the rows just done)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What a run came to. Bytes and pixels are those of the whole destination, seconds those of this run."""
+    """The figures of a run. Bytes and pixels cover the whole destination, seconds this run only."""
 
     total: int
     done: int
@@ -40,11 +41,11 @@ class Report:
 
     @property
     def rate(self) -> float:
-        """Pictures a second, starting Ray and loading codecs included."""
+        """Pictures a second, including the time to start Ray and load codecs."""
         return self.done / self.seconds if self.seconds else 0.0
 
     def as_dict(self) -> dict[str, Any]:
-        """The figures by name, ready for JSON; failures are in the manifest."""
+        """Return the figures by name, ready for JSON. Failures are in the manifest."""
         values = {name: value for name, value in asdict(self).items() if name != "failures"}
         return values | {"rate": round(self.rate, 3)}
 
@@ -67,18 +68,22 @@ def encode(
     watch: Watch | None = None,
     **options: Unpack[EncodeOptions],
 ) -> Report:
-    """Encode all pictures below a folder or URL to .rgo files below another, what is done already left as it is.
+    """Encode every picture below `source` to a .rgo file below `target`. Pictures that are done already are skipped.
 
-    source: a folder, an fsspec URL ("s3://bucket/photos") or a pattern ("photos/**/*.png"). target: a folder or URL.
-    workers: processes that each hold the codec; default one for each GPU, or else for each core. threads: of each of
-    them on the CPU; another number can change a symbol of one file in hundreds. address: of a Ray cluster ("auto",
-    "ray://host:10001"), on whose machines Regio must be installed and both places reachable. watch is called after
-    every piece of work. options: see `EncodeOptions`.
+    source: a folder, an fsspec URL ("s3://bucket/photos") or a pattern ("photos/**/*.png").
+    target: a folder or URL, taken literally.
+    workers: processes, each with its own codec; by default one for each GPU, or one for each core.
+    threads: CPU threads of each worker; another number can change a symbol in one file of hundreds.
+    address: of a Ray cluster ("auto", "ray://host:10001"). Its machines need Regio and access to both places.
+    watch: called after each piece of work.
+    options: see `EncodeOptions`.
 
-    A file that cannot be read or coded is in the report's `failures` and the manifest, the others are done. A run that
-    was ended, however, goes on when called again, and tries failed files again. Raises UsageError for options that
-    contradict each other, and for a target that other options, or somebody else, made, unless `force`; RegioError
-    where Ray is missing; MissingWeights; OSError.
+    A file that cannot be read or coded does not stop the others; it is in the report's `failures` and in the
+    manifest. A run that was interrupted continues when it is called again, and failed files are tried again.
+
+    Raises UsageError for options that contradict each other, and, without `force`, for a target with files of other
+    options or of somebody else; CorruptFile for a damaged journal; RegioError when Ray is missing; MissingWeights;
+    OSError.
     """
     return encoding(source, target, **options).run(workers, threads, address, watch)
 
@@ -106,10 +111,10 @@ class _OfARun(TypedDict, total=False):
 
 
 class EncodeOptions(codec_options.EncodeOptions, _OfARun, total=False):
-    """Those of `Codec.encode`, and some of a run.
+    """The options of `Codec.encode`, and some for the run.
 
     roi: a list of "faces", "text", "salient", masks and ONNX models by path, and boxes. max_memory: of each worker.
-    append_suffix: a.jpg becomes a.jpg.rgo, not a.rgo. manifest: its name in the target, .parquet or .csv.
+    append_suffix: a.jpg becomes a.jpg.rgo, not a.rgo. manifest: the name of its file in the target, .parquet or .csv.
     """
 
 
@@ -123,17 +128,19 @@ class DecodeOptions(_OfARun, total=False):
 
 
 def encoding(source: Path, target: Path, **options: Unpack[EncodeOptions]) -> Job:
-    """The same, not yet run: to look at its `plan`."""
+    """Prepare a run without starting it, to look at its `plan`."""
     from regio.models.catalog import DEFAULT
 
     for_codec: dict[str, Any] = {k: v for k, v in options.items() if k not in _OfARun.__annotations__}
     weights = Weights.of(options.get("codec") or DEFAULT)
-    work = Work("encode", Place.of(source), Place.of(target), weights, for_codec, options.get("device", "auto"))
+    work = Work(
+        "encode", Place.of(source, pattern=True), Place.of(target), weights, for_codec, options.get("device", "auto")
+    )
     return _job(work, PICTURES, ".rgo", options)
 
 
 def decoding(source: Path, target: Path, **options: Unpack[DecodeOptions]) -> Job:
-    """The same, not yet run: to look at its `plan`."""
+    """Prepare a run without starting it, to look at its `plan`."""
     from regio.images import writable_kind
 
     extension = "." + options.get("format", "png").lstrip(".").lower()
@@ -142,7 +149,9 @@ def decoding(source: Path, target: Path, **options: Unpack[DecodeOptions]) -> Jo
     codec = options.get("codec")
     weights = None if codec is None else Weights.of(codec)
     for_codec["extension"] = extension
-    work = Work("decode", Place.of(source), Place.of(target), weights, for_codec, options.get("device", "auto"))
+    work = Work(
+        "decode", Place.of(source, pattern=True), Place.of(target), weights, for_codec, options.get("device", "auto")
+    )
     return _job(work, RGO, extension, options)
 
 
@@ -154,7 +163,7 @@ def _job(work: Work, suffixes: frozenset[str], extension: str, options: EncodeOp
 
 @dataclass
 class Job:
-    """One call of the above."""
+    """One run, prepared: `plan` says what it would do, `run` does it."""
 
     work: Work
     suffixes: frozenset[str]
@@ -164,31 +173,25 @@ class Job:
     force: bool = False
 
     def plan(self) -> Plan:
-        """What there is to do. Looks at both places and at what earlier runs noted; changes nothing."""
+        """Compare both places and the journal, and return what there is to do. Changes nothing."""
         work, journal = self.work, self.journal
         tasks = tasks_of(work.source.files(), self.suffixes, self.extension, append=self.append)
         there = work.target.files() if work.target.exists() else {}
         if self.force:
             return Plan(tasks, [], [])
         known = journal.settings()
-        if known is None:
-            _refuse_existing(tasks, there, work.target)
-        elif known != (wanted := self._settings()):
+        if known is not None and known != (wanted := self._settings()):
             changed = sorted(name for name in known | wanted if known.get(name) != wanted.get(name))
             raise UsageError(
-                f"{work.target} holds what another run made (other {', '.join(changed)}); "
-                "name another folder, or --force to do all of it anew"
+                f"{work.target} holds the files of another run (other {', '.join(changed)}); "
+                "name another folder, or --force to do all of them again"
             )
-        else:
+        if known is not None:
             journal.load()
-        found = plan(tasks, journal.rows, there)
-        adopted = []
-        for task in found.unrecorded:
-            try:
-                adopted.append(recorded(work, task, there[task.target]))
-            except (CorruptFile, OSError):  # not ours after all, or damaged since
-                found.todo.append(task)
-        return replace(found, done=found.done + adopted, unrecorded=[])
+        found = plan(tasks, journal.rows, there, journal.promised)
+        if found.foreign:
+            _refuse(found.foreign, work.target)
+        return found
 
     def run(
         self,
@@ -197,14 +200,13 @@ class Job:
         address: str | None = None,
         watch: Watch | None = None,
     ) -> Report:
-        """Do what there is to do."""
+        """Do everything that the plan says. Arguments and errors: see `encode`."""
         start = time.monotonic()
         found = self.plan()
         journal = self.journal
         if self.force:
             journal.forget()
-        journal.note(self._settings())
-        journal.add([row for row in found.done if row.source not in journal.rows])
+        journal.note(self._settings(), [task.target for task in found.todo])
         crew = 0
         if found.todo:
             from regio.bulk.pipeline import cluster
@@ -223,26 +225,34 @@ class Job:
         return self._report(found, time.monotonic() - start, crew)
 
     def _rows(self, left: dict[str, Task], crew: Any) -> Iterator[list[Row]]:
-        """Rows of all tasks; those done are taken out of `left`.
+        """Yield the rows of all tasks and remove finished tasks from `left`.
 
-        What is missing after the first pass went down with a worker: each gets another chance, by itself, and then a
-        row that says so.
+        Tasks without a row after the first pass were lost with their worker. They are tried again one by one, and those
+        that are lost again once more without any neighbour: a dying worker takes along what waits for it. Then they
+        get a row that says so.
         """
-        from regio.bulk.pipeline import run
-
-        for cut in (pieces(list(left.values()), crew.workers), None):
-            for rows in run(self.work, cut or [[task] for task in left.values()], crew):
-                for row in rows:
-                    left.pop(row.source, None)
-                yield rows
-            if not left:
-                return
+        count = len(left)
+        yield from self._pass(pieces(list(left.values()), crew.workers), left, crew)
+        yield from self._pass([[task] for task in left.values()], left, crew)
+        if 1 < len(left) < max(count, _MOST_ALONE):  # else no worker survives anything
+            for task in list(left.values()):
+                yield from self._pass([[task]], left, crew)
+        if not left:
+            return
         lost = list(left.values())
         left.clear()
-        line = "the worker process died on it; not enough memory? --max-memory and fewer workers help"
+        line = "the worker process died; if memory ran out, try --max-memory or fewer workers"
         yield [
             Row(source=t.source, target=t.target, bytes_in=t.size, error=line, error_kind="WorkerDied") for t in lost
         ]
+
+    def _pass(self, cut: list[list[Task]], left: dict[str, Task], crew: Any) -> Iterator[list[Row]]:
+        from regio.bulk.pipeline import run
+
+        for rows in run(self.work, cut, crew) if cut else ():
+            for row in rows:
+                left.pop(row.source, None)
+            yield rows
 
     def _settings(self) -> dict[str, Any]:
         return self.work.identity() | {"extension": self.extension, "append_suffix": self.append}
@@ -267,8 +277,7 @@ class Job:
         )
 
 
-def _refuse_existing(tasks: Sequence[Task], there: dict[str, int], target: Place) -> None:
-    taken = [task.target for task in tasks if task.target in there]
-    if taken:
-        more = f" and {len(taken) - 1} more" if len(taken) > 1 else ""
-        raise UsageError(f"{shown(taken[0])}{more} in {target} exists already; --force overwrites")
+def _refuse(foreign: Sequence[Task], target: Place) -> None:
+    more = f" and {len(foreign) - 1} more" if len(foreign) > 1 else ""
+    exist = "exist" if more else "exists"
+    raise UsageError(f"{shown(foreign[0].target)}{more} in {target} {exist} already; --force overwrites")

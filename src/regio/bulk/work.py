@@ -1,4 +1,4 @@
-"""The work on one file, and the worker that holds the codec while it works on many. Knows nothing of Ray."""
+"""Encode or decode one file after another with a codec that is loaded once. Independent of Ray."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from regio.errors import RegioError, one_line, shown
 
 @dataclass(frozen=True)
 class Weights:
-    """Which codec, in words that mean the same on every machine: a name, or the numbers themselves."""
+    """Name a codec so that every machine finds the same one: a bundled name, a hub id, or the weights themselves."""
 
     name: str
     numbers: bytes | None = field(default=None, repr=False)  # of a .safetensors file
 
     @classmethod
     def of(cls, codec: str | os.PathLike[str]) -> Weights:
-        """A bundled name or a hub id as it is; of a file, what is in it. MissingWeights where there is no such file."""
+        """Keep a bundled name or a hub id; read a weights file. MissingWeights when there is no such file."""
         text = os.fspath(codec)
         if not text.endswith(".safetensors"):
             return cls(text)
@@ -39,7 +39,7 @@ class Weights:
 
     @property
     def identity(self) -> str:
-        """What tells these weights from others."""
+        """A text that is the same for the same weights and differs for others."""
         if self.numbers is not None:
             return hashlib.sha256(self.numbers).hexdigest()
         from regio.models.catalog import CATALOG
@@ -47,7 +47,7 @@ class Weights:
         return next((entry.fingerprint for entry in CATALOG.values() if entry.name == self.name), self.name)
 
     def load(self, device: str) -> Any:
-        """The codec, on a device."""
+        """Load the codec on a device."""
         from regio.codec import load
 
         if self.numbers is None:
@@ -62,7 +62,7 @@ class Weights:
 
 @dataclass(frozen=True)
 class Work:
-    """What to do with each file. `weights` None: files name theirs (decoding)."""
+    """What to do with each file. `weights` may be None when decoding: files name theirs."""
 
     what: str  # "encode" or "decode"
     source: Place
@@ -76,7 +76,7 @@ class Work:
             checked(self.options)
 
     def identity(self) -> dict[str, Any]:
-        """What decides the files that come out; plain data."""
+        """Return, as plain data, everything that decides what the files contain."""
         given = numbers_of(self.options) if self.what == "encode" else self.options
         options = {k: v for k, v in given.items() if v not in (None, False) and k not in NEUTRAL}
         options = {
@@ -88,24 +88,24 @@ class Work:
 
 
 class Worker:
-    """Loads the codec once, then works on one piece after the other."""
+    """Load the codec once, then work on one piece after another."""
 
     def __init__(self, work: Work, threads: int = 1) -> None:
         import torch
 
         self.work = work
-        torch.set_num_threads(threads)  # always said: how many there are moves a symbol of one file in hundreds
+        torch.set_num_threads(threads)  # fixed: another number changes a symbol in one file of hundreds
         self.codec: Any = None if work.weights is None else work.weights.load(work.device)
         self.options = dict(work.options)
         if self.options.get("roi") is not None:
             self.options["roi"] = [_ready(part) for part in self.options["roi"]]
 
     def piece(self, tasks: Sequence[Task]) -> list[Row]:
-        """Work on several files; one that fails does not keep the others from being done."""
+        """Work on several files. A file that fails does not stop the others."""
         return [self.one(task) for task in tasks]
 
     def one(self, task: Task) -> Row:
-        """Read, code, write; what goes wrong is in the row, whatever it is."""
+        """Read, code and write one file. Any error ends up in the row."""
         row = Row(source=task.source, target=task.target, bytes_in=task.size)
         start = perf_counter()
         try:
@@ -114,7 +114,7 @@ class Worker:
             row, result = self._encode(row, data) if self.work.what == "encode" else self._decode(row, data)
             self.work.target.write(task.target, result)
             return replace(row, bytes_out=len(result), seconds=round(perf_counter() - start, 4))
-        except Exception as error:  # the one place where even a bug in Regio must not end the run: the row tells of it
+        except Exception as error:  # even a bug in Regio must not end the run; the row reports it
             known = isinstance(error, RegioError | OSError | MemoryError)
             line = one_line(error) if known else f"{type(error).__name__}: {one_line(error)}"
             return replace(row, error=line, error_kind=type(error).__name__)
@@ -142,17 +142,8 @@ class Worker:
         return row, to_file(image, extension, strip=strip)
 
 
-def recorded(work: Work, task: Task, size: int) -> Row:
-    """The row of a target that an earlier run wrote without noting it; OSError or CorruptFile where it is none."""
-    from regio.info import inspect
-
-    row = Row(source=task.source, target=task.target, bytes_in=task.size, bytes_out=size)
-    info = inspect(work.target.read(task.target) if work.what == "encode" else work.source.read(task.source))
-    return replace(row, width=info.width, height=info.height, bpp=round(info.bpp, 6), quality=info.quality)
-
-
 def _ready(roi: Any) -> Any:
-    """A detector network is loaded once and not for each picture."""
+    """Load a detector network once instead of for each picture."""
     if isinstance(roi, str) and roi.partition("#")[0].endswith(".onnx"):
         from regio.regions.onnx import OnnxDetector
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from time import monotonic
 from typing import TYPE_CHECKING, Annotated, Any
@@ -78,8 +81,8 @@ def encode(
 ) -> None:
     """Encode a folder of many pictures, on all cores or on a cluster.
 
-    Interrupted and started again it goes on: what is done is skipped, what failed is tried again. A bad picture is
-    reported and the others go on. --max-memory is for each worker.
+    Started again after an interruption, it continues: finished pictures are skipped, failed ones tried again. A bad
+    picture is reported and does not stop the others. --max-memory is for each worker.
 
     \b
     Examples:
@@ -131,7 +134,7 @@ def decode(
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Decode a folder of many .rgo files, on all cores or on a cluster. Goes on where it was ended, as encoding does.
+    """Decode a folder of many .rgo files, on all cores or on a cluster. Continues after an interruption, like encode.
 
     \b
     Examples:
@@ -172,7 +175,8 @@ def _run(job: Job, workers: int | None, threads: int, address: str | None, dry_r
     display = _Display()
     display.progress.show("starting")
     try:
-        report: Report = job.run(workers, threads, address, display)
+        with _only_results_on_stdout():
+            report: Report = job.run(workers, threads, address, display)
     finally:
         display.progress.clear()
     if display.failed > _MOST_SAID:
@@ -180,6 +184,26 @@ def _run(job: Job, workers: int | None, threads: int, address: str | None, dry_r
     print_result(json.dumps(report.as_dict()) if as_json else _line(report))
     if report.failures:
         raise typer.Exit(_code(report.failures[0]))
+
+
+@contextmanager
+def _only_results_on_stdout() -> Iterator[None]:
+    """Send to standard error what Ray prints on standard output, such as its remarks on workers that died."""
+    try:
+        kept = os.dup(1)
+    except OSError:  # standard output is closed
+        with redirect_stdout(sys.stderr):
+            yield
+        return
+    sys.stdout.flush()
+    try:
+        with suppress(OSError):  # standard error may be closed
+            os.dup2(2, 1)
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 class _Display:

@@ -1,0 +1,76 @@
+"""Write files on a local disk so that a crash, a full disk or a power cut leaves the old file or the new one."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a whole file or nothing. It is on the disk, not only in memory, when this returns.
+
+    A file that is replaced keeps its permissions, and a link stays a link. OSError, also for a pipe or a device.
+    """
+    path = Path(os.path.realpath(path))
+    part = path.with_name(f".{path.name[:40]}.{secrets.token_hex(6)}.part")
+    write_part(part, data, mode_of(path))
+    try:
+        part.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            part.unlink()
+        raise
+    sync_folder(path.parent)
+
+
+def write_part(part: Path, data: bytes, mode: int | None = None) -> None:
+    """Write a new file that will take another name later; nothing is left of it on an error.
+
+    mode: permissions of the file it will replace; None for those of a new file.
+    """
+    try:
+        # nobody else may read a private file, not even for the moment before its mode is set
+        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o666 if mode is None else 0o600)
+        with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor
+            file.write(data)
+            file.flush()
+            if mode is not None:
+                part.chmod(mode)
+            os.fsync(descriptor)
+    except BaseException:
+        with suppress(OSError):
+            part.unlink()
+        raise
+
+
+def mode_of(path: Path) -> int | None:
+    """Return the permissions of a file, or None when there is no file yet. OSError for what is not a file."""
+    try:
+        about = path.stat()
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(about.st_mode):
+        raise OSError(f"{path} exists and is not a file")
+    return stat.S_IMODE(about.st_mode)
+
+
+def make_folders(folder: Path) -> None:
+    """Create a folder and those above it. Their names survive a power cut."""
+    if folder.is_dir():
+        return
+    make_folders(folder.parent)
+    folder.mkdir(exist_ok=True)
+    sync_folder(folder.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make new names and removals in a folder survive a power cut, where the system can do so."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
