@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from regio.models.transforms import RAT_REACH, Transforms
+from regio.nn.conv import plain_stack
 from regio.nn.gain import RateAffine
 from regio.nn.patch import BottleneckUnit, PatchDown, PatchUp, block_spread, block_transform
 from regio.nn.regional import ScaleAffine
@@ -96,15 +97,38 @@ class PatchSynthesisDeep(nn.Module):
 class PatchSynthesisShallow(nn.Module):
     """(B,192,H/8,W/8) -> x̂ (B,3,H,W), not clamped."""
 
-    def __init__(self, units: int, sal: bool, points: int) -> None:
+    def __init__(self, units: int, sal: bool, points: int, head: int = 0) -> None:
         super().__init__()
         self.stage = Stage(3 * SHALLOW_BLOCK**2, units, sal, points)
         self.up = PatchUp(SHALLOW_BLOCK, _shallow_start() / FEATURE_SCALE)
+        self.head = HalfHead(3 * SHALLOW_BLOCK**2, head) if head else None
 
     def forward(self, x: Tensor, rate: Tensor | None) -> Tensor:
         """See class."""
-        picture: Tensor = self.up(self.stage(x, rate))
+        x = self.stage(x, rate)
+        picture: Tensor = self.up(x)
+        if self.head is not None:
+            picture = picture + self.head(x, picture)
         return picture + 0.5
+
+
+class HalfHead(nn.Module):
+    """What non-linear filters at half resolution add to the picture, across the borders of blocks; starts as zero."""
+
+    features = 12
+
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__()
+        self.lift = nn.Conv2d(channels, 16 * self.features, 1)
+        self.body = plain_stack((12 + self.features, width, width, 12), kernels=(3, 3, 3))
+        nn.init.zeros_(self.body[-1].weight)  # type: ignore[arg-type]
+        nn.init.zeros_(self.body[-1].bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor, picture: Tensor) -> Tensor:
+        """x (B,C,H/8,W/8), picture (B,3,H,W) around zero -> (B,3,H,W)."""
+        seen = torch.cat([F.pixel_unshuffle(picture, 2) * FEATURE_SCALE, F.pixel_shuffle(self.lift(x), 4)], dim=1)
+        added: Tensor = F.pixel_shuffle(self.body(seen), 2)
+        return added.float() / FEATURE_SCALE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,12 +137,13 @@ class PatchTransform:
 
     units: tuple[int, int, int, int] = (2, 2, 2, 4)
     deep_inner: int = 128
+    head: int = 0  # width of the filters at half resolution; 0: none
     pixel_bytes: ClassVar[int] = 220
 
     def halo(self, rat: bool) -> int:
         """See TransformConfig: a 3x3 convolution in each unit."""
         analysis = (self.units[0] + rat * RAT_REACH) / 2 + self.units[1]
-        synthesis = self.units[2] + (rat * RAT_REACH + self.units[3]) / 2
+        synthesis = self.units[2] + (rat * RAT_REACH + self.units[3]) / 2 + (0.5 if self.head else 0)
         return math.ceil(max(analysis, synthesis))
 
     def build(self, shallow: int, latent: int, sal: bool, rate_points: int) -> Transforms:
@@ -129,7 +154,7 @@ class PatchTransform:
             PatchAnalysisShallow(self.units[0], sal),
             PatchAnalysisDeep(latent, self.units[1], self.deep_inner, sal),
             PatchSynthesisDeep(latent, self.units[2], self.deep_inner, sal, rate_points),
-            PatchSynthesisShallow(self.units[3], sal, rate_points),
+            PatchSynthesisShallow(self.units[3], sal, rate_points, self.head),
             shallow_stride=SHALLOW_BLOCK,
             spread=block_spread(2 * SHALLOW_BLOCK, latent) * FEATURE_SCALE,
         )

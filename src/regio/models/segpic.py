@@ -25,6 +25,8 @@ from regio.models.context import ChannelContext, to_level
 from regio.models.paper_transforms import StridedTransform
 from regio.models.patch_transforms import PatchTransform
 from regio.models.regional_parts import RegionalParts
+from regio.models.whole_context import Quadtree, QuadtreeContext, WholeHyper, bounded
+from regio.nn.whole import WholeNet, whole_input
 from regio.models.two_pass import HyperContext, TwoPass, TwoPassContext
 from regio.nn.conv import subpixel
 from regio.nn.fixed_point import FixedPointNet
@@ -67,6 +69,8 @@ class SegPICConfig:
     context: tuple[int, ...] = (224, 176, 128, 64)
     context_kernel: int = 3
     two_pass: TwoPass | None = None  # in the place of channel slices; wants exact scales
+    quadtree: Quadtree | None = None  # second generation: levels in whole numbers that float32 holds exactly
+    step_widths: float = 0.0  # octaves by which the hyper-latent widens or narrows quantisation steps; 0: not
     guard: float = GUARD  # of a writer, in levels, where scales are floating-point
     prior_start: float = 10.0
     rate_points: int = 0
@@ -100,7 +104,12 @@ class SegPICConfig:
         transform = dict(plain["transform"])
         kind = TRANSFORMS[transform.pop("kind")]
         exact, two_pass = plain["exact_scales"], plain.get("two_pass")  # weights of 0.1 do not know the latter
-        parts = {"exact_scales": exact and ExactScales(**exact), "two_pass": two_pass and TwoPass(**two_pass)}
+        quadtree = plain.get("quadtree")
+        parts = {
+            "exact_scales": exact and ExactScales(**exact),
+            "two_pass": two_pass and TwoPass(**two_pass),
+            "quadtree": quadtree and Quadtree(**quadtree),
+        }
         return cls(**plain | {"transform": kind(**transform)} | parts)
 
 
@@ -168,7 +177,13 @@ class SegPIC(Shared, nn.Module):
         if config.exact_scales is None:
             self.h_scale = hyper_stack(hyper, config.hyper_up, down=False)
         else:
-            self.levels = FixedPointNet(hyper, config.exact_scales.widths, _first_levels(config, parts.spread))
+            kind = WholeNet if config.quadtree else FixedPointNet
+            self.levels = kind(hyper, config.exact_scales.widths, _first_levels(config, parts.spread))
+        self.step_widths: nn.Conv2d | None = None
+        if config.step_widths:
+            self.step_widths = nn.Conv2d(config.hyper_up[-1][0], latent, 1)
+            nn.init.zeros_(self.step_widths.weight)
+            nn.init.zeros_(self.step_widths.bias)  # type: ignore[arg-type]
         self.context = _context(config)
 
     def forward(
@@ -216,6 +231,7 @@ class SegPIC(Shared, nn.Module):
         y = None if latents is None else latents.y
         if y is not None and self.gain is not None and rate is not None:
             y = self.gain.scale(y, rate)
+            y = bounded(y) if self.config.quadtree else y
         seen, shallow, deep = y, None, None  # seen: what the hyper-analysis sees of y
         if self.regional is not None:
             codes = None if latents is None else latents.codes
@@ -226,6 +242,9 @@ class SegPIC(Shared, nn.Module):
         if seen is not None and self.config.hyper_magnitudes:
             seen = torch.cat([seen, torch.log1p(seen.abs())], dim=1)
         z = None if seen is None else self.h_a(seen)
+        if isinstance(self.z_context, WholeHyper):
+            assert rate is not None
+            return self._code_whole(y, z, coder, where, rate, size, shallow, deep)
         z_size = (size[0] // self.hyper_stride, size[1] // self.hyper_stride)
         if self.z_context is not None and rate is not None:
             whole = self.z_context(z, rate, coder, z_size)
@@ -248,6 +267,36 @@ class SegPIC(Shared, nn.Module):
             y_hat = coder.gaussian("y", y, mean, scale if self.config.exact_scales else to_level(scale), guard)
         y_hat = seen_by(y_hat, self.h_a)
         if self.gain is not None and rate is not None:
+            y_hat = self.gain.unscale(y_hat, rate)
+        return Decoded(y_hat, shallow)
+
+    def _code_whole(
+        self,
+        y: Tensor | None,
+        z: Tensor | None,
+        coder: Coder,
+        where: Regions,
+        rate: Tensor,
+        size: tuple[int, int],
+        shallow: Tensor | None,
+        deep: Tensor | None,
+    ) -> Decoded:
+        assert isinstance(self.z_context, WholeHyper)
+        assert isinstance(self.context, QuadtreeContext)
+        z_size = (size[0] // self.hyper_stride, size[1] // self.hyper_stride)
+        z_hat = self.z_context.unscale(self.z_context(z, rate, coder, z_size), rate)
+        level = self.levels(whole_input(z_hat), rate)
+        side = self.h_mean(z_hat)
+        if self.regional is not None and deep is not None:
+            side, _ = self.regional.adapt(side, level, deep, where)
+        width = None
+        if self.step_widths is not None:
+            width = torch.exp2(self.config.step_widths * torch.tanh(self.step_widths(side).float()))
+            y = None if y is None else bounded(y / width)
+        y_hat = self.context(y, side, level, coder)
+        if width is not None:
+            y_hat = y_hat * width
+        if self.gain is not None:
             y_hat = self.gain.unscale(y_hat, rate)
         return Decoded(y_hat, shallow)
 
@@ -291,8 +340,10 @@ class SegPIC(Shared, nn.Module):
         return self.levels.exact(symbols, rate_step(rate))
 
 
-def _context(config: SegPICConfig) -> ChannelContext | TwoPassContext | None:
+def _context(config: SegPICConfig) -> ChannelContext | TwoPassContext | QuadtreeContext | None:
     side = config.hyper_up[-1][0]
+    if config.quadtree:
+        return QuadtreeContext(side, config.latent, config.quadtree)
     if config.two_pass:
         return TwoPassContext(side, config.two_pass)
     if not config.slices:
@@ -309,9 +360,11 @@ def _context(config: SegPICConfig) -> ChannelContext | TwoPassContext | None:
     )
 
 
-def _hyper_prior(config: SegPICConfig) -> tuple[FactorizedPrior | None, HyperContext | None]:
+def _hyper_prior(config: SegPICConfig) -> tuple[FactorizedPrior | None, HyperContext | WholeHyper | None]:
     """What codes the hyper-latent: one of the two."""
     channels = config.hyper_down[-1][0]
+    if config.quadtree:
+        return None, WholeHyper(channels, config.quadtree.hyper, config.rate_points)
     if config.two_pass and config.two_pass.hyper:
         return None, HyperContext(channels, config.two_pass.hyper, config.rate_points)
     return FactorizedPrior(channels, config.prior_start), None
@@ -359,6 +412,29 @@ XS = SegPICConfig(
     rate_points=9,
     log_gains=(-2.2, 2.1),
 )
+XS2 = replace(
+    XS,
+    transform=PatchTransform(units=(6, 3, 2, 8), deep_inner=112, head=32),
+    hyper_down=((192, 1), (64, 2)),
+    hyper_up=((160, 2), (160, 1)),
+    exact_scales=ExactScales(widths=(96, 96)),
+    two_pass=None,
+    quadtree=Quadtree(hidden=160),
+    step_widths=1.5,
+    log_gains=(-2.9, 2.9),
+)
+TOY2 = replace(
+    XS2,
+    transform=PatchTransform(units=(0, 0, 0, 1), head=8),
+    latent=12,
+    rat_inner=8,
+    shallow_codes=(192, 8, 4),
+    deep_codes=(12, 8, 4),
+    hyper_down=((12, 1), (8, 2)),
+    hyper_up=((8, 2), (12, 1)),
+    exact_scales=ExactScales(widths=(8, 8)),
+    quadtree=Quadtree(hidden=8, level_hidden=4, hyper=8),
+)
 TOY = replace(
     XS,
     transform=PatchTransform(units=(0, 0, 0, 1)),
@@ -399,6 +475,8 @@ PRESETS = {
     "segpic-s": SMALL,
     "baseline-s": replace(SMALL, sal=False, rat=False),
     "segpic-xs": XS,
+    "segpic-xs-2": XS2,
+    "toy-2": TOY2,
     "toy": TOY,
     "toy-guarded": TOY_GUARDED,
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from torch import nn
 
 from regio.nn.precise import PreciseConv
@@ -20,3 +22,11 @@ def double(before: int, after: int, kernel: int = 5) -> nn.ConvTranspose2d:
 def subpixel(before: int, after: int, kernel: int = 3) -> nn.Sequential:
     """Convolution to 4 * after channels, rearranged (Shi et al. 2016): (B,before,h,w) -> (B,after,2h,2w)."""
     return nn.Sequential(PreciseConv(before, 4 * after, kernel), nn.PixelShuffle(2))
+
+
+def plain_stack(widths: tuple[int, ...], kernels: tuple[int, ...]) -> nn.Sequential:
+    """Convolutions of stride 1, zeros outside, from width to width, with GELU between them."""
+    layers: list[nn.Module] = []
+    for (a, b), kernel in zip(pairwise(widths), kernels, strict=True):
+        layers += [nn.Conv2d(a, b, kernel, padding=kernel // 2), nn.GELU()]
+    return nn.Sequential(*layers[:-1])

@@ -1,0 +1,179 @@
+"""Context models whose levels are whole numbers: a quadtree over the latent, three passes over the hyper-latent.
+
+Latents are coded in four passes. Channels fall into four groups; in pass t group g is coded at the positions whose number
+in each 2x2 block is t XOR g, so that each pass codes a quarter of the symbols, everywhere, and sees those of the passes
+before at the same position and around it (the quadtree partition of [Li2023], DCVC-DC).
+
+    pass 0: 0 1   pass 1: 1 0   ...     the group that is coded at each position
+            2 3           3 2
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from regio.entropy import Coder, RateEstimator, scale_to_level
+from regio.nn.conv import plain_stack
+from regio.nn.gain import RateTable
+from regio.nn.norm import lower_bound
+from regio.nn.whole import OUTPUT_SCALE, OUTPUT_UNIT, WholeContext, WholeRate, whole_input
+
+PASSES = 4
+LATENT_LIMIT = 2.0**11  # coded units: means and latents stay within, so a symbol reaches from any mean to any latent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quadtree:
+    """Widths of the networks for means, for levels, and of the context of the hyper-latent."""
+
+    hidden: int = 192
+    level_hidden: int = 96
+    hyper: int = 64
+
+
+def bounded(x: Tensor) -> Tensor:
+    """Values in coded units, within LATENT_LIMIT."""
+    return x.clamp(-LATENT_LIMIT, LATENT_LIMIT)
+
+
+def magnitudes(symbols: Tensor) -> Tensor:
+    """Whole numbers -> about log2(1 + |symbol|) in eighths, the same on every machine: comparisons and no logarithm."""
+    size = symbols.abs()
+    eighths = torch.zeros_like(size)
+    for start, step in _STEPS:
+        eighths = eighths + (size >= start).to(size.dtype) * step
+    return eighths / 8
+
+
+# 8 log2(1 + k) to the nearest whole number, from 0 up to 15: at `start` it grows by `step`
+_STEPS = ((1, 8), (2, 5), (3, 3), (4, 3), (5, 2), (6, 1), (7, 2), (8, 1), (9, 2), (10, 1), (11, 1), (12, 1), (14, 1), (15, 1))
+
+
+class QuadtreeContext(nn.Module):
+    """All latents of a picture in four passes; see the module.
+
+        side ─► mean, first ───────────────► pass 0 ─► known symbols and values
+        side, known values ─► change of mean ┐
+        known magnitudes ─► change of level ─┴► passes 1 to 3
+        side, all values ─► 0.5 tanh ─► added to what is decoded (latent residual prediction, [Minnen2020])
+    """
+
+    def __init__(self, side: int, latent: int, numbers: Quadtree) -> None:
+        super().__init__()
+        if latent % PASSES:
+            raise ValueError(f"latent={latent} does not split into {PASSES} groups")
+        hidden = numbers.hidden
+        self.first = plain_stack((side, hidden, latent), kernels=(1, 1))
+        self.means = nn.ModuleList(
+            plain_stack((side + latent, hidden, hidden, latent), kernels=(1, 3, 1)) for _ in range(PASSES - 1)
+        )
+        self.residual = plain_stack((side + latent, hidden, hidden, latent), kernels=(1, 3, 1))
+        for net in (self.first, *self.means, self.residual):
+            nn.init.zeros_(net[-1].weight)  # type: ignore[arg-type]
+            nn.init.zeros_(net[-1].bias)  # type: ignore[arg-type]
+        self.levels = nn.ModuleList(
+            WholeContext(latent, numbers.level_hidden, latent, reduce=True) for _ in range(PASSES - 1)
+        )
+
+    def forward(self, y: Tensor | None, side: Tensor, level: Tensor, coder: Coder) -> Tensor:
+        """y (B,M,h,w), or None when reading -> ŷ (B,M,h,w); side (B,side,h,w) features, level (B,M,h,w); h, w even."""
+        first = bounded(self.first(side).float())
+        values, symbols = torch.zeros_like(first), torch.zeros_like(first)
+        for t in range(PASSES):
+            mean, levels = first, level
+            if t:
+                mean = bounded(first + self.means[t - 1](torch.cat([side, values.to(side.dtype)], dim=1)).float())
+                levels = level + self.levels[t - 1](magnitudes(symbols.detach()))
+            at = gather(mean, t)
+            coded = coder.gaussian(
+                "y", None if y is None else gather(y, t), at, lower_bound(gather(levels, t), 0.0), 0.0
+            )
+            values = values + scatter(coded, t)
+            symbols = symbols + scatter(torch.round((coded - at).detach()), t)
+        refined = torch.tanh(self.residual(torch.cat([side, values.to(side.dtype)], dim=1)).float())
+        return values + 0.5 * refined
+
+
+def gather(x: Tensor, t: int) -> Tensor:
+    """x (B,M,h,w) -> what pass t codes (B,M,h/2,w/2), group by group."""
+    parts = []
+    for g, group in enumerate(x.chunk(PASSES, dim=1)):
+        place = t ^ g
+        parts.append(group[:, :, place // 2 :: 2, place % 2 :: 2])
+    return torch.cat(parts, dim=1)
+
+
+def scatter(x: Tensor, t: int) -> Tensor:
+    """The way back: (B,M,h/2,w/2) -> (B,M,h,w), zero where pass t codes nothing."""
+    groups = []
+    for g, group in enumerate(x.chunk(PASSES, dim=1)):
+        planes = [torch.zeros_like(group)] * PASSES
+        planes[t ^ g] = group
+        groups.append(F.pixel_shuffle(torch.stack(planes, dim=2).flatten(1, 2), 2))
+    return torch.cat(groups, dim=1)
+
+
+MEAN_UNIT = 1 / 8  # of means of the hyper-latent
+INVERSE_UNIT = 1 / 32  # of its inverse gains
+
+
+class WholeHyper(nn.Module):
+    """Codes the hyper-latent in three passes, each seeing the one before: a quarter, a quarter between, the other half.
+
+        0 2 0 2
+        2 1 2 1
+        0 2 0 2      first pass: mean and level by channel and rate; then by what is known around, too
+
+    Means are rounded to eighths and levels are whole-number arithmetic, so symbol + mean is the same on every machine:
+    what the levels of the latent are computed from, once its gain is undone.
+    """
+
+    passes = (((0, 0),), ((1, 1),), ((0, 1), (1, 0)))  # (row, column) modulo 2
+
+    def __init__(self, channels: int, inner: int, points: int) -> None:
+        super().__init__()
+        self.channels = channels
+        level = scale_to_level(torch.tensor(2.0)).item() / OUTPUT_SCALE
+        start = torch.cat([torch.zeros(channels), torch.full((channels,), level)])
+        self.first = WholeRate(start.repeat(points, 1), OUTPUT_UNIT)
+        self.log_gain = RateTable(torch.zeros(points, channels))
+        self.inverse = WholeRate(torch.ones(points, channels), INVERSE_UNIT)
+        self.nets = nn.ModuleList(WholeContext(2 * channels, inner, 2 * channels, points) for _ in self.passes[1:])
+
+    def forward(self, z: Tensor | None, rate: Tensor, coder: Coder, size: tuple[int, int]) -> Tensor:
+        """z (B,C,h,w) or None, rate (B,) or (B,1,h,w), size (h,w) -> ẑ times its gain (B,C,h,w), in eighths."""
+        noisy = isinstance(coder, RateEstimator) and coder.noisy
+        z = None if z is None else bounded(z.float() * torch.exp2(self.log_gain(rate)))
+        start = (self.first(rate) * OUTPUT_SCALE).expand(-1, -1, *size)
+        done = torch.zeros(len(start), self.channels, *size, device=rate.device)
+        for places, net in zip(self.passes, (None, *self.nets), strict=True):
+            guess = start if net is None else start + net(_seen(done), rate)
+            mean, level = guess.chunk(2, dim=1)
+            mean = bounded(mean)
+            if not noisy:
+                mean = torch.floor(mean / MEAN_UNIT + 0.5) * MEAN_UNIT
+            coded = []
+            for row, column in places:
+                at = (..., slice(row, None, 2), slice(column, None, 2))
+                coded.append((at, None if z is None else z[at], mean[at], lower_bound(level[at], 0.0)))
+            for at, part, m, lv in coded:
+                if m.numel() == 0:
+                    continue
+                whole = coder.gaussian("z", part, m, lv, 0.0)
+                done = done.clone()
+                done[at] = whole
+        return done
+
+    def unscale(self, scaled: Tensor, rate: Tensor) -> Tensor:
+        """What `forward` gives -> ẑ (B,C,h,w), the same numbers on every machine."""
+        z_hat: Tensor = scaled * self.inverse(rate)
+        return z_hat
+
+
+def _seen(done: Tensor) -> Tensor:
+    """Values, reduced, and their magnitudes (B,2C,h,w), as whole-number networks take them."""
+    rounded = torch.floor(done.detach() + 0.5)
+    return torch.cat([whole_input(done / 2), magnitudes(rounded)], dim=1)
+
