@@ -22,8 +22,16 @@ def multipliers(rate: Tensor, low: float, high: float) -> Tensor:
     return low * (high / low) ** rate
 
 
-def rate_distortion(x: Tensor, x_hat: Tensor, bits: dict[str, Tensor], weight: Tensor, measure: str = "mse") -> Cost:
+MEAN_BLOCK = 16  # pixels a side
+
+
+def rate_distortion(
+    x: Tensor, x_hat: Tensor, bits: dict[str, Tensor], weight: Tensor, measure: str = "mse", means: float = 0.0
+) -> Cost:
     """lambda * 255**2 * MSE + bpp, or lambda * (1 - MS-SSIM) + bpp ([1], training), per sample.
+
+    means: with "mse", so many times the squared error of means over blocks of 16 x 16 pixels is added to that of pixels:
+    large areas keep their tone.
 
     x, x_hat (B,3,H,W) in [0,1], x_hat not clamped; bits: stream -> (B,); weight (B,): lambda, or, for the MSE, a map of
     it (B,1,h,w) with each value for H/h x W/w pixels.
@@ -31,8 +39,11 @@ def rate_distortion(x: Tensor, x_hat: Tensor, bits: dict[str, Tensor], weight: T
     bpp = torch.stack(list(bits.values())).sum(0) / (x.shape[2] * x.shape[3])
     error = (x - x_hat).square()
     mse = error.mean(dim=(1, 2, 3))
+    if means and measure == "mse":
+        drift = F.avg_pool2d(x - x_hat, MEAN_BLOCK).square()
+        error = error + means * drift.repeat_interleave(MEAN_BLOCK, 2).repeat_interleave(MEAN_BLOCK, 3)
     if measure == "mse" and weight.dim() == 1:
-        distortion = weight * 255**2 * mse
+        distortion = weight * 255**2 * error.mean(dim=(1, 2, 3))
     elif measure == "mse":
         local = F.adaptive_avg_pool2d(error, (weight.shape[2], weight.shape[3]))
         distortion = 255**2 * (weight * local).mean(dim=(1, 2, 3))

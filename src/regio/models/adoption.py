@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+FIRST_LAMBDAS = (2e-4, 0.12)  # at rate 0 and 1, that the first generation of segpic-xs was trained with
+LAMBDAS = (1e-4, 0.3)  # of the second
 GAINS = "gain.log_gain.points"
 
 
@@ -22,6 +24,25 @@ def from_segpic(known: dict[str, Tensor], log_gains: Tensor) -> dict[str, Tensor
         home = "stem." if name.startswith("g_a") else "head." if name.startswith("g_s") else ""
         table = name.endswith(".points") and value.shape[0] == len(gains)
         renamed[home + name] = _read_at(value.float(), place) if table else value
+    return renamed
+
+
+def from_first(known: dict[str, Tensor], points: int) -> dict[str, Tensor]:
+    """Numbers of a first-generation SegPIC by the names of the second, tables over the rate read at its lambdas."""
+    (low, high), (first, last) = (torch.tensor(ends).log() for ends in (FIRST_LAMBDAS, LAMBDAS))
+    wanted = torch.linspace(float(first), float(last), points)
+    place = (wanted - low) / (high - low)
+    renamed = {}
+    for name, value in known.items():
+        if name.startswith(("context.", "z_context.nets.")):
+            continue  # another context
+        if name.startswith("regional.") and any(part in name for part in ("_coder.", "_prior.", ".steer.")):
+            continue  # its prototypes had died
+        if name.endswith(".points"):
+            value = _read_at(value.float(), place * (len(value) - 1))
+            if name.startswith(("levels.", "z_context.first", "z_context.inverse")):
+                name = name.removesuffix("points") + "table.points"
+        renamed[name] = value
     return renamed
 
 

@@ -21,6 +21,7 @@ from regio.entropy import Coder, FactorizedPrior, RateEstimator, scale_to_level
 from regio.entropy.coders import straight_through, wants_exact
 from regio.entropy.tables import LEVELS
 from regio.hub import Shared
+from regio.models.adoption import from_first
 from regio.models.context import ChannelContext, to_level
 from regio.models.paper_transforms import StridedTransform
 from regio.models.patch_transforms import PatchTransform
@@ -308,6 +309,15 @@ class SegPIC(Shared, nn.Module):
         x_hat: Tensor = self.g_s1(x, rate)
         return x_hat
 
+    def adopted(self, known: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The numbers of a first-generation model under our names, for training to begin with.
+
+        Its tables over the rate are read where its lambda was ours (LAMBDAS), beyond their ends along a line.
+        """
+        if not self.config.quadtree or any(name.startswith("z_context.first.table") for name in known):
+            return known
+        return from_first(known, self.config.rate_points)
+
     def priors(self) -> dict[str, FactorizedPrior]:
         """The factorised priors by the stream they code."""
         regional = self.regional
@@ -414,9 +424,7 @@ XS = SegPICConfig(
 )
 XS2 = replace(
     XS,
-    transform=PatchTransform(units=(6, 3, 2, 8), deep_inner=112, head=32),
-    hyper_down=((192, 1), (64, 2)),
-    hyper_up=((160, 2), (160, 1)),
+    transform=PatchTransform(units=(6, 3, 2, 8), deep_inner=128, head=32),
     exact_scales=ExactScales(widths=(96, 96)),
     two_pass=None,
     quadtree=Quadtree(hidden=160),

@@ -47,7 +47,7 @@ class RateTable(nn.Module):
     def exact(self, step: Tensor, unit: float) -> Tensor:
         """Whole rate steps, int64 -> as `forward`, in float64: whole multiples of `unit`, the same on every machine."""
         span = RATE_STEPS // (len(self.points) - 1)
-        whole = torch.round(self.points.detach().cpu().double() / unit).to(torch.int64)
+        whole = torch.round(self.points.detach().to(step.device, torch.float64) / unit).to(torch.int64)
         step = _flat(step)
         below = torch.clamp(step // span, 0, len(self.points) - 2)
         part = (step - below * span)[..., None]

@@ -100,6 +100,8 @@ class Phase:
     side_ramp: int = setting(
         "steps over which the rate of all but y comes in; charged at once, it dies before it is of use", 0
     )
+    prototypes: float = setting("share of the prototypes' rate that is charged; the whole of it makes them vanish", 1.0)
+    means: float = setting("weight of the squared error of means over 16 x 16 pixels, beside that of pixels; `mse`", 0.0)
     mix: tuple[float, float, float] = setting(
         "`perceptual`: weights of L1, of 1 − SSIM and of the difference of features", (10.0, 0.25, 0.1)
     )
@@ -132,6 +134,7 @@ class Phase:
         _check(0 < self.lambdas[0] <= self.lambdas[1], "lambdas rise and are above 0")
         _check(0 <= self.final <= 1 and 0 <= self.ema < 1, "final and ema are shares, ema below 1")
         _check(min(self.warmup, self.side_ramp) >= 0, "warmup and side_ramp are numbers of steps")
+        _check(min(self.prototypes, self.means) >= 0, "prototypes and means are 0 or more")
         _check(self.precondition_every >= 1, "precondition_every is at least 1")
         _check(self.labelled is None or 0 <= self.labelled <= 1, "labelled is a share, 0 to 1")
         _check(0 <= self.rate_maps <= 1, "rate_maps is a share, 0 to 1")

@@ -65,7 +65,8 @@ class TrainingStep(nn.Module):
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
             out = self.net(x, drawn.regions, drawn.grid, rate)
         weight = multipliers(rate, *phase.lambdas)
-        cost = rate_distortion(x, out.x_hat.float(), charged(out.bits, drawn.side), weight, phase.measure)
+        bits = charged(out.bits, drawn.side, phase.prototypes)
+        cost = rate_distortion(x, out.x_hat.float(), bits, weight, phase.measure, phase.means)
         return {
             "loss": (cost.total * voice(weight, phase)).mean() + self.quantile_loss(),
             "cost": cost.total.mean().detach(),
@@ -79,9 +80,10 @@ class TrainingStep(nn.Module):
         return torch.stack([none, *(prior.quantile_loss() for prior in self.net.priors().values())]).sum()
 
 
-def charged(bits: dict[str, Tensor], side: Tensor) -> dict[str, Tensor]:
-    """Bits of each stream (B,), those of all but y times `side`."""
-    return {name: b if name == "y" else b * side for name, b in bits.items()}
+def charged(bits: dict[str, Tensor], side: Tensor, prototypes: float = 1.0) -> dict[str, Tensor]:
+    """Bits of each stream (B,), those of all but y times `side`, those of prototypes times `prototypes` besides."""
+    share = {name: prototypes if name.startswith("prototypes") else 1.0 for name in bits}
+    return {name: b if name == "y" else b * side * share[name] for name, b in bits.items()}
 
 
 def voice(weight: Tensor, phase: Phase) -> Tensor:
