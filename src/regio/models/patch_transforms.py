@@ -127,7 +127,9 @@ class HalfHead(nn.Module):
     def forward(self, x: Tensor, picture: Tensor) -> Tensor:
         """x (B,C,H/8,W/8), picture (B,3,H,W) around zero -> (B,3,H,W)."""
         seen = torch.cat([F.pixel_unshuffle(picture, 2) * FEATURE_SCALE, F.pixel_shuffle(self.lift(x), 4)], dim=1)
-        added: Tensor = F.pixel_shuffle(self.body(seen), 2)
+        if not torch.is_grad_enabled():  # CPUs are three times as fast so with few channels and many positions
+            seen = seen.contiguous(memory_format=torch.channels_last)
+        added: Tensor = F.pixel_shuffle(self.body(seen), 2).contiguous()
         return added.float() / FEATURE_SCALE
 
 
