@@ -28,7 +28,7 @@ from regio.entropy import RateEstimator, StreamWriter
 from regio.evaluation.bd_rate import Curve, bd_rate, in_decibels
 from regio.images import read_picture
 from regio.losses.perceptual import Lpips
-from regio.models.mcm import Chosen
+from regio.models.base import Chosen
 from regio.models.mcm_mask import STRATEGIES, covering, gumbel, log_chances, structure, texture, top, typicality
 from regio.regions import importance
 
@@ -174,7 +174,7 @@ def measure(codec: Any, scenes: list[Scene], judge: Lpips, choose: Choose, share
         count = max(1, round(share * -(-height // 16) * -(-width // 16)))
         ids = choose(scene, count, torch.Generator().manual_seed(number))
         writer, step = StreamWriter(codec.tables), scene.x.new_tensor([rate])
-        decoded = net.code(net.analyse(scene.x), writer, Chosen(ids), step, size)
+        decoded = net.code(net.analyse(scene.x)._replace(order=Chosen(ids)), writer, None, step, size)
         shown = net.synthesise(decoded, None, step)[..., :height, :width].clamp(0, 1).mul(255).round() / 255
         original = scene.x[..., :height, :width]
         bits = 8 * (len(writer.finish()[0].payload) + HEADER_BYTES)
@@ -191,7 +191,7 @@ def estimated(codec: Any, scene: Scene, rate: float, shuffle: bool) -> float:
     if shuffle:
         ids = ids[:, torch.randperm(ids.shape[1], generator=torch.Generator().manual_seed(1))]
     coder = RateEstimator(noisy=False)
-    net.code(net.analyse(scene.x), coder, Chosen(ids), scene.x.new_tensor([rate]), size)
+    net.code(net.analyse(scene.x)._replace(order=Chosen(ids)), coder, None, scene.x.new_tensor([rate]), size)
     return float(coder.bits["y"] + coder.bits["z"])
 
 

@@ -25,7 +25,8 @@ from torch import Tensor
 
 from regio.entropy import FactorizedPrior, RateEstimator
 from regio.interop import mcm_from_official, segpic_from_official
-from regio.models.mcm import MCM, Chosen, MCMConfig
+from regio.models.base import Chosen
+from regio.models.mcm import MCM, MCMConfig
 from regio.models.segpic import SegPIC, SegPICConfig
 from regio.nn.regional import GridRegions
 
@@ -137,8 +138,8 @@ def mcm_outputs(model: MCM, picture: Tensor, keep: Tensor) -> tuple[dict[str, Te
     """The same for MCM; tokens and latents in the order of `keep` (1,K), on the packed map."""
     coder, size = Recorder(), model.latent_size(picture)
     features = model.analyse(picture)
-    tokens = model.encoder(features.y[:, :-1], keep)
-    decoded = model.code(features, coder, Chosen(keep), None, size)
+    tokens = model.encoder(features.y, keep)
+    decoded = model.code(features._replace(order=Chosen(keep)), coder, None, None, size)
     x_hat = model.synthesise(decoded, None, None)
     z = coder.values["z"]
     assert z is not None

@@ -40,9 +40,14 @@ TABLE = {
     "images": Row({"errors", "arrays"}, {"numpy", "PIL"}),
     "entropy": Row({"errors"}, {"torch", "numpy", "constriction"}),
     "nn": Row({"errors"}, {"torch", "numpy"}),
-    "hub": Row({"errors", "version"}, set(), frozenset({"weights", "models.catalog", "huggingface_hub"})),
-    "models": Row({"errors", "nn", "entropy", "regions", "hub"}, {"torch", "numpy"}),
-    "weights": Row({"errors", "models", "entropy"}, DECODING, frozenset({"hub"})),
+    "hub": Row({"errors"}, set(), frozenset({"huggingface_hub"})),
+    # weights build networks; what networks do with the hub (from_pretrained and the like) is done there
+    "models": Row(
+        {"errors", "nn", "entropy", "regions", "hub"},
+        {"torch", "numpy"},
+        frozenset({"weights.store", "weights.sharing"}),
+    ),
+    "weights": Row({"errors", "models", "entropy", "hub", "version"}, DECODING),
     "codec": Row(BELOW_CODEC | {"version"}, DECODING),
     "onnx_export": Row({"errors", "models"}, {"torch"}, frozenset({"onnx", "onnxruntime", "onnxscript"})),
     "interop": Row({"errors", "nn", "entropy", "models"}, {"torch", "numpy"}),

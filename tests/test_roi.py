@@ -19,10 +19,11 @@ from regio.codec.decoding import Decoding, Opened
 from regio.codec.roi import LEVELS, Background, Gap, alpha_of
 from regio.errors import CorruptFile, RegioError, UsageError
 from regio.format import RgoFile, pack, parse
+from regio.models.base import Decoded, Latents, RegionSupport
 from regio.models.catalog import DEFAULT
 from regio.models.mcm import MCM, MCMConfig
 from regio.models.roi import RoiCodec, RoiCodecConfig
-from regio.models.segpic import Decoded, Latents, SegPIC
+from regio.models.segpic import SegPIC
 
 BOX = (32, 64, 96, 80)
 KODAK = Path(__file__).parents[2] / "shared" / "data" / "kodak"
@@ -312,7 +313,7 @@ def test_a_roi_codec_without_emphasis_has_a_map_of_rates() -> None:
 class Emphatic(SegPIC):
     """Scales latents of the region, and remembers by how much."""
 
-    emphasises = True
+    region_support = RegionSupport.LATENTS
 
     def emphasise(self, latents: Latents, importance: torch.Tensor, alpha: float) -> Latents:
         assert importance.shape == (1, 1, *latents.y.shape[2:])

@@ -24,7 +24,8 @@ from regio.codec.memory import encoding_cost, resident
 from regio.codec.windows import analysis_regions, synthesise
 from regio.errors import CorruptFile, LimitExceeded, UsageError
 from regio.format import Kind, Tile, TileIndex, pack, parse
-from regio.models.segpic import PRESETS, Decoded, SegPIC
+from regio.models.base import Decoded
+from regio.models.segpic import PRESETS, SegPIC
 from regio.models.two_pass import TwoPass
 from regio.nn.patch import BottleneckUnit
 from regio.nn.regional import RegionAdaptiveTransform

@@ -24,7 +24,8 @@ import torch
 from torch import Tensor, nn
 
 from regio.errors import RegioError, UsageError
-from regio.models.segpic import Decoded
+from regio.models.base import Decoded, Network
+from regio.models.segpic import SegPIC
 
 # Of the largest value of an output. Both compute in float32, which keeps 6e-8 of a number; sums of thousands of
 # products in another order, one layer after the other, differ by up to some 1e-5 (1e-6 was measured). A wrong layer
@@ -79,7 +80,7 @@ class EvenGrid:
 class Analysis(nn.Module):
     """See the module."""
 
-    def __init__(self, net: Any, grid: int) -> None:
+    def __init__(self, net: Network, grid: int) -> None:
         super().__init__()
         self.net, self.where = net, EvenGrid(grid)
 
@@ -92,7 +93,7 @@ class Analysis(nn.Module):
 class Synthesis(nn.Module):
     """See the module."""
 
-    def __init__(self, net: Any, grid: int) -> None:
+    def __init__(self, net: Network, grid: int) -> None:
         super().__init__()
         self.net, self.where = net, EvenGrid(grid)
 
@@ -111,7 +112,7 @@ def export(codec: Any, folder: Path, *, grid: int = 1, opset: int = 20) -> list[
     TOLERANCE.
     """
     net = codec.net
-    if hasattr(net, "worth"):
+    if net.patch_ranker is not None:
         raise UsageError(f"{codec.name}: models of this family are not exported to ONNX")
     if not 1 <= grid <= 16:
         raise UsageError(f"grid={grid}: 1 to 16 is possible")
@@ -127,7 +128,7 @@ def file_names(name: str, folder: Path) -> tuple[Path, Path]:
     return folder / f"{name}.analysis.onnx", folder / f"{name}.synthesis.onnx"
 
 
-def _analysis(net: Any, path: Path, grid: int, opset: int, name: str) -> Exported:
+def _analysis(net: Network, path: Path, grid: int, opset: int, name: str) -> Exported:
     unit = _unit(net, grid)
     samples = [(torch.rand(1, 3, unit * down, unit * across, generator=_seed()),) for down, across in SIZES]
     module = Analysis(net, grid)
@@ -137,7 +138,7 @@ def _analysis(net: Any, path: Path, grid: int, opset: int, name: str) -> Exporte
     return _write(module, path, samples, ["x"], outputs, shapes, opset, {"name": name, "multiple": unit, "grid": grid})
 
 
-def _synthesis(net: Any, path: Path, grid: int, opset: int, name: str) -> Exported:
+def _synthesis(net: Network, path: Path, grid: int, opset: int, name: str) -> Exported:
     unit = _unit(net, grid) // net.stride
     samples, names = [], ["y_hat"]
     dims: list[Any] = [
@@ -147,12 +148,14 @@ def _synthesis(net: Any, path: Path, grid: int, opset: int, name: str) -> Export
         picture = torch.rand(1, 3, unit * net.stride * down, unit * net.stride * across, generator=_seed())
         latents = net.analyse(picture, EvenGrid(grid))
         sample = [latents.y]
-        if net.gain is not None:
+        if net.rated:
             sample.append(torch.tensor([0.1 + 0.2 * down]))
         if latents.codes is not None:
+            assert isinstance(net, SegPIC)
+            assert net.regional is not None
             sample.append(net.regional.shallow_coder.decode(latents.codes))
         samples.append(tuple(sample))
-    names += ["rate"] if net.gain is not None else []
+    names += ["rate"] if net.rated else []
     names += ["prototypes"] if len(samples[0]) > len(names) else []
     dims += [None] * (len(names) - 1)
     module = Synthesis(net, grid)
@@ -160,7 +163,7 @@ def _synthesis(net: Any, path: Path, grid: int, opset: int, name: str) -> Export
     return _write(module, path, samples, names, ["x_hat"], tuple(dims), opset, facts)
 
 
-def _unit(net: Any, grid: int) -> int:
+def _unit(net: Network, grid: int) -> int:
     """What the sides of pictures are multiples of."""
     return math.lcm(net.multiple, net.stride * grid)
 

@@ -14,9 +14,9 @@ from torch.nn import functional as F
 from regio.codec import Codec
 from regio.entropy import RateEstimator, StreamReader, StreamWriter, TableSet
 from regio.models import RoiCodec, RoiCodecConfig, SegPIC, SegPICConfig
+from regio.models.base import Latents
 from regio.models.mixture import CONTEXTS, known
 from regio.models.roi import PILOT
-from regio.models.segpic import Latents
 from regio.nn.regional import GridRegions
 from regio.weights import store
 

@@ -72,7 +72,7 @@ def codec_names() -> list[str]:
 
 def has_one_rate(codec: Codec) -> bool:
     """Whether the rate of the codec cannot be chosen."""
-    return codec.net.gain is None
+    return not codec.net.rated
 
 
 def compress(picture: Picture, choices: Choices, codec: Codec) -> Compressed:

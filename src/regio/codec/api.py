@@ -22,10 +22,11 @@ from regio.codec.search import Found
 from regio.entropy import RateEstimator, TableSet
 from regio.errors import MissingWeights, TargetMissed, UsageError
 from regio.format import rate_step
-from regio.hub import SharedCodec
 from regio.images import Picture, Pixels, Source, read_picture, to_pil
+from regio.models.base import Network
 from regio.models.catalog import DEFAULT, by_id
 from regio.weights import store
+from regio.weights.sharing import SharedCodec
 
 Region = tuple[int, int, int, int]  # x, y, width, height in pixels
 
@@ -40,7 +41,7 @@ class Codec(SharedCodec):
             self.runtime = Runtime.of(weights, device)
 
     @property
-    def net(self) -> Any:
+    def net(self) -> Network:
         """The network."""
         return self.runtime.net
 
@@ -90,7 +91,7 @@ class Codec(SharedCodec):
     def encode_noted(self, image: Source | Picture, **options: Unpack[EncodeOptions]) -> Found:
         """`encode` for programs with a place for notes: the file, and a line for each target that it misses."""
         settings = checked(options)
-        if self.net.gain is None and settings.rate is not None:
+        if not self.net.rated and settings.rate is not None:
             raise UsageError(f"{self.name} has one rate only; {settings.rate} cannot be chosen")
         picture = read_picture(image)
         settings.limits.check_size(picture.width, picture.height)

@@ -31,6 +31,7 @@ from regio.errors import CorruptFile, UnsupportedFile, UsageError
 from regio.format import DEFAULT_LIMITS, Kind, Limits, RgoFile, parse, read, verify_check
 from regio.format.header import MAX_RATE
 from regio.images import Picture
+from regio.models.base import Network
 from regio.nn.regional import GridRegions
 
 Data = bytes | bytearray | memoryview | str | PathLike[str] | BinaryIO  # a file, its path, or a stream of it
@@ -143,16 +144,16 @@ class Decoding:
         """The rate map of tile k, None where rates do not vary, and its streams."""
         return rates_of_tile(self.runtime.net, self.file, k, self.spans[k], self.layout.tile(k).size)
 
-    def rate(self, net: Any, rates: TileRates | None) -> Tensor | None:
+    def rate(self, net: Network, rates: TileRates | None) -> Tensor | None:
         """The rate as a network takes it: (1,), or (1,1,h,w) for a rate map; None where there is one rate."""
-        if net.gain is None:
+        if not net.rated:
             return None
         like, rest = next(net.parameters()), self.file.header.rate
         return like.new_tensor([rest / MAX_RATE]) if rates is None else rates.tensor(rest, like)
 
     @property
     def _guarded(self) -> bool:
-        return getattr(self.runtime.net.config, "exact_scales", True) is None  # a family without the field is exact
+        return not self.runtime.net.exact_levels
 
     def _attempts(self) -> Iterator[Any]:
         yield self.runtime.net
@@ -171,7 +172,7 @@ class Decoding:
         )
 
     @cached_property
-    def _precise(self) -> Any:
+    def _precise(self) -> Network:
         return copy.deepcopy(self.runtime.net).cpu().double()
 
     def _matches(self, k: int, symbol_crc: int) -> bool:

@@ -7,6 +7,7 @@ import torch
 from torch.backends.cpu import get_cpu_capability
 
 from regio.errors import UsageError
+from regio.models.base import Network
 from regio.nn.precise import make_precise
 from regio.version import __version__
 
@@ -23,11 +24,11 @@ def device_of(name: str) -> torch.device:
     return device
 
 
-def settle(net: Any, device: torch.device) -> Any:
+def settle(net: Network, device: torch.device) -> Network:
     """A network as files want it: on a device, what levels come from in float64; UsageError where there is none."""
     net = net.to(device)
     try:
-        for part in net.deciding() if hasattr(net, "deciding") else ():
+        for part in net.deciding():
             make_precise(part)
     except TypeError as error:  # on Apple's GPUs
         raise UsageError(f"this codec computes in float64, which device {device} cannot; use the CPU") from error

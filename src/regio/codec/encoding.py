@@ -14,17 +14,16 @@ from regio.codec.devices import exact_arithmetic
 from regio.codec.kept import Order
 from regio.codec.layout import Layout
 from regio.codec.pixels import pad, to_pixels, to_tensor
-from regio.codec.roi import Emphasis, Steps, TileRates, alpha_of, in_latents
+from regio.codec.roi import Emphasis, Steps, TileRates, alpha_between
 from regio.codec.runtime import Runtime
 from regio.codec.windows import Tile as Synthesised
 from regio.codec.windows import analysis_regions, synthesise
 from regio.entropy import StreamWriter
 from regio.entropy.coders import Coder, Written
 from regio.format import Chunk, Header, RgoFile, Tile, TileIndex, pack
-from regio.format.header import MAX_RATE, RATE_STEPS
+from regio.format.header import MAX_RATE
 from regio.images import Picture
-from regio.models.mcm import Ranked
-from regio.models.segpic import Decoded
+from regio.models.base import Decoded, Latents, RegionSupport
 from regio.nn.regional import GridRegions
 
 
@@ -65,18 +64,18 @@ class Encoding:
     def rates(self, k: int, step: int) -> tuple[Tensor | None, TileRates | None]:
         """The rate of tile k for the model, (1,) or a map of rates, and that map as the file has it."""
         net = self.runtime.net
-        if net.gain is None:
+        if not net.rated:
             return None, None
         rest, best = self.plan.at(step)
         like = self.runtime.like
-        ladder = None if self.emphasis is None or in_latents(net) else self.emphasis.ladder(rest, best)
+        ladder = None if self.emphasis is None or not net.region_support.in_file else self.emphasis.ladder(rest, best)
         if self.emphasis is None or ladder is None:
             return like.new_tensor([rest / MAX_RATE]), None
         rates = self.emphasis.rates(self.layout.tile(k), ladder)
         return rates.tensor(rest, like), rates
 
     @torch.inference_mode()
-    def latents(self, k: int) -> Any:
+    def latents(self, k: int) -> Latents:
         """What the analysis makes of tile k, seen with what surrounds it in the picture."""
         if k in self.analysed:
             return _cast(self.analysed[k], torch.float32)
@@ -87,7 +86,9 @@ class Encoding:
         x = pad(to_tensor(pixels, self.runtime.device), seen.times(layout.stride).size)
         with exact_arithmetic():
             around = net.analyse(x, analysis_regions(layout, k, self.grid))
-        latents = around._replace(y=around.y[(..., *tile.seen_from(seen))].contiguous())
+        here = (..., *tile.seen_from(seen))
+        worth = None if around.worth is None else around.worth[here].contiguous()
+        latents = around._replace(y=around.y[here].contiguous(), worth=worth)
         if not layout.tiled:
             self.analysed[k] = latents
         elif self.keep:
@@ -99,27 +100,22 @@ class Encoding:
     def walk(self, k: int, step: int, coder: Coder) -> Decoded:
         """Code tile k at a rate step -> what a reader gets."""
         net, tile, latents = self.runtime.net, self.layout.tile(k), self.latents(k)
-        if self.emphasis is not None and in_latents(net):
-            latents = self.emphasis.latents(net, latents, tile, self.plan.at(step))
-        with exact_arithmetic():
-            decoded: Decoded = net.code(latents, coder, self._where(k, step), self.rates(k, step)[0], tile.size)
-        return decoded
-
-    def _where(self, k: int, step: int) -> GridRegions | Ranked:
-        """What the walk of tile k wants to know beside the latents: its regions, or which of its patches to keep."""
-        if self.order is None:
-            return GridRegions(self.grid)
         rest, best = self.plan.at(step)
-        return self.order.of_tile(k, None if rest == best else alpha_of((best - rest) / RATE_STEPS))
+        if self.order is not None:
+            latents = latents._replace(order=self.order.of_tile(k, None if rest == best else alpha_between(rest, best)))
+        elif self.emphasis is not None and net.region_support is RegionSupport.LATENTS:
+            latents = self.emphasis.latents(net, latents, tile, (rest, best))
+        with exact_arithmetic():
+            return net.code(latents, coder, GridRegions(self.grid), self.rates(k, step)[0], tile.size)
 
     @cached_property
     def order(self) -> Order | None:
         """The patches by their worth, for models that keep only some of them."""
-        net = self.runtime.net
-        if not hasattr(net, "worth"):
+        ranker = self.runtime.net.patch_ranker
+        if ranker is None:
             return None
         weights = None if self.emphasis is None else self.emphasis.weights
-        return Order(net, self.picture.pixels, self.layout, weights)
+        return Order(ranker, self.picture.pixels, self.layout, weights)
 
     def at(self, step: int) -> bytes:
         """The file at a rate step, 0 to 4000."""
@@ -179,6 +175,10 @@ class Encoding:
         return pack(RgoFile(header, (*self.chunks, index.chunk()), payload), index.symbol_crc)
 
 
-def _cast(latents: Any, dtype: torch.dtype) -> Any:
-    """A named tuple of tensors, some of them None, in another type."""
-    return type(latents)(*(None if tensor is None else tensor.to(dtype) for tensor in latents))
+def _cast(latents: Latents, dtype: torch.dtype) -> Latents:
+    """The same in another type."""
+
+    def cast(part: torch.Tensor | None) -> torch.Tensor | None:
+        return None if part is None else part.to(dtype)
+
+    return latents._replace(y=latents.y.to(dtype), codes=cast(latents.codes), worth=cast(latents.worth))

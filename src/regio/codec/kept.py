@@ -6,8 +6,6 @@ that a busy tile sends more than a flat one, and what a low rate sends a higher 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -16,7 +14,7 @@ from torch import Tensor
 from regio.codec.layout import Layout
 from regio.codec.pixels import pad, to_tensor
 from regio.images import Pixels
-from regio.models.mcm import Ranked
+from regio.models.base import PatchRanker, Ranked
 from regio.models.mcm_mask import covering, ranks, typicality
 from regio.regions import importance
 
@@ -29,9 +27,11 @@ class Order:
     Patches beyond the picture, which only fill up its sides, come last.
     """
 
-    def __init__(self, net: Any, pixels: Pixels, layout: Layout, weights: NDArray[np.float64] | None) -> None:
+    def __init__(
+        self, ranker: PatchRanker, pixels: Pixels, layout: Layout, weights: NDArray[np.float64] | None
+    ) -> None:
         """weights (rows, columns) of the patches: what a user wants more of, 0 to 1."""
-        self.net, self.layout = net, layout
+        self.ranker, self.layout = ranker, layout
         self.size = layout.rows.length, layout.columns.length
         objects = importance("salient", pixels).values if min(pixels.shape[:2]) >= layout.stride else None
         parts = [
@@ -55,7 +55,7 @@ class Order:
         if objects is not None:
             plane = torch.from_numpy(objects[part].astype(np.float32))[None, None] / 255
             seen = pad(plane, whole)[:, 0]
-        return self.net.worth(x, seen)[0].double(), typicality(x)[0].double()
+        return self.ranker.worth(x, seen)[0].double(), typicality(x)[0].double()
 
     def of_tile(self, k: int, alpha: float | None) -> Ranked:
         """The order of the patches of tile k, among those of the whole picture.
@@ -66,7 +66,7 @@ class Order:
         if key not in self.places:
             scores = self.worth
             if alpha is not None and self.weights is not None:
-                scores = scores + self.net.preference(self.weights, alpha)
+                scores = scores + self.ranker.preference(self.weights, alpha)
             scores = torch.where(self.inside, scores, scores.min() - 1)
             typical = torch.where(self.inside, self.typical, -torch.inf)
             scores = covering(scores[None], typical[None])[0]

@@ -17,7 +17,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from regio.models.base import Network
 
 FADE = 1  # latents on either side of a border that two windows share
 BLOCKS = 512, 1024  # pixels: least and greatest side of a block; within them, it is that of the tiles
@@ -254,12 +256,12 @@ class Layout:
         return Block(row, column, window, reach, cell, inner, tuple(sorted(needs)))
 
 
-def layout_of(net: Any, width: int, height: int, log2_side: int | None) -> Layout:
+def layout_of(net: Network, width: int, height: int, log2_side: int | None) -> Layout:
     """Cut up a picture of width x height pixels for a model; log2_side None: in one piece.
 
     Raises ValueError for tiles whose side is no multiple of what the model needs, and for a picture too large for it.
     """
-    largest = getattr(net, "largest", None)
+    largest = net.largest
     if largest is not None and max(width, height) > largest:
         raise ValueError(f"the model takes pictures of up to {largest} x {largest} pixels, not of {width} x {height}")
     tile = None if log2_side is None else 1 << log2_side
@@ -270,5 +272,5 @@ def layout_of(net: Any, width: int, height: int, log2_side: int | None) -> Layou
         length = -(-side // net.multiple) * net.multiple // net.stride
         block = length if tile is None else min(max(tile, BLOCKS[0]), BLOCKS[1]) // net.stride
         piece = length if tile is None else tile // net.stride
-        axes.append(Axis(length, piece, block, net.halo, getattr(net, "align", net.multiple // net.stride)))
+        axes.append(Axis(length, piece, block, net.halo, net.align))
     return Layout(width, height, net.stride, axes[0], axes[1], log2_side)

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from regio.codec.layout import Box, Layout
 from regio.errors import LimitExceeded
+from regio.models.base import Network
 
 _AT_REST = 400 << 20  # bytes of a process with torch and a small model, where the system does not tell
 _FIRST_RUN = 80 << 20  # what libraries set aside when a model first runs
@@ -68,29 +68,29 @@ class Budget:
         )
 
 
-def encoding_cost(net: Any, layout: Layout, keep: bool, synthesis: bool) -> int:
+def encoding_cost(net: Network, layout: Layout, keep: bool, synthesis: bool) -> int:
     """About how many bytes beyond the picture itself encoding takes; keep: the latents of all tiles are held."""
     latents = _latents(net, layout.rows.length * layout.columns.length, 2) if keep and layout.tiled else 0
     held = _rows_of_tiles(net, layout) if synthesis and layout.tiled else 0
     return _window(net, layout) + latents + held + layout.width * layout.height // 2  # the file
 
 
-def decoding_cost(net: Any, layout: Layout, region: Box) -> int:
+def decoding_cost(net: Network, layout: Layout, region: Box) -> int:
     """About how many bytes decoding takes, the finished picture included: 3 bytes a pixel here, 4 in Pillow."""
     held = _rows_of_tiles(net, layout) if layout.tiled else 0
     return _window(net, layout) + held + 7 * region.rows.length * region.columns.length
 
 
-def _window(net: Any, layout: Layout) -> int:
+def _window(net: Network, layout: Layout) -> int:
     """The work on the largest window."""
     sides = (max(span.length for span in (axis.window(0), axis.window(axis.blocks // 2))) for axis in layout.axes)
     return int(math.prod(sides) * layout.stride**2 * net.pixel_bytes) + _FIRST_RUN
 
 
-def _rows_of_tiles(net: Any, layout: Layout) -> int:
+def _rows_of_tiles(net: Network, layout: Layout) -> int:
     """Decoded latents that the synthesis holds: of at most three rows of tiles."""
     return _latents(net, 3 * max(layout.rows.tile, layout.rows.block) * layout.columns.length, 4)
 
 
-def _latents(net: Any, positions: int, size: int) -> int:
-    return int(net.config.latent * positions * size)
+def _latents(net: Network, positions: int, size: int) -> int:
+    return int(net.latent * positions * size)

@@ -36,7 +36,7 @@ def encode(runtime: Runtime, picture: Picture, settings: Settings) -> Found:
         return Found(largest_within(job, int(settings.wanted)))
     if settings.rate == "target_psnr":
         return smallest_reaching(job, settings.wanted, settings.strict)
-    return Found(job.at(0 if runtime.net.gain is None else settings.step))
+    return Found(job.at(0 if not runtime.net.rated else settings.step))
 
 
 def prepare(runtime: Runtime, picture: Picture, settings: Settings, *, searches: bool = False) -> Encoding:

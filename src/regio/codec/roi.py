@@ -1,7 +1,7 @@
 """A region of interest in the codec: from an importance map to rates, and which rates a search tries.
 
 How a model gives more to a region is up to it. Models with gain units take a map of rates, which the file carries.
-Those that say so (`emphasises`) scale their latents (Eq. 5 to 7 of *ROI Image Codec Optimized for Visual Quality*);
+Those of RegionSupport.LATENTS scale their latents (Eq. 5 to 7 of *ROI Image Codec Optimized for Visual Quality*);
 their files do not mention it.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,6 +22,7 @@ from regio.entropy.rate_maps import read_levels, write_levels
 from regio.errors import CorruptFile, UsageError
 from regio.format import NO_MAP, Ladder, RateMap, RgoFile, rate_step
 from regio.format.header import MAX_RATE, RATE_STEPS
+from regio.models.base import Latents, Network, RegionSupport
 from regio.regions import Importance, pool, upper_half
 
 LEVELS = 4  # of importance in a file: smoothed borders take one or two positions, and each level costs bytes
@@ -96,11 +96,11 @@ class Emphasis:
     scale: int  # latents to a position of the hyper-latent
 
     @classmethod
-    def of(cls, importance: Importance, layout: Layout, net: Any) -> Emphasis | None:
+    def of(cls, importance: Importance, layout: Layout, net: Network) -> Emphasis | None:
         """None where nothing matters more than the rest."""
         if not importance.found:
             return None
-        if not in_latents(net) and net.gain is None:
+        if net.region_support is RegionSupport.NONE:
             raise UsageError("this codec has one rate only, so it cannot give more to a region of interest")
         scale = net.multiple // layout.stride
         size = layout.rows.length, layout.columns.length
@@ -110,14 +110,14 @@ class Emphasis:
         weights = pool(importance.values, layout.stride, size)
         return cls(np.floor(levels + 0.5).astype(np.int32), weights, scale)
 
-    def latents(self, net: Any, latents: Any, tile: Box, steps: tuple[int, int]) -> Any:
+    def latents(self, net: Network, latents: Latents, tile: Box, steps: tuple[int, int]) -> Latents:
         """The latents of a tile, those of the region scaled; for models that do that."""
         rest, best = steps
         if rest == best:
             return latents
         rows, columns = (slice(*span) for span in tile)
         part = torch.from_numpy(self.weights[rows, columns]).to(latents.y)[None, None]
-        return net.emphasise(latents, part, alpha_of((best - rest) / RATE_STEPS))
+        return net.emphasise(latents, part, alpha_between(rest, best))
 
     def ladder(self, rest: int, best: int) -> Ladder | None:
         """What levels mean; None where rates do not vary."""
@@ -149,7 +149,7 @@ class TileRates:
 
 
 def rates_of_tile(
-    net: Any, file: RgoFile, k: int, span: slice, size: tuple[int, int]
+    net: Network, file: RgoFile, k: int, span: slice, size: tuple[int, int]
 ) -> tuple[TileRates | None, bytes]:
     """The rate map of tile k of a file, None where rates do not vary, and its streams; CorruptFile.
 
@@ -158,7 +158,7 @@ def rates_of_tile(
     rate_map, streams = file.tile(k, span)
     if not file.header.varies:
         return None, streams
-    if net.gain is None or in_latents(net):
+    if not net.region_support.in_file:
         raise CorruptFile("the file has a rate map, for which its model has no use")
     scale = net.multiple // net.stride
     positions = size[0] // scale, size[1] // scale
@@ -167,9 +167,9 @@ def rates_of_tile(
     return TileRates(rate_map.ladder, read_levels(rate_map.coded, rate_map.ladder.levels, positions)), streams
 
 
-def in_latents(net: Any) -> bool:
-    """Whether a model gives more to a region by its latents alone, so that no map of rates goes with them."""
-    return bool(getattr(net, "emphasises", False))
+def alpha_between(rest: int, best: int) -> float:
+    """The alpha that gives the region as much as the rate steps of rest and region would; see `alpha_of`."""
+    return alpha_of((best - rest) / RATE_STEPS)
 
 
 def alpha_of(strength: float) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,6 +11,7 @@ from regio.codec.devices import device_of, settle
 from regio.entropy import TableSet
 from regio.errors import MissingWeights
 from regio.format import Chunk, CustomWeights, RgoFile
+from regio.models.base import Network
 from regio.models.catalog import by_id
 from regio.weights.store import Weights
 
@@ -20,7 +20,7 @@ from regio.weights.store import Weights
 class Runtime:
     """A network that is ready to code, and its identity. Encoding and decoding get this, not a `Codec`."""
 
-    net: Any
+    net: Network
     tables: TableSet
     device: torch.device
     name: str

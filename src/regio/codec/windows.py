@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from regio.codec.layout import FADE, Block, Box, Layout, Span
-from regio.models.segpic import Decoded
+from regio.models.base import Decoded, Network
 
 
 class Tile(NamedTuple):
@@ -90,7 +90,7 @@ def analysis_regions(layout: Layout, k: int, grid: int) -> WindowRegions:
 
 
 def synthesise(
-    net: Any, layout: Layout, region: Box, fetch: Callable[[int], Tile], grid: int
+    net: Network, layout: Layout, region: Box, fetch: Callable[[int], Tile], grid: int
 ) -> Iterator[tuple[Box, Tensor]]:
     """Turn tiles into parts of the picture, in raster order of the blocks that they come from.
 
@@ -99,7 +99,7 @@ def synthesise(
     region, because windows are.
     """
     # On a GPU a convolution may go by way of a transform of many positions, which all touch a pixel's last bit.
-    everything = next(net.parameters()).is_cuda or not getattr(net, "local", True)
+    everything = next(net.parameters()).is_cuda or not net.local
     blocks = list(layout.blocks(region, everything))
     last_use = {k: at for at, block in enumerate(blocks) for k in block.needs}
     held: dict[int, Tile] = {}
@@ -128,16 +128,20 @@ def _window(layout: Layout, block: Block, held: dict[int, Tile], grid: int) -> t
     where = WindowRegions(strips[0], strips[1], grid)
     like = held[block.needs[0]].decoded
     y_hat = like.y_hat.new_zeros(1, like.y_hat.shape[1], *block.window.size)
+    kept = None if like.kept is None else like.kept.new_zeros(1, 1, *block.window.size)
     shallow = None if like.shallow is None else like.shallow.new_zeros(1, like.shallow.shape[1], *where.size)
     for k in sorted(layout.tiles_in(block.window) & held.keys()):
         tile = layout.tile(k)
         part = tile.within(block.window)
-        y_hat[(..., *part.seen_from(block.window))] = held[k].decoded.y_hat[(..., *part.seen_from(tile))]
+        to, source = part.seen_from(block.window), part.seen_from(tile)
+        y_hat[(..., *to)] = held[k].decoded.y_hat[(..., *source)]
+        if kept is not None and (sent := held[k].decoded.kept) is not None:
+            kept[(..., *to)] = sent[(..., *source)]
         mine = held[k].decoded.shallow
         if shallow is not None and mine is not None:
             row, column = (at - first.start for at, first in zip(layout.place(k), spans, strict=True))
             shallow[:, :, row * grid : (row + 1) * grid, column * grid : (column + 1) * grid] = mine
-    return Decoded(y_hat, shallow), where
+    return Decoded(y_hat, shallow, kept), where
 
 
 def _rates(layout: Layout, block: Block, held: dict[int, Tile]) -> Tensor | None:

@@ -128,7 +128,7 @@ class OwnCodec:
     @property
     def _variable(self) -> bool:
         """Whether its rate can be chosen."""
-        return self.codec.net.gain is not None
+        return self.codec.net.rated
 
     def _aim(self) -> dict[str, Any]:
         aim: dict[str, Any] = {} if self.grid is None else {"grid": self.grid}

@@ -46,8 +46,8 @@ def with_labels(codec: Codec, pictures: Mapping[str, Path], find: Find, settings
             continue
         original = Judges().look_at(name, pixels)
         x, regions = padded(codec, pixels, labels)
-        for setting in settings if codec.net.gain is not None else (0.0,):
-            rate = None if codec.net.gain is None else x.new_tensor([setting / 100])
+        for setting in settings if codec.net.rated else (0.0,):
+            rate = None if not codec.net.rated else x.new_tensor([setting / 100])
             with torch.inference_mode():
                 made = codec.net(x, regions=regions, rate=rate)
             rows.append(estimated(codec, "label maps", name, original, setting, made))
@@ -89,7 +89,7 @@ def kernels_of(
     try:
         x, regions = padded(codec, pixels, labels)
         x.requires_grad_(True)
-        rate = None if net.gain is None else x.new_tensor([quality / 100])
+        rate = None if not net.rated else x.new_tensor([quality / 100])
         error = (net(x, regions=regions, grid=grid, rate=rate).x_hat - x.detach()).square()
         error.sum().backward()
     finally:

@@ -29,7 +29,8 @@ def strategies(
     estimated. Raises UsageError for a codec that does not send patches.
     """
     net = codec.net
-    if not hasattr(net, "budget"):
+    ranker = net.patch_ranker
+    if ranker is None:
         raise UsageError(f"{codec.name} does not choose patches")
     generator = torch.Generator().manual_seed(seed)
     rows: list[Row] = []
@@ -41,9 +42,9 @@ def strategies(
             marked = torch.from_numpy(original.mask).to(x)[None]
             more = (0, x.shape[3] - marked.shape[2], 0, x.shape[2] - marked.shape[1])
             objects = structure(F.pad(marked, more))
-        for setting in settings if net.gain is not None else (0.0,):
-            rate = None if net.gain is None else x.new_tensor([setting / 100])
-            count = net.budget(rate, textures[0].numel())
+        for setting in settings if net.rated else (0.0,):
+            rate = None if not net.rated else x.new_tensor([setting / 100])
+            count = ranker.budget(rate, textures[0].numel())
             for strategy in STRATEGIES:
                 scores = gumbel(log_chances(strategy, textures, objects, "proportion"), generator)
                 with torch.inference_mode():

@@ -30,7 +30,7 @@ def rate_distortion(
 ) -> Cost:
     """lambda * 255**2 * MSE + bpp, or lambda * (1 - MS-SSIM) + bpp ([1], training), per sample.
 
-    means: with "mse", so many times the squared error of means over blocks of 16 x 16 pixels is added to that of pixels:
+    means: with "mse", the squared error of means over 16 x 16 pixels counts so much beside that of pixels, so that
     large areas keep their tone.
 
     x, x_hat (B,3,H,W) in [0,1], x_hat not clamped; bits: stream -> (B,); weight (B,): lambda, or, for the MSE, a map of

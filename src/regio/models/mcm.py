@@ -8,9 +8,10 @@
 """
 
 import math
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Any, Literal, NamedTuple
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -18,18 +19,30 @@ from torch import Tensor, nn
 from regio.entropy import Coder, FactorizedPrior, RateEstimator, scale_to_level
 from regio.entropy.coders import straight_through, wants_exact
 from regio.entropy.tables import LEVELS
-from regio.hub import Shared
 from regio.models.adoption import from_segpic
+from regio.models.base import (
+    Chosen,
+    Config,
+    Decoded,
+    Latents,
+    PatchRanker,
+    Plain,
+    Ranked,
+    Reconstruction,
+    RegionSupport,
+)
 from regio.models.context import ChannelContext
 from regio.models.mcm_cells import CellCoder, Cells, check_ids, mask_of
 from regio.models.mcm_mask import covering, ranks, structure, texture, typicality
 from regio.models.mcm_transforms import PATCH, GlobalViT, WindowViT
 from regio.models.patch_transforms import PatchTransform
-from regio.models.segpic import GUARD, ExactScales, Reconstruction, hyper_stack
+from regio.models.segpic import GUARD, ExactScales, hyper_stack
+from regio.models.sharing import Shared
 from regio.nn.fixed_point import FixedPointNet
 from regio.nn.gain import RATE_STEPS, GainUnit, rate_step
 from regio.nn.norm import lower_bound
 from regio.nn.precise import seen_by
+from regio.nn.regional import Regions
 
 STREAMS = ("positions", "z", "y")  # in the order in which a file holds them
 PER_MILLE = 1000
@@ -38,7 +51,7 @@ ROI_NATS = 8.0  # for every octave of gain that another codec would give a regio
 
 
 @dataclass(frozen=True, kw_only=True)
-class MCMConfig:
+class MCMConfig(Config):
     """The numbers of one model."""
 
     vision: GlobalViT | WindowViT = field(default_factory=GlobalViT)
@@ -75,75 +88,28 @@ class MCMConfig:
         """Channels of y."""
         return self.analysis[-1] if self.analysis else self.vision.tokens
 
-    @classmethod
-    def preset(cls, name: str) -> "MCMConfig":
-        """The paper's model, or one of ours; ValueError names those there are."""
-        if name not in PRESETS:
-            raise ValueError(f"no MCM preset {name!r}; there are {', '.join(PRESETS)}")
-        return PRESETS[name]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data, to be stored beside weights; `from_dict` is the way back."""
-        kind = next(name for name, kind in VISIONS.items() if isinstance(self.vision, kind))
-        return asdict(self) | {"vision": {"kind": kind, **asdict(self.vision)}}
+    parts: ClassVar[Mapping[str, type]] = {"exact_scales": ExactScales}
+    kinds: ClassVar[Mapping[str, Mapping[str, type]]] = {"vision": {"global": GlobalViT, "window": WindowViT}}
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "MCMConfig":
-        """Raises TypeError, KeyError or ValueError for data that is not a configuration."""
-        plain = {k: _tuples(v) for k, v in values.items()}
-        vision, exact = dict(plain["vision"]), plain["exact_scales"]
-        kind = VISIONS[vision.pop("kind")]
+    def presets(cls) -> Mapping[str, "MCMConfig"]:
+        """The paper's model, and ours."""
+        return PRESETS
+
+    @classmethod
+    def from_dict(cls, values: Plain) -> "MCMConfig":
+        """See Config."""
+        vision = dict(values["vision"])
         if "transform" in vision:
-            vision["transform"] = PatchTransform(**vision["transform"])
-        return cls(**plain | {"vision": kind(**vision), "exact_scales": exact and ExactScales(**exact)})
+            vision["transform"] = PatchTransform(**vision["transform"] | {"units": tuple(vision["transform"]["units"])})
+        return super().from_dict(values | {"vision": vision})
 
 
-VISIONS: dict[str, type[GlobalViT] | type[WindowViT]] = {"global": GlobalViT, "window": WindowViT}
-
-
-def _tuples(value: Any) -> Any:
-    """JSON knows lists only; configurations hold tuples."""
-    if isinstance(value, dict):
-        return {k: _tuples(v) for k, v in value.items()}
-    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
-
-
-class Latents(NamedTuple):
-    """What the analysis makes of a picture whatever the rate: features of all patches, kept or not."""
-
-    y: Tensor  # (B,F+1,h,w): features; last, how much each patch is worth sending
-
-
-class Decoded(NamedTuple):
-    """What both sides know after coding: enough for the synthesis."""
-
-    y_hat: Tensor  # (B,M+1,h,w): decoded latents where their patches lie, zero elsewhere; last, 1 where one is kept
-    shallow: None = None
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """Which patches a writer keeps: ids (B,K) int64, in the order in which `packed` lays them out."""
-
-    ids: Tensor
-
-
-@dataclass(frozen=True)
-class Ranked:
-    """Patches in the order of their worth: places (B,h,w) int64, 0 the best; of `total` in the whole picture.
-
-    A writer keeps those whose place is below the number that the rate allows, so that a tile of a larger picture gets
-    its share of one budget, and the kept set of a low rate is part of that of a higher one.
-    """
-
-    places: Tensor
-    total: int
-
-
-class MCM(Shared, nn.Module):
+class MCM(Shared):
     """The masked compression model; see the module's diagram. Sides are multiples of `multiple`."""
 
     config_class = MCMConfig
+    config: MCMConfig
     stride = PATCH
     pixel_bytes = 220
     local = False  # attention looks further than the halo: a window wants all its latents
@@ -151,6 +117,7 @@ class MCM(Shared, nn.Module):
     def __init__(self, config: MCMConfig) -> None:
         super().__init__()
         self.config = config
+        self.latent = config.latent
         latent, hyper = config.latent, config.hyper_down[-1][0]
         parts = config.vision.build(config.rate_points)
         self.stem, self.encoder, self.decoder, self.head = parts[:4]
@@ -160,12 +127,10 @@ class MCM(Shared, nn.Module):
         self.gain = GainUnit(_first_gains(config)) if config.rate_points else None
         self.hyper_stride = math.prod(stride for _, stride in config.hyper_down)
         self.halo = config.vision.halo
-        self.largest: int | None = None  # pixels a side of a picture; None: any
         if isinstance(config.vision, GlobalViT):
-            self.multiple, self.align = config.vision.grid * PATCH, config.vision.grid
-            self.largest = self.multiple
-        else:  # windows of a large picture start where those of attention do, or borders would be seen
-            self.multiple, self.align = self.stride * self.hyper_stride, config.vision.window
+            self.multiple = self.largest = config.vision.grid * PATCH
+        else:
+            self.multiple = self.stride * self.hyper_stride
         self.h_a = hyper_stack(latent, config.hyper_down, down=True)
         if config.hyper_magnitudes:
             self.h_a[0] = nn.Conv2d(2 * latent, config.hyper_down[0][0], 1)
@@ -200,18 +165,34 @@ class MCM(Shared, nn.Module):
             keep = (torch.arange(count, device=x.device) * (size[0] * size[1]) // count).expand(len(x), count)
         check_ids(keep, len(x), size)
         coder = RateEstimator(noisy=self.training)
-        decoded = self.code(self.analyse(x), coder, Chosen(keep), rate, size)
+        decoded = self.code(self.analyse(x)._replace(order=Chosen(keep)), coder, None, rate, size)
         return Reconstruction(self.synthesise(decoded, None, rate), coder.bits)
 
-    def rate_or_default(self, rate: Tensor | None, like: Tensor) -> Tensor | None:
-        """None for models of one rate; the middle where nothing is said."""
-        if self.gain is None:
-            return None
-        return like.new_full((len(like),), 0.5) if rate is None else rate
+    @property
+    def rated(self) -> bool:
+        """See Network."""
+        return self.gain is not None
 
-    def latent_size(self, x: Tensor) -> tuple[int, int]:
-        """(h,w) of the patches of pictures x (B,3,H,W)."""
-        return x.shape[2] // PATCH, x.shape[3] // PATCH
+    @property
+    def region_support(self) -> RegionSupport:
+        """Regions keep more of their patches."""
+        return RegionSupport.PATCHES
+
+    @property
+    def exact_levels(self) -> bool:
+        """See Network."""
+        return self.config.exact_scales is not None
+
+    @property
+    def patch_ranker(self) -> PatchRanker:
+        """This network: it says which patches are worth sending."""
+        return self
+
+    @property
+    def align(self) -> int:
+        """Windows of a large picture start where those of attention do, or borders would be seen."""
+        vision = self.config.vision
+        return vision.grid if isinstance(vision, GlobalViT) else vision.window
 
     def budget(self, rate: Tensor | None, total: int) -> int:
         """How many of `total` patches go at a rate (1,), in whole numbers, so that both sides agree; at least 1."""
@@ -226,11 +207,11 @@ class MCM(Shared, nn.Module):
             share, unit = shares[below] * (span - part) + shares[below + 1] * part, span * PER_MILLE
         return max(1, (total * share + unit // 2) // unit)
 
-    def analyse(self, x: Tensor, where: Any = None) -> Latents:
+    def analyse(self, x: Tensor, where: Regions | None = None) -> Latents:
         """Pictures (B,3,H,W) -> features of all patches. Runs once a picture, however many rates are tried."""
         features: Tensor = self.stem(x)
         worth = covering(self.worth(x), typicality(x))[:, None]
-        return Latents(torch.cat([features, worth.to(features.dtype)], dim=1))
+        return Latents(features, worth=worth.to(features.dtype))
 
     def worth(self, x: Tensor, objects: Tensor | None = None) -> Tensor:
         """Pictures (B,3,H,W), object maps (B,H,W) in [0,1] -> how much each patch is worth sending (B,h,w).
@@ -240,34 +221,32 @@ class MCM(Shared, nn.Module):
         score = torch.log(texture(x).clamp_min(LEAST_TEXTURE))
         return score if objects is None else score + self.config.structure_power * torch.log(structure(objects))
 
-    def preference(self, importance: Tensor, alpha: float) -> Tensor:
+    def preference(self, importance: Tensor, alpha: float | Tensor) -> Tensor:
         """What is added to the worth of patches for importances in [0,1]; alpha as in the ROI codec, small is much."""
-        return importance * (ROI_NATS * math.log2((1 + alpha) / alpha))
+        return importance * (ROI_NATS * torch.log2(torch.as_tensor((1 + alpha) / alpha)))
 
-    emphasises = True  # regions keep more of their patches; no map of rates
-
-    def emphasise(self, latents: Latents, importance: Tensor, alpha: float) -> Latents:
+    def emphasise(self, latents: Latents, importance: Tensor, alpha: float | Tensor) -> Latents:
         """The same latents, patches of a region of interest (B,1,h,w) worth more. The file says nothing of it."""
-        worth = latents.y[:, -1:] + self.preference(importance, alpha)
-        return Latents(torch.cat([latents.y[:, :-1], worth], dim=1))
+        assert latents.worth is not None
+        return latents._replace(worth=latents.worth + self.preference(importance, alpha))
 
     def code(
-        self, latents: Latents | None, coder: Coder, where: Any, rate: Tensor | None, size: tuple[int, int]
+        self, latents: Latents | None, coder: Coder, where: Regions | None, rate: Tensor | None, size: tuple[int, int]
     ) -> Decoded:
         """The walk over the latents, the same for training, writing and reading (latents is None then).
 
-        where: `Chosen` or `Ranked`; for anything else a writer keeps the patches of most texture, and one of every 4x4
-        at any rate. Of no use to a reader. size: (h,w) of the patches.
+        A writer keeps the patches of `latents.order`; where that is None, those of most texture, and one of every 4x4
+        at any rate. where has no effect. size: (h,w) of the patches.
         """
         device = self.z_prior.quantiles.device
         expected = self.budget(None if rate is None else rate[:1], size[0] * size[1])
-        chosen = None if latents is None else self._choose(latents, where, rate)
+        chosen = None if latents is None else self._choose(latents, rate)
         if chosen is not None and not isinstance(coder, RateEstimator):
             chosen = chosen.sort(dim=1).values  # a set has no order; readers get it in that of the raster
         mask = None if chosen is None else mask_of(chosen, size)
         mask = coder.positions("positions", mask, size, expected).to(device)
         ids = mask.flatten(1).nonzero()[:, 1].view(len(mask), -1) if chosen is None else chosen
-        y = None if latents is None else self.g_a(self.encoder(latents.y[:, :-1], ids)[..., None])[..., 0]
+        y = None if latents is None else self.g_a(self.encoder(latents.y, ids)[..., None])[..., 0]
         if y is not None and self.gain is not None and rate is not None:
             y = self.gain.scale(y[..., None], rate)[..., 0]
         cells = Cells.packed(ids, self.hyper_stride) if self.config.layout == "packed" else Cells(ids, size)
@@ -275,7 +254,7 @@ class MCM(Shared, nn.Module):
         if self.gain is not None and rate is not None:
             y_hat = self.gain.unscale(y_hat[..., None], rate)[..., 0]
         plane = Cells(ids, size).spread(y_hat)
-        return Decoded(torch.cat([plane, mask[:, None].to(plane.dtype)], dim=1))
+        return Decoded(plane, kept=mask[:, None].to(plane.dtype))
 
     def _code_map(self, y: Tensor | None, coder: CellCoder, cells: Cells, rate: Tensor | None) -> Tensor:
         """Latents of kept patches (B,M,K) or None -> decoded map (B,M,r,c)."""
@@ -304,14 +283,16 @@ class MCM(Shared, nn.Module):
             return lower_bound(self.levels(symbols, rate), 0.0)
         return self.levels.exact(symbols, rate_step(rate))
 
-    def _choose(self, latents: Latents, where: Any, rate: Tensor | None) -> Tensor:
+    def _choose(self, latents: Latents, rate: Tensor | None) -> Tensor:
         """-> ids (B,K)."""
-        if isinstance(where, Chosen):
-            return where.ids
-        if not isinstance(where, Ranked):
-            worth = latents.y[:, -1]
-            where = Ranked(torch.stack([ranks(one) for one in worth]), worth[0].numel())
-        kept = where.places.flatten(1) < self.budget(None if rate is None else rate[:1], where.total)
+        order = latents.order
+        if isinstance(order, Chosen):
+            return order.ids
+        if order is None:
+            assert latents.worth is not None
+            worth = latents.worth[:, 0]
+            order = Ranked(torch.stack([ranks(one) for one in worth]), worth[0].numel())
+        kept = order.places.flatten(1) < self.budget(None if rate is None else rate[:1], order.total)
         ids: Tensor = kept.nonzero()[:, 1].view(len(kept), -1)
         return ids
 
@@ -326,10 +307,10 @@ class MCM(Shared, nn.Module):
         painted: Tensor = self.head(self.decoder(tokens, mask, rate), rate)
         return painted
 
-    def synthesise(self, decoded: Decoded, where: Any, rate: Tensor | None) -> Tensor:
+    def synthesise(self, decoded: Decoded, where: Regions | None, rate: Tensor | None) -> Tensor:
         """Decoded latents -> pictures (B,3,H,W), not clamped."""
-        tokens, mask = decoded.y_hat[:, :-1], decoded.y_hat[:, -1:]
-        features = self.decoder(self.g_s(tokens), mask, rate)
+        assert decoded.kept is not None
+        features = self.decoder(self.g_s(decoded.y_hat), decoded.kept, rate)
         x_hat: Tensor = self.head(features, rate)
         return x_hat
 

@@ -7,15 +7,16 @@ Ours, in the place of [1]'s strided 5×5 convolutions: the same signal path and 
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from regio.models.base import LATER
 from regio.models.transforms import RAT_REACH, Transforms
-from regio.nn.conv import plain_stack
+from regio.nn.conv import plain_stack, zeroed
 from regio.nn.gain import RateAffine
 from regio.nn.patch import BottleneckUnit, PatchDown, PatchUp, block_spread, block_transform
 from regio.nn.regional import ScaleAffine
@@ -121,8 +122,7 @@ class HalfHead(nn.Module):
         super().__init__()
         self.lift = nn.Conv2d(channels, 16 * self.features, 1)
         self.body = plain_stack((12 + self.features, width, width, 12), kernels=(3, 3, 3))
-        nn.init.zeros_(self.body[-1].weight)  # type: ignore[arg-type]
-        nn.init.zeros_(self.body[-1].bias)  # type: ignore[arg-type]
+        zeroed(self.body[-1])
 
     def forward(self, x: Tensor, picture: Tensor) -> Tensor:
         """x (B,C,H/8,W/8), picture (B,3,H,W) around zero -> (B,3,H,W)."""
@@ -139,7 +139,7 @@ class PatchTransform:
 
     units: tuple[int, int, int, int] = (2, 2, 2, 4)
     deep_inner: int = 128
-    head: int = 0  # width of the filters at half resolution; 0: none
+    head: int = field(default=0, metadata=LATER)  # width of the filters at half resolution; 0: none
     pixel_bytes: ClassVar[int] = 220
 
     def halo(self, rat: bool) -> int:

@@ -11,8 +11,9 @@ map of rates in its place, which files carry (decision 30).
 """
 
 import math
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -20,12 +21,13 @@ from torch import Tensor, nn
 from regio.entropy import Coder, FactorizedPrior, RateEstimator, scale_to_level
 from regio.entropy.coders import straight_through
 from regio.entropy.tables import LEVELS
-from regio.hub import Shared
+from regio.models.base import Config, Decoded, Latents, Reconstruction, RegionSupport
 from regio.models.context import context_net
 from regio.models.mixture import MixtureCoder
 from regio.models.patch_transforms import PatchTransform
 from regio.models.residual_transforms import ResidualTransform
-from regio.models.segpic import Decoded, Latents, Reconstruction, hyper_stack
+from regio.models.segpic import hyper_stack
+from regio.models.sharing import Shared
 from regio.models.two_pass import HyperContext
 from regio.nn.attention import ChannelSpatialAttention, SpatialGate
 from regio.nn.fixed_point import FixedPointNet
@@ -39,7 +41,7 @@ _PIXEL_BYTES = 300  # of a window, for models on patches; measured
 
 
 @dataclass(frozen=True, kw_only=True)
-class RoiCodecConfig:
+class RoiCodecConfig(Config):
     """The numbers of one model."""
 
     transform: ResidualTransform | PatchTransform = field(default_factory=ResidualTransform)
@@ -66,38 +68,14 @@ class RoiCodecConfig:
         if not 0 <= self.protected < self.latent - self.pilot:
             raise ValueError(f"protected={self.protected} leaves none of {self.latent} channels to emphasise")
 
-    @classmethod
-    def preset(cls, name: str) -> "RoiCodecConfig":
-        """The paper's network and its variants, or one of our small ones."""
-        if name not in PRESETS:
-            raise ValueError(f"no ROI codec preset {name!r}; there are {', '.join(PRESETS)}")
-        return PRESETS[name]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data, to be stored beside weights; `from_dict` is the way back."""
-        kind = next(name for name, kind in TRANSFORMS.items() if isinstance(self.transform, kind))
-        return asdict(self) | {"transform": {"kind": kind, **asdict(self.transform)}}
+    kinds: ClassVar[Mapping[str, Mapping[str, type]]] = {
+        "transform": {"residual": ResidualTransform, "patch": PatchTransform}
+    }
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "RoiCodecConfig":
-        """Raises TypeError, KeyError or ValueError for data that is not a configuration."""
-        plain = {k: _tuples(v) for k, v in values.items()}
-        transform = dict(plain["transform"])
-        kind = TRANSFORMS[transform.pop("kind")]
-        return cls(**plain | {"transform": kind(**transform)})
-
-
-TRANSFORMS: dict[str, type[ResidualTransform] | type[PatchTransform]] = {
-    "residual": ResidualTransform,
-    "patch": PatchTransform,
-}
-
-
-def _tuples(value: Any) -> Any:
-    """JSON knows lists only; configurations hold tuples."""
-    if isinstance(value, dict):
-        return {k: _tuples(v) for k, v in value.items()}
-    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
+    def presets(cls) -> Mapping[str, "RoiCodecConfig"]:
+        """The paper's network and its variants, and our small ones."""
+        return PRESETS
 
 
 class ResidualSignal(nn.Module):
@@ -150,15 +128,17 @@ def _attention(config: RoiCodecConfig) -> ChannelSpatialAttention | None:
     return ChannelSpatialAttention(config.latent, trunk, mask, zero_init=True)
 
 
-class RoiCodec(Shared, nn.Module):
+class RoiCodec(Shared):
     """The ROI codec; see the module's diagram. Pictures have sides that are multiples of `multiple`."""
 
     config_class = RoiCodecConfig
+    config: RoiCodecConfig
     stride = 16
 
     def __init__(self, config: RoiCodecConfig) -> None:
         super().__init__()
         self.config = config
+        self.latent = config.latent
         latent, hyper = config.latent, config.hyper_down[-1][0]
         transform = config.transform
         self.signal: ResidualSignal | PatchSignal = (
@@ -213,13 +193,10 @@ class RoiCodec(Shared, nn.Module):
         decoded = self.code(latents, coder, where, rate, self.latent_size(x))
         return Reconstruction(self.synthesise(decoded, where, rate), coder.bits)
 
-    def rate_or_default(self, rate: Tensor | None, like: Tensor) -> Tensor:
-        """The middle where nothing is said."""
-        return like.new_full((len(like),), 0.5) if rate is None else rate
-
-    def latent_size(self, x: Tensor) -> tuple[int, int]:
-        """(h,w) of y for pictures x (B,3,H,W)."""
-        return x.shape[2] // self.stride, x.shape[3] // self.stride
+    @property
+    def rated(self) -> bool:
+        """Always."""
+        return True
 
     def analyse(self, x: Tensor, where: Regions) -> Latents:
         """Pictures (B,3,H,W) -> latents. Runs once a picture, however many rates and regions are tried."""
@@ -229,9 +206,9 @@ class RoiCodec(Shared, nn.Module):
         return Latents(y, None)
 
     @property
-    def emphasises(self) -> bool:
-        """Whether the codec gives more to regions by `emphasise`, and not by a map of rates."""
-        return self.config.emphasis
+    def region_support(self) -> RegionSupport:
+        """By `emphasise` in the paper's model, by a map of rates in ours."""
+        return RegionSupport.LATENTS if self.config.emphasis else RegionSupport.RATE_MAP
 
     def emphasise(self, latents: Latents, importance: Tensor, alpha: float | Tensor) -> Latents:
         """Latents of a region of interest times (importance + alpha) / alpha, Eq. 6; protected channels stay, Eq. 7.
@@ -246,12 +223,13 @@ class RoiCodec(Shared, nn.Module):
         return Latents(torch.cat([y[:, : self.config.protected], y[:, self.config.protected :] * factor], dim=1), None)
 
     def code(
-        self, latents: Latents | None, coder: Coder, where: Regions, rate: Tensor, size: tuple[int, int]
+        self, latents: Latents | None, coder: Coder, where: Regions, rate: Tensor | None, size: tuple[int, int]
     ) -> Decoded:
         """The walk over the latents, the same for training, writing and reading (latents is None then).
 
         size: (h,w) of y.
         """
+        assert rate is not None
         y = None if latents is None else self._scaled(latents.y, rate)
         z = None if y is None else self.h_a(self._seen(y))
         z_size = (size[0] // self.hyper_stride, size[1] // self.hyper_stride)
@@ -271,11 +249,12 @@ class RoiCodec(Shared, nn.Module):
         refined = decoded + 0.5 * torch.tanh(self.residual(torch.cat([side, decoded], dim=1)))
         return Decoded(self._unscaled(refined, decoded, rate), None)
 
-    def synthesise(self, decoded: Decoded, where: Regions, rate: Tensor) -> Tensor:
+    def synthesise(self, decoded: Decoded, where: Regions, rate: Tensor | None) -> Tensor:
         """Decoded latents -> pictures (B,3,H,W), not clamped.
 
         Where a pilot told of emphasis, quantisation was finer, and the synthesis is told of the rate that goes with it.
         """
+        assert rate is not None
         y = decoded.y_hat
         if self.config.pilot:
             boost, (low, high) = y[:, -1:], self.config.log_gains

@@ -10,9 +10,10 @@
 """
 
 import math
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -20,21 +21,22 @@ from torch import Tensor, nn
 from regio.entropy import Coder, FactorizedPrior, RateEstimator, scale_to_level
 from regio.entropy.coders import straight_through, wants_exact
 from regio.entropy.tables import LEVELS
-from regio.hub import Shared
 from regio.models.adoption import from_first
+from regio.models.base import LATER, Config, Decoded, Latents, Reconstruction
 from regio.models.context import ChannelContext, to_level
 from regio.models.paper_transforms import StridedTransform
 from regio.models.patch_transforms import PatchTransform
 from regio.models.regional_parts import RegionalParts
-from regio.models.whole_context import Quadtree, QuadtreeContext, WholeHyper, bounded
-from regio.nn.whole import WholeNet, whole_input
+from regio.models.sharing import Shared
 from regio.models.two_pass import HyperContext, TwoPass, TwoPassContext
-from regio.nn.conv import subpixel
+from regio.models.whole_context import Quadtree, QuadtreeContext, WholeHyper, bounded
+from regio.nn.conv import subpixel, zeroed
 from regio.nn.fixed_point import FixedPointNet
 from regio.nn.gain import GainUnit, rate_step
 from regio.nn.norm import lower_bound
 from regio.nn.precise import PreciseConv, seen_by
 from regio.nn.regional import GridRegions, LabelRegions, Regions
+from regio.nn.whole import WholeNet, whole_input
 
 GUARD = 1e-6  # levels computed in float64 differ by far less; see docs/portability.md
 STREAMS = ("prototypes_shallow", "prototypes_deep", "z", "y")  # in the order in which a file holds them
@@ -48,7 +50,7 @@ class ExactScales:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SegPICConfig:
+class SegPICConfig(Config):
     """The numbers of one model."""
 
     transform: StridedTransform | PatchTransform = field(default_factory=StridedTransform)
@@ -70,8 +72,10 @@ class SegPICConfig:
     context: tuple[int, ...] = (224, 176, 128, 64)
     context_kernel: int = 3
     two_pass: TwoPass | None = None  # in the place of channel slices; wants exact scales
-    quadtree: Quadtree | None = None  # second generation: levels in whole numbers that float32 holds exactly
-    step_widths: float = 0.0  # octaves by which the hyper-latent widens or narrows quantisation steps; 0: not
+    quadtree: Quadtree | None = field(
+        default=None, metadata=LATER
+    )  # levels in whole numbers that float32 holds exactly
+    step_widths: float = field(default=0.0, metadata=LATER)  # octaves by which ẑ widens or narrows quantisation steps
     guard: float = GUARD  # of a writer, in levels, where scales are floating-point
     prior_start: float = 10.0
     rate_points: int = 0
@@ -87,80 +91,28 @@ class SegPICConfig:
         if self.two_pass and sum(self.two_pass.slices) != self.latent:
             raise ValueError(f"slices {self.two_pass.slices} do not make up latent={self.latent}")
 
-    @classmethod
-    def preset(cls, name: str) -> "SegPICConfig":
-        """A row of the family table, or one of our small ones."""
-        if name not in PRESETS:
-            raise ValueError(f"no SegPIC preset {name!r}; there are {', '.join(PRESETS)}")
-        return PRESETS[name]
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain data, to be stored beside weights; `from_dict` is the way back."""
-        return asdict(self) | {"transform": {"kind": _kind(self.transform), **asdict(self.transform)}}
+    parts: ClassVar[Mapping[str, type]] = {"exact_scales": ExactScales, "two_pass": TwoPass, "quadtree": Quadtree}
+    kinds: ClassVar[Mapping[str, Mapping[str, type]]] = {
+        "transform": {"strided": StridedTransform, "patch": PatchTransform}
+    }
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> "SegPICConfig":
-        """Raises TypeError, KeyError or ValueError for data that is not a configuration."""
-        plain = {k: _tuples(v) for k, v in values.items()}
-        transform = dict(plain["transform"])
-        kind = TRANSFORMS[transform.pop("kind")]
-        exact, two_pass = plain["exact_scales"], plain.get("two_pass")  # weights of 0.1 do not know the latter
-        quadtree = plain.get("quadtree")
-        parts = {
-            "exact_scales": exact and ExactScales(**exact),
-            "two_pass": two_pass and TwoPass(**two_pass),
-            "quadtree": quadtree and Quadtree(**quadtree),
-        }
-        return cls(**plain | {"transform": kind(**transform)} | parts)
+    def presets(cls) -> Mapping[str, "SegPICConfig"]:
+        """Rows of the family table, and our small ones."""
+        return PRESETS
 
 
-TRANSFORMS: dict[str, type[StridedTransform] | type[PatchTransform]] = {
-    "strided": StridedTransform,
-    "patch": PatchTransform,
-}
-
-
-def _kind(transform: StridedTransform | PatchTransform) -> str:
-    return next(name for name, kind in TRANSFORMS.items() if isinstance(transform, kind))
-
-
-def _tuples(value: Any) -> Any:
-    """JSON knows lists only; configurations hold tuples."""
-    if isinstance(value, dict):
-        return {k: _tuples(v) for k, v in value.items()}
-    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
-
-
-class Reconstruction(NamedTuple):
-    """What `forward` returns."""
-
-    x_hat: Tensor  # (B,3,H,W), not clamped
-    bits: dict[str, Tensor]  # stream name -> (B,)
-
-
-class Latents(NamedTuple):
-    """What the analysis makes of a picture, before any rounding and whatever the rate."""
-
-    y: Tensor  # (B,M,H/16,W/16)
-    codes: Tensor | None  # (B,K,r,s), codes of the shallow prototypes
-
-
-class Decoded(NamedTuple):
-    """What both sides know after coding: enough for the synthesis."""
-
-    y_hat: Tensor  # (B,M,H/16,W/16)
-    shallow: Tensor | None  # (B,N,r,s), decoded shallow prototypes
-
-
-class SegPIC(Shared, nn.Module):
+class SegPIC(Shared):
     """The SegPIC family; see the module's diagram. Pictures have sides that are multiples of `multiple`."""
 
     config_class = SegPICConfig
+    config: SegPICConfig
     stride = 16
 
     def __init__(self, config: SegPICConfig) -> None:
         super().__init__()
         self.config = config
+        self.latent = config.latent
         latent, hyper = config.latent, config.hyper_down[-1][0]
         parts = config.transform.build(config.shallow, latent, config.sal, config.rate_points)
         self.g_a1, self.g_a2, self.g_s0, self.g_s1 = parts[:4]
@@ -180,11 +132,9 @@ class SegPIC(Shared, nn.Module):
         else:
             kind = WholeNet if config.quadtree else FixedPointNet
             self.levels = kind(hyper, config.exact_scales.widths, _first_levels(config, parts.spread))
-        self.step_widths: nn.Conv2d | None = None
-        if config.step_widths:
-            self.step_widths = nn.Conv2d(config.hyper_up[-1][0], latent, 1)
-            nn.init.zeros_(self.step_widths.weight)
-            nn.init.zeros_(self.step_widths.bias)  # type: ignore[arg-type]
+        self.step_widths: nn.Conv2d | None = (
+            zeroed(nn.Conv2d(config.hyper_up[-1][0], latent, 1)) if config.step_widths else None
+        )
         self.context = _context(config)
 
     def forward(
@@ -202,15 +152,15 @@ class SegPIC(Shared, nn.Module):
         decoded = self.code(self.analyse(x, where), coder, where, rate, self.latent_size(x))
         return Reconstruction(self.synthesise(decoded, where, rate), coder.bits)
 
-    def rate_or_default(self, rate: Tensor | None, like: Tensor) -> Tensor | None:
-        """None for models of one rate; the middle where nothing is said."""
-        if self.gain is None:
-            return None
-        return like.new_full((len(like),), 0.5) if rate is None else rate
+    @property
+    def rated(self) -> bool:
+        """See Network."""
+        return self.gain is not None
 
-    def latent_size(self, x: Tensor) -> tuple[int, int]:
-        """(h,w) of y for pictures x (B,3,H,W)."""
-        return x.shape[2] // self.stride, x.shape[3] // self.stride
+    @property
+    def exact_levels(self) -> bool:
+        """See Network."""
+        return self.config.exact_scales is not None
 
     def analyse(self, x: Tensor, where: Regions) -> Latents:
         """Pictures (B,3,H,W) -> latents. Runs once a picture, however many rates are tried."""
@@ -347,6 +297,7 @@ class SegPIC(Shared, nn.Module):
         if not wants_exact(coder):
             levels: Tensor = self.levels(symbols, rate)
             return levels if self.config.two_pass else lower_bound(levels, 0.0)
+        assert isinstance(self.levels, FixedPointNet)
         return self.levels.exact(symbols, rate_step(rate))
 
 

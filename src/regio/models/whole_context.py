@@ -1,8 +1,8 @@
 """Context models whose levels are whole numbers: a quadtree over the latent, three passes over the hyper-latent.
 
-Latents are coded in four passes. Channels fall into four groups; in pass t group g is coded at the positions whose number
-in each 2x2 block is t XOR g, so that each pass codes a quarter of the symbols, everywhere, and sees those of the passes
-before at the same position and around it (the quadtree partition of [Li2023], DCVC-DC).
+Latents are coded in four passes. Channels fall into four groups. Pass t codes group g at the positions whose number
+in each 2x2 block is t XOR g: a quarter of the symbols, spread over the picture. They see those of the passes before,
+at the same position and around it. This is the quadtree partition of [Li2023] (DCVC-DC).
 
     pass 0: 0 1   pass 1: 1 0   ...     the group that is coded at each position
             2 3           3 2
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from regio.entropy import Coder, RateEstimator, scale_to_level
-from regio.nn.conv import plain_stack
+from regio.nn.conv import plain_stack, zeroed
 from regio.nn.gain import RateTable
 from regio.nn.norm import lower_bound
 from regio.nn.whole import OUTPUT_SCALE, OUTPUT_UNIT, WholeContext, WholeRate, whole_input
@@ -48,16 +48,31 @@ def magnitudes(symbols: Tensor) -> Tensor:
 
 
 # 8 log2(1 + k) to the nearest whole number, from 0 up to 15: at `start` it grows by `step`
-_STEPS = ((1, 8), (2, 5), (3, 3), (4, 3), (5, 2), (6, 1), (7, 2), (8, 1), (9, 2), (10, 1), (11, 1), (12, 1), (14, 1), (15, 1))
+_STEPS = (
+    (1, 8),
+    (2, 5),
+    (3, 3),
+    (4, 3),
+    (5, 2),
+    (6, 1),
+    (7, 2),
+    (8, 1),
+    (9, 2),
+    (10, 1),
+    (11, 1),
+    (12, 1),
+    (14, 1),
+    (15, 1),
+)
 
 
 class QuadtreeContext(nn.Module):
     """All latents of a picture in four passes; see the module.
 
-        side ─► mean, first ───────────────► pass 0 ─► known symbols and values
-        side, known values ─► change of mean ┐
-        known magnitudes ─► change of level ─┴► passes 1 to 3
-        side, all values ─► 0.5 tanh ─► added to what is decoded (latent residual prediction, [Minnen2020])
+    side ─► mean, first ───────────────► pass 0 ─► known symbols and values
+    side, known values ─► change of mean ┐
+    known magnitudes ─► change of level ─┴► passes 1 to 3
+    side, all values ─► 0.5 tanh ─► added to what is decoded (latent residual prediction, [Minnen2020])
     """
 
     def __init__(self, side: int, latent: int, numbers: Quadtree) -> None:
@@ -71,8 +86,7 @@ class QuadtreeContext(nn.Module):
         )
         self.residual = plain_stack((side + latent, hidden, hidden, latent), kernels=(1, 3, 1))
         for net in (self.first, *self.means, self.residual):
-            nn.init.zeros_(net[-1].weight)  # type: ignore[arg-type]
-            nn.init.zeros_(net[-1].bias)  # type: ignore[arg-type]
+            zeroed(net[-1])
         self.levels = nn.ModuleList(
             WholeContext(latent, numbers.level_hidden, latent, reduce=True) for _ in range(PASSES - 1)
         )
@@ -176,4 +190,3 @@ def _seen(done: Tensor) -> Tensor:
     """Values, reduced, and their magnitudes (B,2C,h,w), as whole-number networks take them."""
     rounded = torch.floor(done.detach() + 0.5)
     return torch.cat([whole_input(done / 2), magnitudes(rounded)], dim=1)
-

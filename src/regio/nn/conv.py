@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import TypeVar
 
 from torch import nn
 
@@ -30,3 +31,13 @@ def plain_stack(widths: tuple[int, ...], kernels: tuple[int, ...]) -> nn.Sequent
     for (a, b), kernel in zip(pairwise(widths), kernels, strict=True):
         layers += [nn.Conv2d(a, b, kernel, padding=kernel // 2), nn.GELU()]
     return nn.Sequential(*layers[:-1])
+
+
+Layer = TypeVar("Layer", bound=nn.Module)
+
+
+def zeroed(layer: Layer) -> Layer:
+    """The same layer with weights and bias zero: what it adds, it learns to add."""
+    for parameter in layer.parameters(recurse=False):
+        nn.init.zeros_(parameter)
+    return layer

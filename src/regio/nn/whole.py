@@ -1,10 +1,10 @@
 """Networks of whole numbers that every float32 engine computes exactly.
 
 What turns decoded integers into indices of probability tables must agree between encoder and decoder to the last bit.
-Here weights are whole numbers of at most 7 bits and a sign, times a power of two for each filter; activations are whole
+Here weights are whole numbers of at most 7 bits and a sign, times a power of two for each filter. Activations are whole
 numbers from 0 to 255 (inputs from -127 to 127), times a power of two for each layer. For each filter
-sum |w| * 255 + |bias| stays below 2**24, so each partial sum is a whole number that float32 holds exactly, in any order of
-summation: on CPUs, on GPUs with TF32 or with bfloat16 inputs and float32 sums, in WebAssembly and WebGPU.
+sum |w| * 255 + |bias| stays below 2**24, so each partial sum is a whole number that float32 holds exactly. The order of
+summation has no effect: CPUs, GPUs with TF32 or with bfloat16 inputs and float32 sums, WebAssembly and WebGPU agree.
 
 There is one arithmetic for training and for files: rounding passes gradients straight through (Bengio et al. 2013).
 """
@@ -115,7 +115,7 @@ class WholeRate(nn.Module):
 class WholeNet(nn.Module):
     """Hyper-latent -> one level per latent, upsampled by 2 as often as there are widths but one.
 
-        z ─ conv ─ +rate ─ rectify ─ [conv ─ shuffle x2 ─ rectify] x ups ─ 1x1 ─ +rate ─► levels
+    z ─ conv ─ +rate ─ rectify ─ [conv ─ shuffle x2 ─ rectify] x ups ─ 1x1 ─ +rate ─► levels
     """
 
     def __init__(self, channels: int, widths: tuple[int, ...], start: Tensor) -> None:

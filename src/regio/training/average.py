@@ -1,17 +1,19 @@
 """Averaged weights: what is validated and exported."""
 
 from copy import deepcopy
-from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from regio.models.base import Network
 
 
 class MovingAverage:
     """Exponential moving average of all numbers of a model."""
 
-    def __init__(self, live: nn.Module) -> None:
-        self.net: Any = deepcopy(live).eval().requires_grad_(False)
+    def __init__(self, live: Network) -> None:
+        self.net = deepcopy(live)
+        self.net.eval().requires_grad_(False)
         self._pairs = list(zip(_floats(self.net), _floats(live), strict=True))
 
     @torch.no_grad()

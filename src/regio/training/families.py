@@ -6,6 +6,7 @@ from typing import Any
 import torch
 
 from regio.errors import UsageError
+from regio.models.base import Network
 from regio.models.catalog import FAMILIES, model_class
 from regio.training.recipe import Recipe
 from regio.training.step import TrainingStep
@@ -54,25 +55,25 @@ def _changed(config: Any, overrides: dict[str, Any]) -> Any:
     return replace(config, **fields)
 
 
-def fresh_net(recipe: Recipe) -> Any:
+def fresh_net(recipe: Recipe) -> Network:
     """The model a recipe asks for, untrained; UsageError when there is none such, or the recipe does not suit it."""
     family, config = configuration(recipe)
     torch.manual_seed(recipe.seed)
     try:
-        net = model_class(FAMILIES[family])(config)
+        net: Network = model_class(FAMILIES[family])(config)
         with torch.no_grad():  # whether widths fit together shows when they meet
             net(torch.zeros(1, 3, net.multiple, net.multiple))
     except (ValueError, TypeError, RuntimeError) as error:
         raise UsageError(f"model {recipe.model}: {error}") from error
     for number, phase in enumerate(recipe.phase, 1):
-        if net.gain is None and phase.lambdas[0] != phase.lambdas[1]:
+        if not net.rated and phase.lambdas[0] != phase.lambdas[1]:
             raise UsageError(f"phase {number}: {recipe.model} knows one rate; give lambdas = [λ, λ]")
-        if net.gain is None and phase.rate_maps:
+        if not net.rated and phase.rate_maps:
             raise UsageError(f"phase {number}: {recipe.model} knows one rate, which cannot vary; leave out rate_maps")
     return net
 
 
-def make_step(net: Any, recipe: Recipe) -> TrainingStep:
+def make_step(net: Network, recipe: Recipe) -> TrainingStep:
     """The step of the recipe's family; UsageError for phases that it cannot follow."""
     family, _ = configuration(recipe)
     step: TrainingStep = model_class(STEPS[family])(net, recipe)

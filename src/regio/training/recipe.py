@@ -101,7 +101,9 @@ class Phase:
         "steps over which the rate of all but y comes in; charged at once, it dies before it is of use", 0
     )
     prototypes: float = setting("share of the prototypes' rate that is charged; the whole of it makes them vanish", 1.0)
-    means: float = setting("weight of the squared error of means over 16 x 16 pixels, beside that of pixels; `mse`", 0.0)
+    means: float = setting(
+        "weight of the squared error of means over 16 x 16 pixels, beside that of pixels; `mse`", 0.0
+    )
     mix: tuple[float, float, float] = setting(
         "`perceptual`: weights of L1, of 1 − SSIM and of the difference of features", (10.0, 0.25, 0.1)
     )

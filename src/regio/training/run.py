@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from regio.data.pictures import PicturePack
 from regio.errors import RegioError, UsageError
+from regio.models.base import Network
 from regio.training.average import MovingAverage
 from regio.training.checkpoint import AVERAGE, LAST, OPTIMIZERS, RunFolder
 from regio.training.families import fresh_net, make_step
@@ -32,7 +33,7 @@ class Run:
         self.net = fresh_net(recipe)
         if recipe.start and not folder.started:
             start_from(self.net, recipe.start)
-        self.net.to(fabric.device, memory_format=torch.channels_last)
+        self.net.to(fabric.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = MovingAverage(self.net)
         self.inner = make_step(self.net, recipe).to(fabric.device)
         number, phase, _ = recipe.at(0)
@@ -180,12 +181,9 @@ class Run:
         self.restored, self.skipped = self.restored + 1, skipped
 
 
-def start_from(net: nn.Module, weights: str) -> None:
+def start_from(net: Network, weights: str) -> None:
     """Take over the numbers of other weights wherever name and shape agree; the rest stays fresh, with a warning."""
-    known, fresh = store.load(weights).net.state_dict(), net.state_dict()
-    adopted = getattr(net, "adopted", None)  # a family may begin with the numbers of another, under its own names
-    if adopted is not None:
-        known = adopted(known)
+    known, fresh = net.adopted(store.load(weights).net.state_dict()), net.state_dict()
     taken = {k: v for k, v in known.items() if k in fresh and v.shape == fresh[k].shape}
     if not taken:
         raise UsageError(f"{weights} has nothing in common with the recipe's model")

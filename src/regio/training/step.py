@@ -1,13 +1,14 @@
 """One step's forward pass: model and loss."""
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from regio.errors import UsageError
 from regio.losses.rate_distortion import multipliers, rate_distortion
+from regio.models.base import Network
 from regio.training.recipe import Phase, Recipe
 
 PLAIN_ALPHA = 1e6  # of samples without a region: nothing is emphasised
@@ -37,7 +38,7 @@ class TrainingStep(nn.Module):
     measures: tuple[str, ...] = ("mse", "ms-ssim")  # that it can train on
     phase: Phase
 
-    def __init__(self, net: Any, recipe: Recipe) -> None:
+    def __init__(self, net: Network, recipe: Recipe) -> None:
         """net: any model of the catalogue. UsageError when its family cannot follow a phase of the recipe."""
         super().__init__()
         for number, phase in enumerate(recipe.phase, 1):
@@ -48,7 +49,7 @@ class TrainingStep(nn.Module):
         self.judge = self.opponent(net, recipe)
         self.begin(recipe.phase[0])
 
-    def opponent(self, net: Any, recipe: Recipe) -> nn.Module | None:
+    def opponent(self, net: Network, recipe: Recipe) -> nn.Module | None:
         """The judge of a family that has one, fresh."""
         return None
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
@@ -11,6 +9,8 @@ from regio.errors import UsageError
 from regio.losses.masked import mixed_distortion
 from regio.losses.perceptual import FeatureDistance, Lpips
 from regio.losses.rate_distortion import multipliers
+from regio.models.base import Network
+from regio.models.mcm import MCM
 from regio.models.mcm_mask import STRATEGIES, covering, gumbel, log_chances, structure, texture, top, typicality
 from regio.training.recipe import Phase, Recipe
 from regio.training.step import Drawn, TrainingStep, charged, decibels, voice
@@ -35,13 +35,19 @@ class MCMStep(TrainingStep):
 
     measures = ("masked", "perceptual", "mse")
 
-    def __init__(self, net: Any, recipe: Recipe) -> None:
+    def __init__(self, net: Network, recipe: Recipe) -> None:
         for number, phase in enumerate(recipe.phase, 1):
             if phase.rate_maps:
                 raise UsageError(f"phase {number}: MCM knows no maps of rates; a region of interest keeps its patches")
         nn.Module.__init__(self)
         self.folder = recipe.judges
         super().__init__(net, recipe)
+
+    @property
+    def masked(self) -> MCM:
+        """The network, of the only family that this step trains."""
+        assert isinstance(self.net, MCM)
+        return self.net
 
     def begin(self, phase: Phase) -> None:
         """See TrainingStep; loads the judge of the phase."""
@@ -65,7 +71,7 @@ class MCMStep(TrainingStep):
         count = max(1, round(total * (1 - self.phase.masked)))
         keep = torch.rand(len(x), total, device=x.device).topk(count, dim=1).indices.sort(dim=1).values
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
-            painted = self.net.paint(x, keep, None if self.net.gain is None else drawn.rate)
+            painted = self.masked.paint(x, keep, None if not self.net.rated else drawn.rate)
         mse = (painted.float() - x).square().mean(dim=(1, 2, 3))
         # data-parallel engines want to see every parameter used; those of the codec have nothing to do here
         idle = torch.stack([p.sum() * 0.0 for p in self.net.parameters()]).sum()
@@ -113,10 +119,10 @@ class MCMStep(TrainingStep):
         x, size = drawn.x, self.net.latent_size(drawn.x)
         dice = torch.rand(4).tolist()
         rate = None
-        if self.net.gain is not None:
+        if self.net.rated:
             middle = drawn.rate[int(dice[0] * len(drawn.rate))]
             rate = (middle + (drawn.rate - 0.5) * RATE_JITTER).clamp(0, 1)
-        count = self.net.budget(None if rate is None else middle[None], size[0] * size[1])
+        count = self.masked.budget(None if rate is None else middle[None], size[0] * size[1])
         if rate is not None:
             count = round(count * 2.0 ** ((dice[1] * 2 - 1) * COUNT_JITTER))
         objects = None if drawn.importance is None else structure(drawn.importance[:, 0])

@@ -3,8 +3,6 @@
 [1] "ROI image codec optimized for visual quality", sections 1.2 to 1.5.
 """
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -14,6 +12,8 @@ from regio.losses.adversarial import PatchDiscriminator, Verdict, contest
 from regio.losses.perceptual import Lpips
 from regio.losses.rate_distortion import multipliers
 from regio.losses.regional import BackgroundDistortion, colour_distortion, on_latents, roi_distortion, smooth
+from regio.models.base import Network, RegionSupport
+from regio.models.roi import RoiCodec
 from regio.nn.regional import GridRegions
 from regio.training.recipe import Phase, Recipe
 from regio.training.step import PLAIN_ALPHA, Drawn, TrainingStep, charged, decibels, voice
@@ -33,13 +33,13 @@ class RoiStep(TrainingStep):
 
     measures = ("mse", "ms-ssim", "roi")
 
-    def opponent(self, net: Any, recipe: Recipe) -> PatchDiscriminator | None:
+    def opponent(self, net: Network, recipe: Recipe) -> PatchDiscriminator | None:
         """See TrainingStep."""
         widths = {phase.roi.judge_width for phase in recipe.phase if phase.measure == "roi" and phase.roi.adversary}
         if len(widths) > 1:
             raise UsageError("judge_width is one for all phases: they share a discriminator")
         torch.manual_seed(recipe.seed)
-        return PatchDiscriminator(net.config.latent, widths.pop()) if widths else None
+        return PatchDiscriminator(net.latent, widths.pop()) if widths else None
 
     def begin(self, phase: Phase) -> None:
         """See TrainingStep; loads LPIPS where it is wanted, and lets the discriminator learn or rest."""
@@ -90,10 +90,10 @@ class RoiStep(TrainingStep):
     def _code(self, drawn: Drawn, mask: Tensor, alpha: Tensor) -> tuple[Tensor, dict[str, Tensor], Tensor]:
         """-> pictures (B,3,S,S), bits (B,) by stream, the latents, those of Eq. 7 with emphasis (B,M,h,w)."""
         net, x, where = self.net, drawn.x, GridRegions(1)
-        rate = drawn.rate if net.emphasises else self._rates(drawn.rate, mask, alpha)
+        rate = drawn.rate if net.region_support is RegionSupport.LATENTS else self._rates(drawn.rate, mask, alpha)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
             latents = net.analyse(x, where)
-            if net.emphasises:
+            if net.region_support is RegionSupport.LATENTS:
                 latents = net.emphasise(latents, on_latents(mask), alpha)
             coder = RateEstimator(noisy=self.training)
             decoded = net.code(latents, coder, where, rate, net.latent_size(x))
@@ -105,6 +105,7 @@ class RoiStep(TrainingStep):
 
         On the grid that files have; they round masks to a few levels.
         """
+        assert isinstance(self.net, RoiCodec)
         low, high = self.net.config.log_gains
         octaves = on_latents(mask, self.net.multiple) * torch.log2(1 + 1 / alpha)
         rates: Tensor = rate.view(-1, 1, 1, 1) + octaves / (high - low)

@@ -1,7 +1,6 @@
 """Estimated rate and distortion on held-back pictures, for choices during training. Tables use real files instead."""
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,6 +9,7 @@ from torch.nn import functional as F
 from regio.data.pictures import PicturePack
 from regio.data.strips import write_strips
 from regio.entropy import RateEstimator
+from regio.models.base import Network
 from regio.nn.regional import GridRegions
 from regio.training.records import RatePoint
 
@@ -20,9 +20,9 @@ SAMPLES, SAMPLE_SIDE, SAMPLE_RATE = 3, 256, 0.5
 
 
 @torch.no_grad()
-def validate(net: Any, held: PicturePack) -> list[RatePoint]:
+def validate(net: Network, held: PicturePack) -> list[RatePoint]:
     """Means over the pictures at a few rates. A picture is analysed once, whatever the number of rates."""
-    rates = RATES if net.gain is not None else (SAMPLE_RATE,)
+    rates = RATES if net.rated else (SAMPLE_RATE,)
     rows: dict[float, list[RatePoint]] = {rate: [] for rate in rates}
     for picture in held.pictures:
         for point, _ in _at_rates(net, _centre(picture, net.multiple, LARGEST), rates):
@@ -31,7 +31,7 @@ def validate(net: Any, held: PicturePack) -> list[RatePoint]:
 
 
 @torch.no_grad()
-def write_samples(net: Any, held: PicturePack, path: Path) -> None:
+def write_samples(net: Network, held: PicturePack, path: Path) -> None:
     """A PNG of the first held-back pictures, one under the other, each beside its reconstruction at a middling rate."""
     pairs = []
     for picture in held.pictures[:SAMPLES]:
@@ -41,7 +41,7 @@ def write_samples(net: Any, held: PicturePack, path: Path) -> None:
     write_strips(path, pairs)
 
 
-def _at_rates(net: Any, picture: Tensor, rates: tuple[float, ...]) -> list[tuple[RatePoint, Tensor]]:
+def _at_rates(net: Network, picture: Tensor, rates: tuple[float, ...]) -> list[tuple[RatePoint, Tensor]]:
     """One picture (3,H,W) uint8 -> rate and distortion, and the reconstruction (3,H,W) uint8, at each rate."""
     device = next(net.parameters()).device
     x = picture.to(device).float().div(255)[None]

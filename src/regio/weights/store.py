@@ -2,20 +2,23 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from os import PathLike
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from regio import hub
 from regio.entropy.tables import FactorizedTables
 from regio.errors import MissingWeights, UnsupportedFile
+from regio.models.base import Network
 from regio.models.catalog import CATALOG, FAMILIES, by_name, model_class
 
 LAYOUT = "1"  # of a weights file; raised when an older release could not read a new one
+PLAIN_ACCESS = hub.Access()
 _NET, _TABLES = "net.", "tables."
 
 
@@ -23,7 +26,7 @@ _NET, _TABLES = "net.", "tables."
 class Weights:
     """A model ready to run, and what identifies it."""
 
-    net: Any  # a model of the catalog, in evaluation mode, float32
+    net: Network  # a model of the catalog, in evaluation mode, float32
     tables: dict[str, FactorizedTables]
     name: str
     fingerprint: bytes  # 16 bytes over configuration, numbers and tables
@@ -31,7 +34,7 @@ class Weights:
 
 
 def save(
-    net: Any,
+    net: Network,
     path: Path,
     *,
     name: str | None = None,
@@ -60,7 +63,7 @@ def save(
     return fingerprint(config, tensors)
 
 
-def family_of(net: Any) -> str:
+def family_of(net: Network) -> str:
     """What a weights file calls the family of a model."""
     return next(key for key, home in FAMILIES.items() if home.endswith(f":{type(net).__name__}"))
 
@@ -88,9 +91,7 @@ def load(name_or_path: str | Path) -> Weights:
             raise MissingWeights(f"the installed weights of {text} are not those of this release; install Regio again")
         return weights
     if path.is_dir() or (text.count("/") == 1 and not path.exists()):
-        from regio import hub
-
-        return hub.read(name_or_path)
+        return shared(name_or_path)
     by_name(text)  # raises, naming the bundled ones
     raise AssertionError("unreachable")
 
@@ -98,6 +99,25 @@ def load(name_or_path: str | Path) -> Weights:
 def bundled(name: str) -> Path:
     """Where the weights of a catalog entry lie."""
     return Path(__file__).with_name(f"{name}.safetensors")
+
+
+def shared(source: str | PathLike[str], access: hub.Access = PLAIN_ACCESS) -> Weights:
+    """The weights of a hub id or a folder; those that are bundled, too, keep their number in the catalog."""
+    folder = Path(source)
+    home = folder if folder.is_dir() else hub.fetch(str(source), access)
+    weights = read(home / hub.WEIGHTS, number=0)
+    config = home / hub.CONFIG
+    if config.is_file():
+        try:
+            claimed = json.loads(config.read_text(encoding="utf-8")).get("fingerprint")
+        except (ValueError, AttributeError) as error:
+            raise UnsupportedFile(f"{source}: {hub.CONFIG} is damaged") from error
+        if claimed not in (None, weights.fingerprint.hex()):
+            raise UnsupportedFile(f"{source}: {hub.CONFIG} and {hub.WEIGHTS} do not belong together; fetch both again")
+    for number, entry in CATALOG.items():
+        if entry.fingerprint == weights.fingerprint.hex():
+            return replace(weights, number=number, name=entry.name)
+    return weights
 
 
 def read(path: Path, number: int) -> Weights:
