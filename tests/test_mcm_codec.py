@@ -58,7 +58,7 @@ def kept_of(data: bytes) -> NDArray[np.bool_]:
     grid = np.zeros((plan.rows.length, plan.columns.length), bool)
     for k in range(plan.count):
         rows, columns = (slice(*span) for span in plan.tile(k))
-        grid[rows, columns] = decoding.read(k).decoded.y_hat[0, -1].numpy() > 0
+        grid[rows, columns] = decoding.read(k).decoded.kept[0, 0].numpy() > 0
     return grid
 
 
