@@ -31,6 +31,22 @@ def recipe_of(folder: Path, run: str = "", data: str = "", phase: str = "") -> R
         ("run", "overrides = 3", "recipe: overrides = 3 is not a table"),
         ("run", 'precision = "half"', "recipe: precision is one of bf16, float32, not 'half'"),
         ("run", "save_every = 0", "recipe: log, save and validate_every are steps"),
+        ("run", "seed = -1", "recipe: seed = -1 is not between 0 and 4294967295"),
+        ("run", "seed = 4294967296", "recipe: seed = 4294967296 is not between 0 and 4294967295"),
+        ("run", "save_every = 99999999999999999999", "recipe: save_every = 99999999999999999999 is not a whole number"),
+        ("run", "overrides = {a = inf}", "recipe: overrides = {'a': inf} is not a table of finite values"),
+        ("run", "overrides = {a = {b = [1, nan]}}", "recipe: overrides = {'a': {'b': (1, nan)}} is not a table of"),
+        ("data", "downscale = nan", "data: downscale = nan is not a finite number"),
+        ("data", "labelled = -inf", "data: labelled = -inf is not a finite number"),
+        ("phase", "learning_rate = inf", "phase 1: learning_rate = inf is not a finite number"),
+        ("phase", "learning_rate = 1e400", "phase 1: learning_rate = inf is not a finite number"),
+        ("phase", "balance = nan", "phase 1: balance = nan is not a finite number"),
+        ("phase", "clip = inf", "phase 1: clip = inf is not a finite number"),
+        ("phase", "lambdas = [0.1, inf]", "phase 1: lambdas = (0.1, inf) is not a list of 2 finite numbers"),
+        ("phase", "mix = [1, nan, 0]", "phase 1: mix = (1, nan, 0) is not a list of 3 finite numbers"),
+        ("phase", "labelled = nan", "phase 1: labelled = nan is not a finite number"),
+        ("phase", "roi = {background = inf}", "phase 1, roi: background = inf is not a finite number"),
+        ("phase", "roi = {alpha = [1, inf]}", "phase 1, roi: alpha = (1, inf) is not a list of 2 finite numbers"),
         ("data", "mask = 'a'", "data: there is no field mask"),
         ("data", "masks = 1", "data: masks = 1 is not a string"),
         ("data", "downscale = 1.5", "data: downscale and labelled are shares, 0 to 1"),
@@ -38,7 +54,7 @@ def recipe_of(folder: Path, run: str = "", data: str = "", phase: str = "") -> R
         ("phase", "crop = 100", "phase 1: crop=100 is not a multiple of 64"),
         ("phase", "crop = '64'", "phase 1: crop = '64' is not a whole number"),
         ("phase", "crop = true", "phase 1: crop = True is not a whole number"),
-        ("phase", "lambdas = [0.1]", "phase 1: lambdas = (0.1,) is not a list of 2 numbers"),
+        ("phase", "lambdas = [0.1]", "phase 1: lambdas = (0.1,) is not a list of 2 finite numbers"),
         ("phase", "lambdas = [0.1, 0.01]", "phase 1: lambdas rise and are above 0"),
         ("phase", "optimizer = 'sgd'", "phase 1: optimizer is one of adam, soap, muon, muon-conv, not 'sgd'"),
         ("phase", "measure = 'lpips'", "phase 1: measure is one of mse, ms-ssim, masked, perceptual, roi, not 'lpips'"),
@@ -171,3 +187,17 @@ def toml(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return f"[{', '.join(map(str, value))}]" if isinstance(value, tuple) else str(value)
+
+
+@pytest.mark.parametrize(
+    "name", ["../../x", "/etc/x", "a/b", "a\\b", "", ".", "..", ".x", "-x", " x", "x\n", "a:b", "x" * 101, "\0", "a*"]
+)
+def test_a_name_cannot_leave_the_folder_of_runs(tmp_path: Path, name: str) -> None:
+    values = recipe_of(tmp_path).as_dict()
+    with pytest.raises(UsageError, match="cannot name a folder"):
+        Recipe.from_dict(values | {"name": name})
+
+
+@pytest.mark.parametrize("name", ["x", "segpic-xs", "a.b", "lauf 2", "größe"])
+def test_ordinary_names_are_fine(tmp_path: Path, name: str) -> None:
+    assert Recipe.from_dict(recipe_of(tmp_path).as_dict() | {"name": name}).name == name

@@ -67,9 +67,10 @@ class PicturePack:
             raise UsageError(f"held_back = {held_back} leaves nothing to train on: there are {count} usable pictures")
         every = max(1, count // max(held_back, 1))
         kept = set(range(0, count, every)[:held_back])
-        return self._subset([i for i in range(count) if i not in kept]), self._subset(sorted(kept))
+        return self.subset([i for i in range(count) if i not in kept]), self.subset(sorted(kept))
 
-    def _subset(self, indices: list[int]) -> "PicturePack":
+    def subset(self, indices: list[int]) -> "PicturePack":
+        """Return some of the pictures, with what is known of them."""
         names, pictures = [self.names[i] for i in indices], [self.pictures[i] for i in indices]
         labels, importance = [self.labels[i] for i in indices], [self.importance[i] for i in indices]
         return PicturePack(names, pictures, labels, importance)

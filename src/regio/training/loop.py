@@ -14,6 +14,7 @@ from regio.data.importance import ImportanceFolder
 from regio.data.labels import LabelSource, MaskFolder, Panoptic, Segmented
 from regio.data.pictures import PicturePack, load_pictures
 from regio.errors import UsageError
+from regio.training import heldback
 from regio.training.checkpoint import RunFolder
 from regio.training.devices import agreed, make_fabric
 from regio.training.interrupt import Stop, stop_on_signal
@@ -47,20 +48,27 @@ def train(
     Raises UsageError for a recipe that cannot be followed, RegioError when gradients stay non-finite.
     """
     began = time.monotonic()
+    if max_minutes is not None and not max_minutes >= 0:
+        raise UsageError(f"max_minutes = {max_minutes} is not a number of minutes")
     recipe = read_recipe(recipe_path)
     fabric = make_fabric(device)
     folder = RunFolder(out or Path("runs") / recipe.name)
+    fabric.launch()
+    if fabric.is_global_zero:
+        folder.settle()
+    fabric.barrier()
     if folder.started and not resume:
         raise UsageError(f"{folder.path} holds a run already; --resume goes on with it, --output names another folder")
-    fabric.launch()
+    folder.check()
     run = Run(recipe, folder, fabric)
-    trained, held = load_pack(recipe, data, fabric).split(recipe.data.held_back)
+    trained, held = heldback.split(load_pack(recipe, data, fabric), folder, recipe.data.held_back)
     _check_labels(recipe, trained)
     if folder.started:
         run.resume()
     if fabric.is_global_zero:
         where = {"device": str(fabric.device), "processes": fabric.world_size}
         folder.open(recipe, recipe_path.read_text(encoding="utf-8"), where, run.step)
+        heldback.note(folder, trained, held)
     fabric.barrier()
     last = recipe.steps if steps is None else min(recipe.steps, run.step + steps)
     deadline = math.inf if max_minutes is None else began + 60 * max_minutes

@@ -169,6 +169,8 @@ class Recipe:
     phase: tuple[Phase, ...] = field(metadata={"doc": "stretches of the run, at least one"})
 
     def __post_init__(self) -> None:
+        _check(_is_file_name(self.name), f"name = {self.name!r} cannot name a folder; use letters, digits, - and _")
+        _check(0 <= self.seed < 2**32, f"seed = {self.seed} is not between 0 and {2**32 - 1}")
         _check(self.precision in PRECISIONS, f"precision is one of {', '.join(PRECISIONS)}, not {self.precision!r}")
         _check(min(self.log_every, self.save_every, self.validate_every) >= 1, "log, save and validate_every are steps")
         _check(len(self.phase) > 0, "a recipe needs at least one [[phase]]")
@@ -247,6 +249,12 @@ def _merged(base: Any, change: Any) -> Any:
     return change
 
 
+def _is_file_name(name: str) -> bool:
+    """True when a name stays in the folder it is used in, on every system."""
+    plain = name.isprintable() and not set(name) & set('/\\:*?"<>|') and len(name.encode()) <= 100
+    return plain and name == name.strip() and name.strip(".") != "" and not name.startswith((".", "-"))
+
+
 def _check(holds: bool, message: str) -> None:
     if not holds:
         raise UsageError(message)
@@ -293,12 +301,34 @@ def _fits(value: Any, hint: Any) -> bool:
         hints = inner[:1] * len(value) if inner[-1] is Ellipsis else inner
         return len(hints) == len(value) and all(map(_fits, value, hints))
     if kind is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    return isinstance(value, kind) and not (kind is int and isinstance(value, bool))
+        return isinstance(value, int | float) and not isinstance(value, bool) and _sane(value)
+    if kind is dict:
+        return isinstance(value, dict) and _finite(value)
+    return isinstance(value, kind) and not (kind is int and (isinstance(value, bool) or not _sane(value)))
+
+
+def _finite(value: Any) -> bool:
+    """True when all numbers in a table are finite and of a sane size."""
+    if isinstance(value, dict):
+        return all(map(_finite, value.values()))
+    if isinstance(value, list | tuple):
+        return all(map(_finite, value))
+    return not isinstance(value, int | float) or _sane(value)
+
+
+def _sane(value: float) -> bool:
+    """True when torch can hold the number: not infinite, not NaN, not a whole number of more than 64 bits."""
+    return -(2**63) < value < 2**63
 
 
 def _spoken(hint: Any) -> str:
-    names = {int: "a whole number", float: "a number", str: "a string", bool: "true or false", dict: "a table"}
+    names = {
+        int: "a whole number",
+        float: "a finite number",
+        str: "a string",
+        bool: "true or false",
+        dict: "a table of finite values",
+    }
     kind = get_origin(hint) or hint
     if kind in (Union, UnionType):
         return " or ".join(_spoken(option) for option in get_args(hint) if option is not NoneType)

@@ -133,10 +133,11 @@ class Run:
         self.fabric.barrier()
 
     def resume(self) -> None:
-        """Go on where `save` left off.
+        """Continue where `save` stopped.
 
-        Optimiser state may have been left out to travel light: then it warms up again. UsageError when the folder
-        holds a run of another model.
+        optimizers.pt may be missing, for example because a run was copied without it: then optimisers start fresh.
+        UsageError when the folder holds a run of another model; RegioError when its states are damaged or were not
+        saved together.
         """
         state = self.folder.load(LAST, self.fabric.device)
         average = self.folder.load(AVERAGE, self.fabric.device)
@@ -145,28 +146,40 @@ class Run:
             self.average.net.load_state_dict(average["model"])
             if self.inner.judge is not None:
                 self.inner.judge.load_state_dict(state["judge"])
-        except (RuntimeError, KeyError) as error:
+            self.step, self.skipped, before = state["step"], state["skipped"], state["phase"]
+        except (RuntimeError, KeyError, TypeError, AttributeError) as error:
             raise UsageError(f"{self.folder.path} holds a run of another model than the recipe's") from error
-        self.step, self.skipped = state["step"], state["skipped"]
+        if average.get("step", self.step) != self.step:
+            raise RegioError(
+                f"{self.folder.path}: {AVERAGE} was saved at step {average['step']} and {LAST} at step {self.step}; "
+                "put back files that belong together"
+            )
         self.restored, self.skipped_in_a_row = state.get("restored", 0), 0
         number, phase, _ = self.recipe.at(self.step)
         self._enter(number, phase)
-        optimizers = self._saved_optimizers(state) if number == state["phase"] else None
+        optimizers = self._saved_optimizers(state) if number == before else None
         if optimizers is not None:
-            for optimizer, saved in zip(self.optimizers, optimizers, strict=True):
-                optimizer.load_state_dict(saved)
+            try:
+                for optimizer, saved in zip(self.optimizers, optimizers, strict=True):
+                    optimizer.load_state_dict(saved)
+            except (ValueError, KeyError, TypeError, RuntimeError, AttributeError) as error:
+                raise self._unfit("does not belong to this run") from error
 
     def _saved_optimizers(self, state: dict[str, Any]) -> list[dict[str, Any]] | None:
+        """Return the saved state of each optimiser, or None when there is none. UsageError when it cannot be used."""
         if not self.folder.has(OPTIMIZERS):
-            return state.get("optimizers")  # runs before they were kept apart
+            return state.get("optimizers")  # older runs keep them in last.pt
         saved = self.folder.load(OPTIMIZERS, self.fabric.device)
-        states: list[dict[str, Any]] = saved["optimizers"]
-        if saved["step"] != state["step"]:
-            return None
-        if saved["kind"] != self.inner.phase.optimizer:
-            where = self.folder.path / OPTIMIZERS
-            raise UsageError(f"{where} is the state of {saved['kind']}; without that file the run goes on afresh")
-        return states
+        if saved.get("step") != self.step:
+            raise self._unfit(f"was saved at step {saved.get('step')}, {LAST} at step {self.step}")
+        if saved.get("kind") != self.inner.phase.optimizer:
+            raise self._unfit(f"is the state of {saved.get('kind')}")
+        found: list[dict[str, Any]] | None = saved.get("optimizers")
+        return found
+
+    def _unfit(self, why: str) -> UsageError:
+        where = self.folder.path / OPTIMIZERS
+        return UsageError(f"{where} {why}; remove that file to go on with fresh optimisers")
 
     def recover(self) -> None:
         """Back to the last saved state after too many steps without a finite gradient; RegioError the second time."""
