@@ -397,14 +397,14 @@ def test_a_second_attempt_in_double_precision_saves_files_of_a_machine_that_drif
     data = codec.encode(plain)
     expected = codec.decode(data).tobytes()
     attempts = []
-    walk = type(codec.net)._scales
+    walk = type(codec.net)._scale
 
     def drifting(net: Any, z_hat: torch.Tensor, *arguments: Any) -> torch.Tensor:
         attempts.append(net.h_a[0].weight.dtype)
         features = walk(net, z_hat, *arguments)
         return features if net is not codec.net else features + 3
 
-    monkeypatch.setattr(type(codec.net), "_scales", drifting)
+    monkeypatch.setattr(type(codec.net), "_scale", drifting)
     codec.runtime.device = torch.device("cuda")  # in name only: nothing is moved there
     assert codec.decode(data).tobytes() == expected
     assert settled == torch.float64
@@ -416,8 +416,8 @@ def test_a_machine_that_drifts_for_good_gives_an_error_not_a_picture(
 ) -> None:
     codec = paper()
     data = codec.encode(plain)
-    walk = type(codec.net)._scales
-    monkeypatch.setattr(type(codec.net), "_scales", lambda *arguments: walk(*arguments) + 3)
+    walk = type(codec.net)._scale
+    monkeypatch.setattr(type(codec.net), "_scale", lambda *arguments: walk(*arguments) + 3)
     for refused in (lambda: codec.decode(data), lambda: codec.verify(data)):
         with pytest.raises(CorruptFile, match=r"regio \S+, torch \S+, .* thread.*, device cpu; if a fresh copy"):
             refused()

@@ -10,6 +10,7 @@ import toy_codec
 
 from regio import onnx_export
 from regio.errors import RegioError, UsageError
+from regio.models import MCM, MCMConfig
 from regio.nn.regional import GridRegions
 from regio.onnx_export import TOLERANCE, EvenGrid, export
 
@@ -28,7 +29,7 @@ def test_an_even_grid_is_a_grid(grid: int) -> None:
 
 def test_a_model_whose_analysis_is_no_network_is_refused(tmp_path: Path) -> None:
     class Masked:
-        name, net = "mcm", type("Net", (), {"worth": None})()
+        name, net = "mcm", MCM(MCMConfig.preset("toy"))
 
     with pytest.raises(UsageError, match="mcm: models of this family are not exported"):
         export(Masked(), tmp_path)

@@ -57,6 +57,8 @@ def data_of(name: str) -> bytes:
 class Echo:
     """A coder that reads every stream and writes it again; it keeps the symbols of parts by streams."""
 
+    exact = True
+
     def __init__(self, tables: TableSet, payload: bytes) -> None:
         self.reader, self.writer = StreamReader(tables, [payload]), StreamWriter(tables)
         self.parts: list[tuple[str, list[int], list[float]]] = []

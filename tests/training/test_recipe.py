@@ -132,9 +132,9 @@ def test_a_preset_is_found_in_its_family(tmp_path: Path) -> None:
     family, config = configuration(dataclasses.replace(recipe, model="segpic:toy", overrides={"rat_inner": 2}))
     assert (family, config.rat_inner) == ("segpic", 2)
     for model, message in (
-        ("segpic:none", "no SegPIC preset 'none'"),
+        ("segpic:none", "SegPICConfig has no preset 'none'"),
         ("mpeg:toy", "there is no family 'mpeg', but segpic"),
-        ("none", "no SegPIC preset 'none'"),
+        ("none", "SegPICConfig has no preset 'none'"),
     ):
         with pytest.raises(UsageError, match=message):
             configuration(dataclasses.replace(recipe, model=model))

@@ -32,6 +32,11 @@ Size = tuple[int, int]  # (h, w)
 class Coder(Protocol):
     """The interface of estimator, writer and reader: a model passes its latents to one of them."""
 
+    @property
+    def exact(self) -> bool:
+        """True for writers, readers, and estimators made with exact=True: levels must be those of files."""
+        ...
+
     def factorized(self, stream: str, values: Maybe, prior: FactorizedPrior, size: Size, mask: Maybe = None) -> Tensor:
         """Code values (B,C,h,w) by a factorised prior -> decoded values (B,C,h,w).
 
@@ -134,11 +139,6 @@ class RateEstimator:
         self.bits[stream] = self.bits.get(stream, 0) + bits.sum(dim=(1, 2, 3))
 
 
-def wants_exact(coder: Coder) -> bool:
-    """True for writers, readers, and estimators made with exact=True: levels are those of files."""
-    return not isinstance(coder, RateEstimator) or coder.exact
-
-
 class Written(NamedTuple):
     """The coded latents of one picture."""
 
@@ -177,6 +177,8 @@ def _cheapest(counts: Counts) -> float:
 
 class StreamWriter:
     """Writes the latents of each picture of a batch into a byte string of its own."""
+
+    exact = True
 
     def __init__(self, tables: TableSet, batch: int = 1) -> None:
         self.tables = tables
@@ -231,6 +233,8 @@ class StreamReader:
 
     CorruptFile where a string is too short even for the likeliest symbols, before any of them is read.
     """
+
+    exact = True
 
     def __init__(self, tables: TableSet, payloads: list[bytes]) -> None:
         self.tables = tables

@@ -27,6 +27,8 @@ BitMap = npt.NDArray[np.float64]
 class Ledger:
     """A reader that notes what each place of `y` costs. Only `y` has places: the hyper-latent serves all of them."""
 
+    exact = True
+
     def __init__(self, reader: StreamReader) -> None:
         self.reader = reader
         self.maps: list[Tensor] = []  # (h,w) each

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from regio.entropy import Coder, scale_to_level
 from regio.entropy.tables import SCALE_MIN
-from regio.nn.norm import lower_bound
+from regio.nn.norm import bounded, lower_bound
 from regio.nn.precise import PreciseConv, PreciseStack, seen_by
 
 
@@ -67,7 +67,7 @@ class ChannelContext(nn.Module):
         for k, (mean_net, residual_net) in enumerate(zip(self.means, self.residuals, strict=True)):
             seen = done[: self.support]
             part = slice(k * self.width, (k + 1) * self.width)
-            mean = mean_net(*(seen_by(part, mean_net) for part in (mean_side, *seen)))
+            mean = bounded(mean_net(*(seen_by(part, mean_net) for part in (mean_side, *seen))))
             level = scale_side[:, part] if self.scales is None else to_level(self.scales[k](scale_side, *seen))
             decoded = coder.gaussian("y", None if y is None else y[:, part], mean, level, guard)
             residual = residual_net(*(seen_by(part, residual_net) for part in (mean_side, *seen, decoded)))

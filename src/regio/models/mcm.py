@@ -7,7 +7,6 @@
     x̂ ◄── head ◄── decoder, all patches ◄── g_s ◄── inverse gain ◄── ŷ ◄── [slices of] y, coded
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -16,9 +15,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from regio.entropy import Coder, FactorizedPrior, RateEstimator, scale_to_level
-from regio.entropy.coders import straight_through, wants_exact
-from regio.entropy.tables import LEVELS
+from regio.entropy import Coder, FactorizedPrior, RateEstimator
 from regio.models.adoption import from_segpic
 from regio.models.base import (
     Chosen,
@@ -32,15 +29,22 @@ from regio.models.base import (
     RegionSupport,
 )
 from regio.models.context import ChannelContext
+from regio.models.hyperprior import (
+    WithHyperprior,
+    first_gains,
+    first_levels,
+    hyper_analysis,
+    hyper_stack,
+    stride_of,
+)
 from regio.models.mcm_cells import CellCoder, Cells, check_ids, mask_of
 from regio.models.mcm_mask import covering, ranks, structure, texture, typicality
 from regio.models.mcm_transforms import PATCH, GlobalViT, WindowViT
 from regio.models.patch_transforms import PatchTransform
-from regio.models.segpic import GUARD, ExactScales, hyper_stack
-from regio.models.sharing import Shared
+from regio.models.segpic import GUARD, ExactScales
 from regio.nn.fixed_point import FixedPointNet
 from regio.nn.gain import RATE_STEPS, GainUnit, rate_step
-from regio.nn.norm import lower_bound
+from regio.nn.norm import bounded, lower_bound
 from regio.nn.precise import seen_by
 from regio.nn.regional import Regions
 
@@ -105,11 +109,12 @@ class MCMConfig(Config):
         return super().from_dict(values | {"vision": vision})
 
 
-class MCM(Shared):
+class MCM(WithHyperprior):
     """The masked compression model; see the module's diagram. Sides are multiples of `multiple`."""
 
     config_class = MCMConfig
     config: MCMConfig
+    z_prior: FactorizedPrior
     stride = PATCH
     pixel_bytes = 220
     local = False  # attention looks further than the halo: a window wants all its latents
@@ -124,22 +129,23 @@ class MCM(Shared):
         tokens = config.vision.tokens
         self.g_a = pointwise(tokens, config.analysis)
         self.g_s = pointwise(latent, config.synthesis, transposed=True)
-        self.gain = GainUnit(_first_gains(config)) if config.rate_points else None
-        self.hyper_stride = math.prod(stride for _, stride in config.hyper_down)
+        gains = first_gains(config.log_gains, config.rate_points, latent)
+        self.gain = GainUnit(gains) if config.rate_points else None
+        self.hyper_stride = stride_of(config.hyper_down)
         self.halo = config.vision.halo
         if isinstance(config.vision, GlobalViT):
             self.multiple = self.largest = config.vision.grid * PATCH
         else:
             self.multiple = self.stride * self.hyper_stride
-        self.h_a = hyper_stack(latent, config.hyper_down, down=True)
-        if config.hyper_magnitudes:
-            self.h_a[0] = nn.Conv2d(2 * latent, config.hyper_down[0][0], 1)
+        self.h_a = hyper_analysis(latent, config.hyper_down, config.hyper_magnitudes)
+        self.sees_magnitudes, self.z_context = config.hyper_magnitudes, None
         self.z_prior = FactorizedPrior(hyper, config.prior_start)
         self.h_mean = hyper_stack(hyper, config.hyper_up, down=False)
+        self.h_scale, self.levels = None, None
         if config.exact_scales is None:
             self.h_scale = hyper_stack(hyper, config.hyper_up, down=False)
         else:
-            self.levels = FixedPointNet(hyper, config.exact_scales.widths, _first_levels(config, parts.spread))
+            self.levels = FixedPointNet(hyper, config.exact_scales.widths, first_levels(gains, parts.spread))
         self.context = ChannelContext(
             latent,
             config.hyper_up[-1][0],
@@ -248,7 +254,7 @@ class MCM(Shared):
         ids = mask.flatten(1).nonzero()[:, 1].view(len(mask), -1) if chosen is None else chosen
         y = None if latents is None else self.g_a(self.encoder(latents.y, ids)[..., None])[..., 0]
         if y is not None and self.gain is not None and rate is not None:
-            y = self.gain.scale(y[..., None], rate)[..., 0]
+            y = bounded(self.gain.scale(y[..., None], rate)[..., 0])
         cells = Cells.packed(ids, self.hyper_stride) if self.config.layout == "packed" else Cells(ids, size)
         y_hat = cells.collect(self._code_map(y, CellCoder(coder, cells), cells, rate))
         if self.gain is not None and rate is not None:
@@ -259,29 +265,15 @@ class MCM(Shared):
     def _code_map(self, y: Tensor | None, coder: CellCoder, cells: Cells, rate: Tensor | None) -> Tensor:
         """Latents of kept patches (B,M,K) or None -> decoded map (B,M,r,c)."""
         plane = None if y is None else cells.spread(y)
-        seen = plane
-        if seen is not None and self.config.hyper_magnitudes:
-            seen = torch.cat([seen, torch.log1p(seen.abs())], dim=1)
-        z = None if seen is None else self.h_a(seen)
-        z_size = (cells.size[0] // self.hyper_stride, cells.size[1] // self.hyper_stride)
-        z_hat = coder.factorized("z", z, self.z_prior, z_size)
-        exact = self.config.exact_scales is not None
-        scale = self._levels(z_hat, rate, coder.coder) if exact else self.h_scale(seen_by(z_hat, self.h_scale))
-        mean = self.h_mean(seen_by(z_hat, self.h_mean))
-        y_hat: Tensor = self.context(plane, mean, scale, coder, 0.0 if exact else self.config.guard)
+        side = self.code_hyper(self.hyper_latent(plane), rate, coder, cells.size)
+        exact = self.exact_levels
+        scale = lower_bound(side.scale, 0.0) if exact else side.scale
+        y_hat: Tensor = self.context(plane, side.mean, scale, coder, 0.0 if exact else self.config.guard)
         return seen_by(y_hat, self.h_a)
 
     def deciding(self) -> list[nn.Module]:
         """The networks that levels come from, where these are floating-point; files want them in float64."""
-        return [] if self.config.exact_scales else [self.h_scale, self.h_mean, *self.context.deciding()]
-
-    def _levels(self, z_hat: Tensor, rate: Tensor | None, coder: Coder) -> Tensor:
-        """ẑ (B,C,r/t,c/t) -> levels (B,M,r,c) by exact arithmetic, or smooth ones for training."""
-        symbols = straight_through(self.z_prior.round(z_hat), z_hat - self.z_prior.medians())
-        assert rate is not None
-        if not wants_exact(coder):
-            return lower_bound(self.levels(symbols, rate), 0.0)
-        return self.levels.exact(symbols, rate_step(rate))
+        return [] if self.h_scale is None else [self.h_scale, self.h_mean, *self.context.deciding()]
 
     def _choose(self, latents: Latents, rate: Tensor | None) -> Tensor:
         """-> ids (B,K)."""
@@ -330,17 +322,6 @@ def pointwise(before: int, widths: tuple[int, ...], transposed: bool = False) ->
     for a, b in pairwise((before, *widths)):
         layers += [kind(a, b, 1), nn.GELU()]
     return nn.Sequential(*layers)
-
-
-def _first_gains(config: MCMConfig) -> Tensor:
-    """(points, M): logarithms to base 2, evenly from the lowest to the highest rate."""
-    return torch.linspace(*config.log_gains, config.rate_points)[:, None].repeat(1, config.latent)
-
-
-def _first_levels(config: MCMConfig, spread: Tensor | None) -> Tensor:
-    """(points, M): levels of fresh latents after the first gains; see the same in `segpic`."""
-    fresh = torch.ones(config.latent) if spread is None else spread * 0.5
-    return scale_to_level(torch.exp2(_first_gains(config)) * fresh).clamp(0, LEVELS - 1)
 
 
 MCM_B = MCMConfig()

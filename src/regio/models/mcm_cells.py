@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from regio.entropy import Coder, FactorizedPrior
+from regio.entropy import Coder, FactorizedPrior, Mixture
 
 
 def check_ids(keep: Tensor, batch: int, size: tuple[int, int]) -> None:
@@ -71,10 +71,15 @@ class Cells:
 
 
 class CellCoder:
-    """A coder for maps of which only some cells hold anything: hands only those on. Fulfils `Coder` for one model."""
+    """A coder for maps of which only some cells hold anything: hands only those on. It is a `Coder`."""
 
     def __init__(self, coder: Coder, cells: Cells) -> None:
         self.coder, self.cells = coder, cells
+
+    @property
+    def exact(self) -> bool:
+        """See Coder."""
+        return self.coder.exact
 
     def factorized(
         self,
@@ -105,6 +110,18 @@ class CellCoder:
         assert parts[1] is not None
         assert parts[2] is not None
         return self.cells.spread(self.coder.gaussian(stream, parts[0], parts[1], parts[2], guard)[:, :, 0])
+
+    def mixture(self, stream: str, values: Tensor | None, mean: Tensor, mixture: Mixture) -> Tensor:
+        """See Coder; empty cells are zero."""
+        if self.cells.full:
+            return self.coder.mixture(stream, values, mean, mixture)
+        inner = None if values is None else self._row(values)
+        parts = Mixture(*(torch.stack([self._row(one) for one in part.unbind(1)], dim=1) for part in mixture))
+        return self.cells.spread(self.coder.mixture(stream, inner, self._row(mean), parts)[:, :, 0])
+
+    def _row(self, x: Tensor) -> Tensor:
+        """What the cells hold (B,C,1,K)."""
+        return self.cells.collect(x)[:, :, None]
 
     def positions(self, stream: str, kept: Tensor | None, size: tuple[int, int], expected: int | None) -> Tensor:
         """See Coder."""

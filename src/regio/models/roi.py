@@ -10,7 +10,6 @@ In the paper the file does not say where the region was: the decoder reads it fr
 map of rates in its place, which files carry (decision 30).
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
@@ -18,20 +17,25 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from regio.entropy import Coder, FactorizedPrior, RateEstimator, scale_to_level
-from regio.entropy.coders import straight_through
-from regio.entropy.tables import LEVELS
+from regio.entropy import Coder, FactorizedPrior, RateEstimator
 from regio.models.base import Config, Decoded, Latents, Reconstruction, RegionSupport
 from regio.models.context import context_net
+from regio.models.hyperprior import (
+    WithHyperprior,
+    first_gains,
+    first_levels,
+    hyper_analysis,
+    hyper_stack,
+    stride_of,
+)
 from regio.models.mixture import MixtureCoder
 from regio.models.patch_transforms import PatchTransform
 from regio.models.residual_transforms import ResidualTransform
-from regio.models.segpic import hyper_stack
-from regio.models.sharing import Shared
 from regio.models.two_pass import HyperContext
 from regio.nn.attention import ChannelSpatialAttention, SpatialGate
 from regio.nn.fixed_point import FixedPointNet
-from regio.nn.gain import GainUnit, RateTable, rate_step, repeat_to
+from regio.nn.gain import GainUnit, RateTable, repeat_to
+from regio.nn.norm import bounded
 from regio.nn.patch import BottleneckUnit
 from regio.nn.regional import GridRegions, Regions
 
@@ -128,7 +132,7 @@ def _attention(config: RoiCodecConfig) -> ChannelSpatialAttention | None:
     return ChannelSpatialAttention(config.latent, trunk, mask, zero_init=True)
 
 
-class RoiCodec(Shared):
+class RoiCodec(WithHyperprior):
     """The ROI codec; see the module's diagram. Pictures have sides that are multiples of `multiple`."""
 
     config_class = RoiCodecConfig
@@ -147,13 +151,12 @@ class RoiCodec(Shared):
             else ResidualSignal(config, transform)
         )
         self.halo, self.pixel_bytes = self.signal.halo, self.signal.pixel_bytes
-        gains = torch.linspace(*config.log_gains, config.rate_points)[:, None].repeat(1, latent)
+        gains = first_gains(config.log_gains, config.rate_points, latent)
         self.gain = GainUnit(gains)
-        self.hyper_stride = math.prod(stride for _, stride in config.hyper_down)
+        self.hyper_stride = stride_of(config.hyper_down)
         self.multiple = self.stride * self.hyper_stride
-        self.h_a = hyper_stack(latent, config.hyper_down, down=True)
-        if config.hyper_magnitudes:
-            self.h_a[0] = nn.Conv2d(2 * latent, config.hyper_down[0][0], 1)
+        self.h_a = hyper_analysis(latent, config.hyper_down, config.hyper_magnitudes)
+        self.sees_magnitudes = config.hyper_magnitudes
         self.z_prior = None if config.hyper_context else FactorizedPrior(hyper, config.prior_start)
         self.z_context = HyperContext(hyper, config.hyper_context, config.rate_points) if config.hyper_context else None
         self.h_mean = hyper_stack(hyper, config.hyper_up, down=False)
@@ -165,7 +168,10 @@ class RoiCodec(Shared):
             nn.init.zeros_(net[-1].bias)  # type: ignore[arg-type]
         if config.pilot:  # foretold, it costs nothing
             nn.init.constant_(self.mean[-1].bias[-1:], PILOT)  # type: ignore[index]
-        self.levels = FixedPointNet(hyper, config.level_widths, _first_levels(gains, self.signal.spread, config.pilot))
+        start = first_levels(gains, self.signal.spread)
+        if config.pilot:
+            start[:, -1] = 0
+        self.levels, self.h_scale = FixedPointNet(hyper, config.level_widths, start), None
         self.mixture = MixtureCoder(
             latent, config.mixture_widths, config.components, config.context, config.context_kernel
         )
@@ -231,21 +237,9 @@ class RoiCodec(Shared):
         """
         assert rate is not None
         y = None if latents is None else self._scaled(latents.y, rate)
-        z = None if y is None else self.h_a(self._seen(y))
-        z_size = (size[0] // self.hyper_stride, size[1] // self.hyper_stride)
-        if self.z_context is not None:
-            scaled = self.z_context(z, rate, coder, z_size)
-            symbols = z_hat = self.z_context.unscale(scaled, rate)
-            if not isinstance(coder, RateEstimator):
-                symbols = self.z_context.unscale_exact(scaled, rate_step(rate))
-        else:
-            assert self.z_prior is not None
-            z_hat = coder.factorized("z", z, self.z_prior, z_size)
-            symbols = straight_through(self.z_prior.round(z_hat), z_hat - self.z_prior.medians())
-        estimating = isinstance(coder, RateEstimator)
-        level = self.levels(symbols, rate) if estimating else self.levels.exact(symbols, rate_step(rate))
-        side = self.h_mean(z_hat)
-        decoded = self._read(self.mixture(y, self.mean(side).float(), level, coder))
+        z = self.hyper_latent(None if y is None else self._read(y))
+        side, level = self.code_hyper(z, rate, coder, size)
+        decoded = self._read(self.mixture(y, bounded(self.mean(side).float()), level, coder))
         refined = decoded + 0.5 * torch.tanh(self.residual(torch.cat([side, decoded], dim=1)))
         return Decoded(self._unscaled(refined, decoded, rate), None)
 
@@ -282,14 +276,9 @@ class RoiCodec(Shared):
             renamed[home + name] = RateTable(value.float())(place)[:, :, 0, 0].detach() if table else value
         return renamed
 
-    def _seen(self, y: Tensor) -> Tensor:
-        """What the hyper-analysis sees of y."""
-        y = self._read(y)
-        return torch.cat([y, torch.log1p(y.abs())], dim=1) if self.config.hyper_magnitudes else y
-
     def _scaled(self, y: Tensor, rate: Tensor) -> Tensor:
         """Latents -> what is coded. The pilot is coded as it is: at every rate it must be read equally well."""
-        scaled = self.gain.scale(y, rate)
+        scaled = bounded(self.gain.scale(y, rate))
         return _with_last(scaled, y[:, -1:]) if self.config.pilot else scaled
 
     def _read(self, y: Tensor) -> Tensor:
@@ -313,18 +302,6 @@ class RoiCodec(Shared):
 def _with_last(y: Tensor, last: Tensor) -> Tensor:
     """y (B,C,h,w) with another last channel (B,1,h,w)."""
     return torch.cat([y[:, :-1], last], dim=1)
-
-
-def _first_levels(gains: Tensor, spread: Tensor | None, pilot: bool) -> Tensor:
-    """(points, M): levels of the latents that a fresh transform makes, after the first gains (points, M).
-
-    Their distributions are peaked, so the best Gaussian for most of them is narrower than their standard deviation.
-    """
-    spread = torch.ones(gains.shape[1]) if spread is None else spread * 0.5
-    level = scale_to_level(torch.exp2(gains) * spread).clamp(0, LEVELS - 1)
-    if pilot:
-        level[:, -1] = 0
-    return level
 
 
 PAPER = RoiCodecConfig()

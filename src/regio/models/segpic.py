@@ -9,34 +9,39 @@
     x̂ ◄── g_s1 ── RAT(·,p̂') ── g_s0 ── inverse gain ◄── ŷ
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from regio.entropy import Coder, FactorizedPrior, RateEstimator, scale_to_level
-from regio.entropy.coders import straight_through, wants_exact
-from regio.entropy.tables import LEVELS
+from regio.entropy import Coder, FactorizedPrior, RateEstimator
+from regio.entropy.coders import straight_through
 from regio.models.adoption import from_first
 from regio.models.base import LATER, Config, Decoded, Latents, Reconstruction
 from regio.models.context import ChannelContext, to_level
+from regio.models.hyperprior import (
+    Side,
+    WithHyperprior,
+    first_gains,
+    first_levels,
+    hyper_analysis,
+    hyper_stack,
+    stride_of,
+)
 from regio.models.paper_transforms import StridedTransform
 from regio.models.patch_transforms import PatchTransform
 from regio.models.regional_parts import RegionalParts
-from regio.models.sharing import Shared
 from regio.models.two_pass import HyperContext, TwoPass, TwoPassContext
-from regio.models.whole_context import Quadtree, QuadtreeContext, WholeHyper, bounded
-from regio.nn.conv import subpixel, zeroed
+from regio.models.whole_context import Quadtree, QuadtreeContext, WholeHyper
+from regio.nn.conv import zeroed
 from regio.nn.fixed_point import FixedPointNet
-from regio.nn.gain import GainUnit, rate_step
-from regio.nn.norm import lower_bound
-from regio.nn.precise import PreciseConv, seen_by
+from regio.nn.gain import GainUnit
+from regio.nn.norm import bounded, lower_bound
+from regio.nn.precise import seen_by
 from regio.nn.regional import GridRegions, LabelRegions, Regions
-from regio.nn.whole import WholeNet, whole_input
+from regio.nn.whole import WholeNet
 
 GUARD = 1e-6  # levels computed in float64 differ by far less; see docs/portability.md
 STREAMS = ("prototypes_shallow", "prototypes_deep", "z", "y")  # in the order in which a file holds them
@@ -102,7 +107,7 @@ class SegPICConfig(Config):
         return PRESETS
 
 
-class SegPIC(Shared):
+class SegPIC(WithHyperprior):
     """The SegPIC family; see the module's diagram. Pictures have sides that are multiples of `multiple`."""
 
     config_class = SegPICConfig
@@ -117,21 +122,22 @@ class SegPIC(Shared):
         parts = config.transform.build(config.shallow, latent, config.sal, config.rate_points)
         self.g_a1, self.g_a2, self.g_s0, self.g_s1 = parts[:4]
         self.shallow_scale = self.stride // parts.shallow_stride
-        self.gain = GainUnit(_first_gains(config)) if config.rate_points else None
+        gains = first_gains(config.log_gains, config.rate_points, latent)
+        self.gain = GainUnit(gains) if config.rate_points else None
         self.regional = RegionalParts(config) if config.rat else None
-        self.hyper_stride = math.prod(stride for _, stride in config.hyper_down)
+        self.hyper_stride = stride_of(config.hyper_down)
         self.multiple = self.stride * self.hyper_stride
         self.halo, self.pixel_bytes = config.transform.halo(config.rat), config.transform.pixel_bytes
-        self.h_a = hyper_stack(latent, config.hyper_down, down=True)
-        if config.hyper_magnitudes:
-            self.h_a[0] = nn.Conv2d(2 * latent, config.hyper_down[0][0], 1)
+        self.h_a = hyper_analysis(latent, config.hyper_down, config.hyper_magnitudes)
+        self.sees_magnitudes = config.hyper_magnitudes
         self.z_prior, self.z_context = _hyper_prior(config)
         self.h_mean = hyper_stack(hyper, config.hyper_up, down=False)
+        self.h_scale, self.levels = None, None
         if config.exact_scales is None:
             self.h_scale = hyper_stack(hyper, config.hyper_up, down=False)
         else:
             kind = WholeNet if config.quadtree else FixedPointNet
-            self.levels = kind(hyper, config.exact_scales.widths, _first_levels(config, parts.spread))
+            self.levels = kind(hyper, config.exact_scales.widths, first_levels(gains, parts.spread))
         self.step_widths: nn.Conv2d | None = (
             zeroed(nn.Conv2d(config.hyper_up[-1][0], latent, 1)) if config.step_widths else None
         )
@@ -182,7 +188,7 @@ class SegPIC(Shared):
         y = None if latents is None else latents.y
         if y is not None and self.gain is not None and rate is not None:
             y = self.gain.scale(y, rate)
-            y = bounded(y) if self.config.quadtree else y
+            y = bounded(y)
         seen, shallow, deep = y, None, None  # seen: what the hyper-analysis sees of y
         if self.regional is not None:
             codes = None if latents is None else latents.codes
@@ -190,66 +196,38 @@ class SegPIC(Shared):
             shallow = self.regional.code_shallow(codes, coder, where, shallow_size)
             deep = self.regional.code_deep(y, coder, where, size)
             seen = None if y is None else self.regional.hyper(y, seen_by(deep, self.regional.hyper), where)
-        if seen is not None and self.config.hyper_magnitudes:
-            seen = torch.cat([seen, torch.log1p(seen.abs())], dim=1)
-        z = None if seen is None else self.h_a(seen)
-        if isinstance(self.z_context, WholeHyper):
-            assert rate is not None
-            return self._code_whole(y, z, coder, where, rate, size, shallow, deep)
-        z_size = (size[0] // self.hyper_stride, size[1] // self.hyper_stride)
-        if self.z_context is not None and rate is not None:
-            whole = self.z_context(z, rate, coder, z_size)
-            symbols = z_hat = self.z_context.unscale(whole, rate)
-            if wants_exact(coder):
-                symbols = self.z_context.unscale_exact(whole, rate_step(rate))
-        else:
-            assert self.z_prior is not None
-            z_hat = coder.factorized("z", z, self.z_prior, z_size)
-            symbols = straight_through(self.z_prior.round(z_hat), z_hat - self.z_prior.medians())
-        mean, scale = self.h_mean(seen_by(z_hat, self.h_mean)), self._scales(z_hat, symbols, rate, coder)
+        side = self.code_hyper(self.hyper_latent(seen), rate, coder, size)
         if self.regional is not None and deep is not None:
-            mean, scale = self.regional.adapt(mean, scale, deep, where)
-        guard = 0.0 if self.config.exact_scales else self.config.guard
-        if isinstance(self.context, TwoPassContext):
-            y_hat = self.context(y, mean, scale, coder)
-        elif self.context is not None:
-            y_hat = self.context(y, mean, scale, coder, guard)
-        else:
-            y_hat = coder.gaussian("y", y, mean, scale if self.config.exact_scales else to_level(scale), guard)
-        y_hat = seen_by(y_hat, self.h_a)
+            side = Side(*self.regional.adapt(*side, deep, where))
+        y_hat = seen_by(self._code_latent(y, side, coder), self.h_a)
         if self.gain is not None and rate is not None:
             y_hat = self.gain.unscale(y_hat, rate)
         return Decoded(y_hat, shallow)
 
-    def _code_whole(
-        self,
-        y: Tensor | None,
-        z: Tensor | None,
-        coder: Coder,
-        where: Regions,
-        rate: Tensor,
-        size: tuple[int, int],
-        shallow: Tensor | None,
-        deep: Tensor | None,
-    ) -> Decoded:
-        assert isinstance(self.z_context, WholeHyper)
-        assert isinstance(self.context, QuadtreeContext)
-        z_size = (size[0] // self.hyper_stride, size[1] // self.hyper_stride)
-        z_hat = self.z_context.unscale(self.z_context(z, rate, coder, z_size), rate)
-        level = self.levels(whole_input(z_hat), rate)
-        side = self.h_mean(z_hat)
-        if self.regional is not None and deep is not None:
-            side, _ = self.regional.adapt(side, level, deep, where)
-        width = None
-        if self.step_widths is not None:
-            width = torch.exp2(self.config.step_widths * torch.tanh(self.step_widths(side).float()))
-            y = None if y is None else bounded(y / width)
-        y_hat = self.context(y, side, level, coder)
-        if width is not None:
-            y_hat = y_hat * width
-        if self.gain is not None:
-            y_hat = self.gain.unscale(y_hat, rate)
-        return Decoded(y_hat, shallow)
+    def _code_latent(self, y: Tensor | None, side: Side, coder: Coder) -> Tensor:
+        """y (B,M,h,w), None when reading -> ŷ, by the context that the model has."""
+        if isinstance(self.context, QuadtreeContext):
+            return self._code_in_steps(self.context, y, side, coder)
+        y_hat: Tensor
+        if isinstance(self.context, TwoPassContext):
+            y_hat = self.context(y, side.mean, side.scale, coder)
+            return y_hat
+        exact = self.exact_levels
+        guard = 0.0 if exact else self.config.guard
+        scale = lower_bound(side.scale, 0.0) if exact else side.scale
+        if self.context is not None:
+            y_hat = self.context(y, side.mean, scale, coder, guard)
+            return y_hat
+        return coder.gaussian("y", y, bounded(side.mean), scale if exact else to_level(scale), guard)
+
+    def _code_in_steps(self, context: QuadtreeContext, y: Tensor | None, side: Side, coder: Coder) -> Tensor:
+        """The same with quantisation steps that the hyper-latent widens or narrows."""
+        if self.step_widths is None:
+            plain: Tensor = context(y, side.mean, side.scale, coder)
+            return plain
+        width = torch.exp2(self.config.step_widths * torch.tanh(self.step_widths(side.mean).float()))
+        y_hat: Tensor = context(None if y is None else bounded(y / width), side.mean, side.scale, coder)
+        return y_hat * width
 
     def synthesise(self, decoded: Decoded, where: Regions, rate: Tensor | None) -> Tensor:
         """Decoded latents -> pictures (B,3,H,W), not clamped."""
@@ -280,6 +258,7 @@ class SegPIC(Shared):
         """The networks that levels come from, where these are floating-point; files want them in float64."""
         if self.config.exact_scales:
             return []
+        assert self.h_scale is not None
         parts: list[nn.Module] = [self.h_scale]
         if self.regional is not None and self.regional.scales is not None:
             parts += [self.regional.deep_coder.synthesis, self.regional.scales]
@@ -287,18 +266,6 @@ class SegPIC(Shared):
             parts += [self.h_mean, *self.context.deciding()]
             parts += [] if self.regional is None else [self.regional.means]
         return parts
-
-    def _scales(self, z_hat: Tensor, symbols: Tensor, rate: Tensor | None, coder: Coder) -> Tensor:
-        """ẑ (B,C,h/t,w/t) and its symbols -> features for the scales, or, where they are exact, levels (B,M,h,w)."""
-        if self.config.exact_scales is None:
-            features: Tensor = self.h_scale(seen_by(z_hat, self.h_scale))
-            return features
-        assert rate is not None
-        if not wants_exact(coder):
-            levels: Tensor = self.levels(symbols, rate)
-            return levels if self.config.two_pass else lower_bound(levels, 0.0)
-        assert isinstance(self.levels, FixedPointNet)
-        return self.levels.exact(symbols, rate_step(rate))
 
 
 def _context(config: SegPICConfig) -> ChannelContext | TwoPassContext | QuadtreeContext | None:
@@ -329,31 +296,6 @@ def _hyper_prior(config: SegPICConfig) -> tuple[FactorizedPrior | None, HyperCon
     if config.two_pass and config.two_pass.hyper:
         return None, HyperContext(channels, config.two_pass.hyper, config.rate_points)
     return FactorizedPrior(channels, config.prior_start), None
-
-
-def _first_gains(config: SegPICConfig) -> Tensor:
-    """(points, M): logarithms to base 2, evenly from the lowest to the highest rate."""
-    return torch.linspace(*config.log_gains, config.rate_points)[:, None].repeat(1, config.latent)
-
-
-def _first_levels(config: SegPICConfig, spread: Tensor | None) -> Tensor:
-    """(points, M): levels of the latents that a fresh transform makes, after the first gains.
-
-    Their distributions are peaked, so the best Gaussian for most of them is narrower than their standard deviation.
-    """
-    spread = torch.ones(config.latent) if spread is None else spread * 0.5
-    return scale_to_level(torch.exp2(_first_gains(config)) * spread).clamp(0, LEVELS - 1)
-
-
-def hyper_stack(before: int, layers: tuple[tuple[int, int], ...], down: bool) -> nn.Sequential:
-    """3x3 convolutions with GELU between; (channels, 2) halves, or with `down` False doubles by sub-pixels."""
-    modules: list[nn.Module] = []
-    widths = [before, *(channels for channels, _ in layers)]
-    for (a, b), (_, stride) in zip(pairwise(widths), layers, strict=True):
-        up = stride == 2 and not down
-        plain = PreciseConv(a, b, 3) if stride == 1 else nn.Conv2d(a, b, 3, stride=stride, padding=1)
-        modules += [subpixel(a, b) if up else plain, nn.GELU()]
-    return nn.Sequential(*modules[:-1])
 
 
 XS = SegPICConfig(

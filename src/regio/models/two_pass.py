@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from regio.entropy import Coder, RateEstimator, scale_to_level
-from regio.entropy.coders import wants_exact
 from regio.models.context import context_net
 from regio.nn.checkerboard import join, split
 from regio.nn.fixed_point import (
@@ -23,7 +22,7 @@ from regio.nn.fixed_point import (
     nearest,
 )
 from regio.nn.gain import RateTable, rate_step
-from regio.nn.norm import lower_bound
+from regio.nn.norm import bounded, lower_bound
 from regio.nn.precise import seen_by
 
 
@@ -71,7 +70,7 @@ class SlicePass(nn.Module):
         """
         exact = level.dtype == torch.float64
         seen = torch.cat([side, *done], dim=1)
-        mean = self.mean(seen).float()
+        mean = bounded(self.mean(seen).float())
         first = level
         if self.level_anchors is not None:
             first = level + _run(self.level_anchors, torch.cat(known, dim=1), exact)
@@ -82,7 +81,7 @@ class SlicePass(nn.Module):
         nothing = torch.zeros_like(symbols)
         known_here = seen_by(torch.cat([mean, join(symbols, nothing).to(mean)], dim=1), self.near)
         hidden = self.near(known_here) + self.wide(side)
-        _, mean_late = split((mean + self.change(hidden)).float())
+        _, mean_late = split(bounded((mean + self.change(hidden)).float()))
         near = [*known, magnitudes(_placed(join(symbols, nothing), exact))]
         second = level + _run(self.level_others, torch.cat(near, dim=1), exact)
         others = coder.gaussian("y", late, mean_late, _bounded(split(second)[1], exact), 0.0)
@@ -144,10 +143,10 @@ class HyperContext(nn.Module):
 
     def forward(self, z: Tensor | None, rate: Tensor, coder: Coder, size: tuple[int, int]) -> Tensor:
         """z (B,C,h,w) or None, rate (B,) or (B,1,h,w), size (h,w) -> ẑ times its gain (B,C,h,w), in eighths."""
-        exact = wants_exact(coder)
+        exact = coder.exact
         training = isinstance(coder, RateEstimator) and coder.noisy
         device = rate.device
-        z = None if z is None else z.float() * torch.exp2(self.log_gain(rate))
+        z = None if z is None else bounded(z.float() * torch.exp2(self.log_gain(rate)))
         rate = rate_step(rate).cpu() if exact else rate
         table = self.first.exact(rate, WEIGHT_UNIT) if exact else self.first(rate)
         start = table.expand(-1, -1, *size) * OUTPUT_SCALE
@@ -158,6 +157,7 @@ class HyperContext(nn.Module):
                 continue
             guess = start if net is None else start + _run(net, self._seen(done, exact), exact, rate)
             mean, level = (half.flatten(2)[:, :, None, at.to(guess.device)] for half in guess.chunk(2, dim=1))
+            mean = bounded(mean)
             if not training:
                 mean = nearest(mean / MEAN_UNIT) * MEAN_UNIT
             values = None if z is None else z.flatten(2)[:, :, None, at]

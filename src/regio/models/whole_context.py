@@ -17,11 +17,11 @@ from torch.nn import functional as F
 from regio.entropy import Coder, RateEstimator, scale_to_level
 from regio.nn.conv import plain_stack, zeroed
 from regio.nn.gain import RateTable
-from regio.nn.norm import lower_bound
+from regio.nn.norm import bounded, lower_bound
 from regio.nn.whole import OUTPUT_SCALE, OUTPUT_UNIT, WholeContext, WholeRate, whole_input
 
 PASSES = 4
-LATENT_LIMIT = 2.0**11  # coded units: means and latents stay within, so a symbol reaches from any mean to any latent
+HYPER_LIMIT = 2.0**11  # hyper-latents in coded units: times an inverse gain they stay exact
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,11 +31,6 @@ class Quadtree:
     hidden: int = 192
     level_hidden: int = 96
     hyper: int = 64
-
-
-def bounded(x: Tensor) -> Tensor:
-    """Values in coded units, within LATENT_LIMIT."""
-    return x.clamp(-LATENT_LIMIT, LATENT_LIMIT)
 
 
 def magnitudes(symbols: Tensor) -> Tensor:
@@ -159,13 +154,13 @@ class WholeHyper(nn.Module):
     def forward(self, z: Tensor | None, rate: Tensor, coder: Coder, size: tuple[int, int]) -> Tensor:
         """z (B,C,h,w) or None, rate (B,) or (B,1,h,w), size (h,w) -> ẑ times its gain (B,C,h,w), in eighths."""
         noisy = isinstance(coder, RateEstimator) and coder.noisy
-        z = None if z is None else bounded(z.float() * torch.exp2(self.log_gain(rate)))
+        z = None if z is None else (z.float() * torch.exp2(self.log_gain(rate))).clamp(-HYPER_LIMIT, HYPER_LIMIT)
         start = (self.first(rate) * OUTPUT_SCALE).expand(-1, -1, *size)
         done = torch.zeros(len(start), self.channels, *size, device=rate.device)
         for places, net in zip(self.passes, (None, *self.nets), strict=True):
             guess = start if net is None else start + net(_seen(done), rate)
             mean, level = guess.chunk(2, dim=1)
-            mean = bounded(mean)
+            mean = mean.clamp(-HYPER_LIMIT, HYPER_LIMIT)
             if not noisy:
                 mean = torch.floor(mean / MEAN_UNIT + 0.5) * MEAN_UNIT
             coded = []

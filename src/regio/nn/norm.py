@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 PEDESTAL = 2.0**-36  # keeps the square root differentiable at zero
 BETA_FLOOR = 1e-6
+LATENT_LIMIT = 2.0**14  # coded units, far beyond any photograph
 
 
 class _LowerBound(torch.autograd.Function):
@@ -33,6 +34,15 @@ def lower_bound(x: Tensor, bound: float) -> Tensor:
     """
     result: Tensor = _LowerBound.apply(x, bound)  # type: ignore[no-untyped-call]
     return result
+
+
+def bounded(x: Tensor) -> Tensor:
+    """Latents or their means, in coded units, within LATENT_LIMIT.
+
+    A symbol is a latent minus its mean. With both bounded it fits the range coder, whatever a network says of the mean,
+    so a decoded latent lies within half a unit of the encoded one for any picture.
+    """
+    return x.clamp(-LATENT_LIMIT, LATENT_LIMIT)
 
 
 class GDN(nn.Module):
