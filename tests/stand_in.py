@@ -85,6 +85,11 @@ def load(name_or_path: Any = DEFAULT, device: str = "auto") -> Codec:
 shared = load
 
 
+def encode(image: Any, *, codec: Any = None, device: str = "auto", **options: Any) -> bytes:
+    codec = codec if isinstance(codec, Codec) else load(DEFAULT if codec is None else codec)
+    return codec.encode(image, **options)
+
+
 def _pixels(data: bytes | str | Path) -> tuple[RgoFile, bytes]:
     data = data if isinstance(data, bytes) else Path(data).read_bytes()
     file = parse(data)
@@ -122,8 +127,7 @@ def verify(data: bytes | str | Path, *, codec: Any = None, device: str = "auto",
 def install(modules: dict[str, Any] | None = None) -> dict[str, types.ModuleType]:
     """Modules under the names of the real ones; put into `modules`, if given."""
     codec = types.ModuleType("regio.codec")
-    for name, value in {"Codec": Codec, "load": load, "shared": shared, "decode": decode, "verify": verify}.items():
-        setattr(codec, name, value)
+    codec.__dict__.update(Codec=Codec, load=load, shared=shared, encode=encode, decode=decode, verify=verify)
     catalog = types.ModuleType("regio.models.catalog")
     entry = Entry(1, DEFAULT)
     for name, value in {"DEFAULT": DEFAULT, "CATALOG": {1: entry}, "Entry": Entry}.items():

@@ -9,17 +9,14 @@
 """
 
 from importlib import import_module
-from os import PathLike
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any
 
 from regio import errors, pillow_plugin
 from regio.version import __version__
 
 if TYPE_CHECKING:
     from regio import bulk, interop, models, regions
-    from regio.codec import Codec, decode, load, verify
-    from regio.codec.options import EncodeOptions
-    from regio.images import Source
+    from regio.codec import Codec, decode, encode, load, verify
     from regio.info import Info, inspect
 
 __all__ = [
@@ -42,30 +39,12 @@ _HOME = {  # public name -> the module it lives in; loaded when the name is firs
     "Codec": "regio.codec",
     "Info": "regio.info",
     "decode": "regio.codec",
+    "encode": "regio.codec",
     "inspect": "regio.info",
     "load": "regio.codec",
     "verify": "regio.codec",
 }
 _SUBMODULES = ("bulk", "interop", "models", "regions")
-
-
-def encode(
-    image: "Source",
-    *,
-    codec: "Codec | str | PathLike[str] | None" = None,
-    device: str = "auto",
-    **options: "Unpack[EncodeOptions]",
-) -> bytes:
-    """One picture to the bytes of a .rgo file, with the default codec or the given one.
-
-    options: quality, max_bytes, roi and all others of `Codec.encode`. For several pictures, `regio.load` once.
-    """
-    from regio.codec import Codec, load, shared
-    from regio.models.catalog import DEFAULT
-
-    if not isinstance(codec, Codec):
-        codec = shared(DEFAULT, device) if codec is None else load(codec, device=device)
-    return codec.encode(image, **options)
 
 
 def __getattr__(name: str) -> Any:

@@ -111,7 +111,7 @@ def save(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> None:
     in Pillow: left out, the image's own are kept; None or empty, they are dropped. Like Pillow's own formats, this
     ignores options it does not know.
     """
-    import regio
+    from regio.codec import encode
     from regio.codec.options import NAMES
 
     given: dict[str, Any] = image.encoderinfo
@@ -125,7 +125,7 @@ def save(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> None:
     if not (codec is None or isinstance(codec, str | os.PathLike) or hasattr(codec, "encode")):
         raise UsageError(f"codec is a {type(codec).__name__}: a name, a path or what regio.load returns is wanted")
     with _as_pillow():
-        stream.write(regio.encode(image, codec=codec, device=given.get("device", "auto"), **options))
+        stream.write(encode(image, codec=codec, device=given.get("device", "auto"), **options))
 
 
 def register() -> None:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from regio.codec.options import DEFAULT_QUALITY
 
 if TYPE_CHECKING:
-    from regio.codec.api import Codec, decode, load, shared, verify
+    from regio.codec.api import Codec, decode, encode, load, shared, verify
 
-__all__ = ["DEFAULT_QUALITY", "Codec", "decode", "load", "shared", "verify"]
+__all__ = ["DEFAULT_QUALITY", "Codec", "decode", "encode", "load", "shared", "verify"]
 
 
 def __getattr__(name: str) -> Any:

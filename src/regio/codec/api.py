@@ -1,4 +1,4 @@
-"""Codec, and what stands beside it in the public interface: load, decode, verify."""
+"""Codec, and what stands beside it in the public interface: load, encode, decode, verify."""
 
 import operator
 import warnings
@@ -177,6 +177,22 @@ def load(name_or_path: str | PathLike[str] = DEFAULT, device: str = "auto") -> C
 def shared(name: str, device: str = "auto") -> Codec:
     """The codec of bundled weights, loaded once and used by all calls that only name it."""
     return load(name, device)
+
+
+def encode(
+    image: Source | Picture,
+    *,
+    codec: Codec | str | PathLike[str] | None = None,
+    device: str = "auto",
+    **options: Unpack[EncodeOptions],
+) -> bytes:
+    """One picture to the bytes of a .rgo file, with the default codec or the given one.
+
+    options: quality, max_bytes, roi and all others of `Codec.encode`. For several pictures, `regio.load` once.
+    """
+    if not isinstance(codec, Codec):
+        codec = shared(DEFAULT, device) if codec is None else load(codec, device)
+    return codec.encode(image, **options)
 
 
 class _Which(DecodeOptions, total=False):
