@@ -16,8 +16,8 @@ from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 from torch import Tensor, nn
 
-from regio.entropy import Coder, FactorizedPrior
-from regio.nn.regional import Regions
+from regio.entropy import Coder, FactorizedPrior, RateEstimator
+from regio.nn.regional import GridRegions, LabelRegions, Regions
 
 Plain = dict[str, Any]  # what JSON holds: the one place where a configuration is not typed
 Size = tuple[int, int]  # (h, w)
@@ -178,6 +178,21 @@ class Network(nn.Module, ABC):
     """Whether a window with its halo is enough to synthesise from; False: all latents are needed."""
     largest: int | None = None
     """Pixels of the longest side that the network can take; None: any."""
+
+    def forward(
+        self, x: Tensor, regions: Tensor | None = None, grid: int = 4, rate: Tensor | None = None
+    ) -> Reconstruction:
+        """Compress and reconstruct without writing bytes.
+
+        x (B,3,H,W) in [0,1]; regions (B,H,W) int64 labels, or None for a grid x grid map; rate (B,) in [0,1] where the
+        network has rates (default 0.5), or a rate map (B,1,H/multiple,W/multiple). In training mode rates are those of
+        noisy latents.
+        """
+        where: Regions = GridRegions(grid) if regions is None else LabelRegions(regions)
+        rate = self.rate_or_default(rate, x)
+        coder = RateEstimator(noisy=self.training)
+        decoded = self.code(self.analyse(x, where), coder, where, rate, self.latent_size(x))
+        return Reconstruction(self.synthesise(decoded, where, rate), coder.bits)
 
     @property
     def align(self) -> int:

@@ -157,13 +157,20 @@ class MCM(WithHyperprior):
             zero_init=config.rate_points > 0,
         )
 
-    def forward(self, x: Tensor, keep: Tensor | None = None, rate: Tensor | None = None) -> Reconstruction:
+    def forward(
+        self,
+        x: Tensor,
+        regions: Tensor | None = None,
+        grid: int = 4,
+        rate: Tensor | None = None,
+        keep: Tensor | None = None,
+    ) -> Reconstruction:
         """Compress and reconstruct without writing bytes.
 
         x (B,3,H,W) in [0,1]; keep (B,K) int64, the patches that are sent, numbered in raster order (default: evenly
-        spread, as many as the rate allows); rate (B,) in [0,1] for models with gain units (default 0.5). In training
-        mode rates are those of noisy latents. Bits: "positions", "z" and "y", each (B,). ValueError for a kept set that
-        is none.
+        spread, as many as the rate allows); rate (B,) in [0,1] for models with gain units (default 0.5). regions and
+        grid have no effect. In training mode rates are those of noisy latents. Bits: "positions", "z" and "y", each
+        (B,). ValueError for ids that are no set of patches.
         """
         rate, size = self.rate_or_default(rate, x), self.latent_size(x)
         if keep is None:

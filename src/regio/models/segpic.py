@@ -16,10 +16,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from regio.entropy import Coder, FactorizedPrior, RateEstimator
+from regio.entropy import Coder, FactorizedPrior
 from regio.entropy.coders import straight_through
 from regio.models.adoption import from_first
-from regio.models.base import LATER, Config, Decoded, Latents, Reconstruction
+from regio.models.base import LATER, Config, Decoded, Latents
 from regio.models.context import ChannelContext, to_level
 from regio.models.hyperprior import (
     Side,
@@ -39,7 +39,7 @@ from regio.nn.fixed_point import FixedPointNet
 from regio.nn.gain import GainUnit
 from regio.nn.norm import bounded, lower_bound
 from regio.nn.precise import seen_by
-from regio.nn.regional import GridRegions, LabelRegions, PrototypeCoder, RegionAdaptiveTransform, Regions
+from regio.nn.regional import GridRegions, PrototypeCoder, RegionAdaptiveTransform, Regions
 from regio.nn.whole import WholeNet
 
 GUARD = 1e-6  # levels computed in float64 differ by far less; see docs/portability.md
@@ -187,21 +187,6 @@ class SegPIC(WithHyperprior):
             zeroed(nn.Conv2d(config.hyper_up[-1][0], latent, 1)) if config.step_widths else None
         )
         self.context = _context(config)
-
-    def forward(
-        self, x: Tensor, regions: Tensor | None = None, grid: int = 4, rate: Tensor | None = None
-    ) -> Reconstruction:
-        """Compress and reconstruct without writing bytes.
-
-        x (B,3,H,W) in [0,1]; regions (B,H,W) int64 labels, or None for a grid x grid map; rate (B,) in [0,1] for models
-        with gain units (default 0.5), or a rate map (B,1,H/multiple,W/multiple). In training mode rates are those of
-        noisy latents.
-        """
-        where: Regions = GridRegions(grid) if regions is None else LabelRegions(regions)
-        rate = self.rate_or_default(rate, x)
-        coder = RateEstimator(noisy=self.training)
-        decoded = self.code(self.analyse(x, where), coder, where, rate, self.latent_size(x))
-        return Reconstruction(self.synthesise(decoded, where, rate), coder.bits)
 
     @property
     def rated(self) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from regio.errors import RegioError, UsageError
+from regio.models.base import Config
 from regio.models.catalog import FAMILIES, model_class
 from regio.training.checkpoint import AVERAGE, RunFolder
 from regio.training.families import configuration
@@ -33,7 +34,7 @@ def export(run: Path, output: Path, *, half: bool = False, name: str | None = No
     return store.save(net.eval(), output, name=name or recipe.name, half=half)
 
 
-def _config(recipe: Recipe, state: dict[str, Any]) -> tuple[str, Any]:
+def _config(recipe: Recipe, state: dict[str, Any]) -> tuple[str, Config]:
     """Family and configuration of the weights; runs before they carried it are rebuilt from their recipe."""
     family, config = configuration(recipe)
     try:

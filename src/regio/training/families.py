@@ -6,20 +6,18 @@ from typing import Any
 import torch
 
 from regio.errors import UsageError
-from regio.models.base import Network
+from regio.models.base import Config, Network
 from regio.models.catalog import FAMILIES, model_class
 from regio.training.recipe import Recipe
 from regio.training.step import TrainingStep
 
-# a family of models.catalog.FAMILIES -> module:class of the step that trains it
-STEPS = {
-    "segpic": "regio.training.step:TrainingStep",
+STEPS = {  # families that need more than TrainingStep -> module:class of the step that trains them
     "mcm": "regio.training.steps_mcm:MCMStep",
     "roi": "regio.training.steps_roi:RoiStep",
 }
 
 
-def configuration(recipe: Recipe) -> tuple[str, Any]:
+def configuration(recipe: Recipe) -> tuple[str, Config]:
     """The family and the configuration that a recipe asks for; UsageError names what does not exist.
 
     A preset that several families have is the first one's, in the order of the catalogue, unless the recipe says
@@ -76,5 +74,5 @@ def fresh_net(recipe: Recipe) -> Network:
 def make_step(net: Network, recipe: Recipe) -> TrainingStep:
     """The step of the recipe's family; UsageError for phases that it cannot follow."""
     family, _ = configuration(recipe)
-    step: TrainingStep = model_class(STEPS[family])(net, recipe)
-    return step
+    kind: type[TrainingStep] = model_class(STEPS[family]) if family in STEPS else TrainingStep
+    return kind(net, recipe)

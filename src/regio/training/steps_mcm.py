@@ -87,7 +87,7 @@ class MCMStep(TrainingStep):
         phase, x = self.phase, drawn.x
         rate, keep = self._choose(drawn)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
-            out = self.net(x, keep, rate)
+            out = self.net(x, rate=rate, keep=keep)
         x_hat, weight = out.x_hat.float(), multipliers(drawn.rate if rate is None else rate, *phase.lambdas)
         bits = charged(out.bits, drawn.side)
         bpp = torch.stack(list(bits.values())).sum(0) / (x.shape[2] * x.shape[3])

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from regio import hub
 from regio.entropy.tables import FactorizedTables
-from regio.errors import MissingWeights, UnsupportedFile
+from regio.errors import MissingWeights, UnsupportedFile, UsageError
 from regio.models.base import Network
 from regio.models.catalog import CATALOG, FAMILIES, by_name, model_class
 
@@ -64,8 +64,12 @@ def save(
 
 
 def family_of(net: Network) -> str:
-    """What a weights file calls the family of a model."""
-    return next(key for key, home in FAMILIES.items() if home.endswith(f":{type(net).__name__}"))
+    """What a weights file calls the family of a model; UsageError for a class that FAMILIES does not list."""
+    home = f"{type(net).__module__}:{type(net).__name__}"
+    for family, known in FAMILIES.items():
+        if known == home:
+            return family
+    raise UsageError(f"{home} is not one of the families in regio.models.catalog.FAMILIES")
 
 
 def fingerprint(config: str, tensors: dict[str, Tensor]) -> bytes:
