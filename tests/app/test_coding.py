@@ -108,7 +108,7 @@ def test_a_rival_that_this_pillow_lacks_is_left_out(
 
 def test_a_codec_of_one_rate_is_not_asked_for_a_size(stand_in: ModuleType, picture: Picture) -> None:
     codec: Any = stand_in.load()
-    codec.net = SimpleNamespace(gain=None)
+    codec.net = SimpleNamespace(rated=False)
     made = compress(picture, CHOICES, codec)
     assert codec.calls[-1] == {}
     assert made.notes == ("stand-in has one rate: the size cannot be chosen",)

@@ -24,7 +24,7 @@ class Rounding:
 
     name = "rounding"
     fingerprint = "0123abcd"
-    net = SimpleNamespace(gain="any")
+    net = SimpleNamespace(rated=True)
 
     def encode(
         self, image: Any, *, quality: float | None = None, max_bytes: int | None = None, strip: bool = False
@@ -80,7 +80,7 @@ def test_an_impossible_budget_gives_the_smallest_file_and_says_so(contestant: Ow
 
 def test_a_model_of_one_rate_has_one_setting_and_no_choice() -> None:
     class OneRate(Rounding):
-        net = SimpleNamespace(gain=None)
+        net = SimpleNamespace(rated=False)
 
         def encode(self, image: Any, *, quality: float | None = None, strip: bool = False, **rate: Any) -> bytes:
             assert quality is None
