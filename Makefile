@@ -11,8 +11,10 @@ GRADIO_NEEDS := brotli fastapi gradio_client groovy hf-gradio httpx jinja2 orjso
                 safehttpx semantic-version starlette tomlkit uvicorn
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
+FAST := tests/format tests/entropy tests/nn tests/models tests/regions tests/images tests/losses tests/test_import_table.py
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo docs docs-serve screenshots test test-all check clean
+.PHONY: help setup demo docs docs-serve screenshots test test-fast test-all check clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +32,9 @@ docs-serve: $(READY)  ## show the site at http://127.0.0.1:8000 while you edit i
 
 test: $(READY)  ## run the tests, without the slow ones (minutes); those in a browser if there is Chromium
 	$(BIN)/python -m pytest -q -m "not slow"
+
+test-fast: $(READY)  ## run the tests of the inner loop, under a minute: format, entropy, layers, models, options
+	$(BIN)/python -m pytest -q -x -m "not slow and not weights and not browser and not shared" $(FAST)
 
 screenshots: $(READY)  ## take the pictures of the page for the docs, docs/images/app*.png
 	REGIO_SCREENSHOTS=docs/images $(BIN)/python -m pytest -q tests/app/test_browser.py -k docs

@@ -88,7 +88,7 @@ def work(step: str, options: argparse.Namespace) -> dict[str, Any]:
         target.write_bytes(
             codec.encode(
                 source,
-                quality=None if codec.net.gain is None else options.quality,
+                quality=None if not codec.net.rated else options.quality,
                 max_memory=options.max_memory,
             )
         )

@@ -155,7 +155,7 @@ def main() -> int:
         weights = str(random_weights(options.random, Path(folder))) if options.random else options.codec
         codec = regio.load(weights, device="cpu")
     pixels = read_picture(options.picture).pixels[: options.crop, : options.crop]
-    quality = None if codec.net.gain is None else options.quality
+    quality = None if not codec.net.rated else options.quality
     data = codec.encode(pixels, quality=quality)
     times = [
         measure(codec, work, options.repeats)

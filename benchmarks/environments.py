@@ -174,7 +174,7 @@ def walk(net: Any, file: RgoFile, reader: StreamReader, batch: int = 1) -> None:
     """Decode the latents of a file by any reader, as a codec does."""
     like, size = next(net.parameters()), size_of(net, file)
     rates, _ = rates_of_tile(net, file, 0, file.spans[0], size)
-    rate = None if net.gain is None else like.new_tensor([file.header.rate / MAX_RATE]).expand(batch)
+    rate = None if not net.rated else like.new_tensor([file.header.rate / MAX_RATE]).expand(batch)
     if rates is not None:
         rate = rates.tensor(file.header.rate, like).expand(batch, -1, -1, -1)
         for one in reader.readers:

@@ -144,7 +144,7 @@ def mcm_outputs(model: MCM, picture: Tensor, keep: Tensor) -> tuple[dict[str, Te
     z = coder.values["z"]
     assert z is not None
     side = round(keep.shape[1] ** 0.5)
-    y_hat = decoded.y_hat[:, :-1].flatten(2)[:, :, keep[0]].reshape(1, -1, side, side)
+    y_hat = decoded.y_hat.flatten(2)[:, :, keep[0]].reshape(1, -1, side, side)
     y = model.g_a(tokens[..., None]).reshape(1, -1, side, side)
     bits = {stream: float(value.sum()) for stream, value in coder.bits.items()}
     return {"x_hat": x_hat, "tokens": tokens.mT, "y": y, "y_hat": y_hat, "z": z}, bits

@@ -91,7 +91,7 @@ def write(codec: Codec, weights: str, picture: Any, quality: float, name: str, f
     roi = None
     if region:
         roi = (picture.shape[1] // 4, picture.shape[0] // 4, picture.shape[1] // 2, picture.shape[0] // 2)
-    data = codec.encode(picture, quality=None if codec.net.gain is None else quality, roi=roi)
+    data = codec.encode(picture, quality=None if not codec.net.rated else quality, roi=roi)
     file = parse(data)
     streams = streams_of(codec.net, file)
     reader = Unguarded(codec.tables, streams)
@@ -121,11 +121,11 @@ def prepare(options: argparse.Namespace, folder: Path) -> list[Sample]:
     samples: list[Sample] = []
     for one in weights:
         codec = regio.load(one, device="cpu")
-        qualities = [50.0] if codec.net.gain is None else [float(q) for q in options.qualities.split(",")]
+        qualities = [50.0] if not codec.net.rated else [float(q) for q in options.qualities.split(",")]
         for name, path in pictures:
             picture = read_picture(path).pixels[: options.crop, : options.crop]
             for quality in qualities:
-                for region in (False, True) if codec.net.gain is not None else (False,):
+                for region in (False, True) if codec.net.rated else (False,):
                     samples.append(write(codec, one, picture, quality, str(len(samples)), folder, region))
                     talk(f"wrote {name} by {codec.name}: {samples[-1].bytes} bytes")
     (folder / "samples.json").write_text(json.dumps([asdict(sample) for sample in samples]))

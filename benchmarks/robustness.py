@@ -116,7 +116,7 @@ def files_of(codec: Codec, pixels: Pixels) -> list[bytes]:
     plain = Image.fromarray(pixels)
     middle = (0, 0, plain.width // 2, plain.height // 2)
     made = [codec.encode(plain)]
-    if codec.net.gain is not None:
+    if codec.net.rated:
         made.append(codec.encode(plain, roi=middle))
     dressed = plain.convert("L")
     dressed.putalpha(Image.fromarray(np.ascontiguousarray(pixels[..., 0])))
@@ -124,7 +124,7 @@ def files_of(codec: Codec, pixels: Pixels) -> list[bytes]:
     made.append(codec.encode(dressed))
     side = max(6, codec.net.multiple.bit_length() - 1)
     with patch.object(preparation, "WHOLE_PIXELS", 0), patch.object(preparation, "LOG2_SIDES", (side,)):
-        made.append(codec.encode(plain, roi=middle if codec.net.gain is not None else None))
+        made.append(codec.encode(plain, roi=middle if codec.net.rated else None))
     return made
 
 

@@ -1,5 +1,6 @@
 """Fixtures that several folders of tests share."""
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,8 +10,20 @@ import numpy as np
 import pytest
 import stand_in as stand_in_codec
 from PIL import Image
+from shared import SHARED, VARIABLE
 
 import regio  # noqa: F401  # registers the Pillow plugin, as any program that uses Regio would
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip the `shared` tier where REGIO_SHARED does not name its folder; a wrong folder is an error."""
+    if VARIABLE in os.environ:
+        if not (SHARED / "data").is_dir():
+            raise pytest.UsageError(f"{VARIABLE}={SHARED}: no folder `data` in it")
+        return
+    for item in items:
+        if "shared" in item.keywords:
+            item.add_marker(pytest.mark.skip(reason=f"{VARIABLE} is not set; see CONTRIBUTING.md"))
 
 
 @pytest.fixture

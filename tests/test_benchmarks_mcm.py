@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
+from shared import SHARED, needs_shared
 from toy_codec import picture
 
 from regio.models.mcm import MCM, TOY
@@ -16,7 +17,7 @@ from regio.models.roi import PRESETS, RoiCodec
 from regio.weights import store
 
 COMMANDS = Path(__file__).parents[1] / "benchmarks"
-JUDGES = Path(__file__).parents[2] / "shared" / "data" / "weights"
+JUDGES = SHARED / "data" / "weights"
 pytestmark = pytest.mark.slow  # a process each, with a torch of its own
 
 
@@ -48,7 +49,7 @@ def test_kept_sets_are_measured_beside_their_bound(pictures: Path) -> None:
     assert run("positions.py", pictures.parent).returncode == 2
 
 
-@pytest.mark.skipif(not JUDGES.is_dir(), reason="the weights of LPIPS are not here")
+@needs_shared
 def test_studies_of_masking_run_and_want_the_right_weights(pictures: Path, tmp_path: Path) -> None:
     grid, packed = weights(tmp_path / "grid.safetensors", "grid"), weights(tmp_path / "packed.safetensors", "packed")
     done = run("masking.py", "strategies", pictures, "--codec", grid, "--judges", JUDGES)
@@ -63,7 +64,7 @@ def test_studies_of_masking_run_and_want_the_right_weights(pictures: Path, tmp_p
     assert run("masking.py", "layouts", pictures, "--codec", grid).returncode == 2
 
 
-@pytest.mark.skipif(not JUDGES.is_dir(), reason="the weights of LPIPS are not here")
+@needs_shared
 def test_textures_are_measured_inside_and_outside_of_the_region(pictures: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
     store.save(RoiCodec(PRESETS["toy"]).eval(), tmp_path / "roi.safetensors")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from shared import SHARED, needs_shared
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -18,7 +19,7 @@ D, DEPTH, INNER, DEEP, GRID = 64, 2, 32, 2, 8
 ANALYSIS, SYNTHESIS, HYPER, SLICES, SUPPORT = (10, 9, 8, 6), (7, 8, 9, D), (6, 5, 5, 4, 4), 3, 2
 UPS, CONTEXT = (4, 5, 5, 6, 6), (5, 4, 4, 3)
 COMMAND = Path(__file__).parents[1] / "benchmarks" / "parity.py"
-REFERENCE = Path(__file__).parents[2] / "shared" / "parity" / "mcm_public.npz"
+REFERENCE = SHARED / "parity" / "mcm_public.npz"
 Shape = tuple[int, ...]
 
 
@@ -160,7 +161,7 @@ def test_an_autoencoders_encoder_alone_is_enough_and_its_positions_are_resampled
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not REFERENCE.exists(), reason="the published code's outputs are not here")
+@needs_shared
 def test_mcm_computes_what_the_published_code_computes(capsys: pytest.CaptureFixture[str]) -> None:
     spec = importlib.util.spec_from_file_location("parity", COMMAND)
     assert spec is not None

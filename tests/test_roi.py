@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from shared import SHARED, needs_shared
 from toy_codec import codec_of, paper, picture, toy, toy_net
 
 import regio
@@ -26,7 +26,7 @@ from regio.models.roi import RoiCodec, RoiCodecConfig
 from regio.models.segpic import SegPIC
 
 BOX = (32, 64, 96, 80)
-KODAK = Path(__file__).parents[2] / "shared" / "data" / "kodak"
+KODAK = SHARED / "data" / "kodak"
 
 
 @contextmanager
@@ -165,7 +165,7 @@ def test_any_size_comes_back(size: tuple[int, int]) -> None:
 
 
 @pytest.mark.weights
-@pytest.mark.skipif(not KODAK.is_dir(), reason="the pictures are not here")
+@needs_shared
 def test_a_face_gains_a_decibel_at_equal_bytes() -> None:
     """What docs/regions.md says of one picture, with weights that people use."""
     with Image.open(KODAK / "kodim04.png") as image:

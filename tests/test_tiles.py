@@ -226,7 +226,7 @@ def random_tiles(net: SegPIC, cut: Layout, grid: int) -> dict[int, Decoded]:
 @torch.inference_mode()
 def assembled(net: SegPIC, cut: Layout, tiles: dict[int, Decoded], grid: int) -> torch.Tensor:
     x = torch.full((3, cut.height, cut.width), torch.nan)
-    rate = None if net.gain is None else torch.tensor([0.4])
+    rate = None if not net.rated else torch.tensor([0.4])
     for box, part in synthesise(net, cut, cut.picture, lambda k: windows.Tile(tiles[k], rate), grid):
         x[(..., *box.seen_from(cut.picture))] = part
     return x

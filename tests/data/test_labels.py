@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from shared import SHARED, needs_shared
 
 from regio.data.labels import MaskFolder, Panoptic, Segmented, read_labels, segment
 from regio.data.pictures import load_pictures
 from regio.errors import UsageError
 
-REAL = Path(__file__).parents[3] / "shared" / "data" / "coco_panoptic"
+REAL = SHARED / "data" / "coco_panoptic"
 BLANK = np.zeros((4, 6, 3), np.uint8)
 
 
@@ -101,7 +102,7 @@ def test_panoptic_annotations_that_are_none_are_refused(panoptic: Callable[..., 
         Panoptic(tmp_path / "none.json")
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="the sample of the real layout is not here")
+@needs_shared
 def test_the_real_layout_of_coco() -> None:
     annotations = REAL / "panoptic_examples.json"
     found = load_pictures([REAL / "input_images"], 64, [Panoptic(annotations)])

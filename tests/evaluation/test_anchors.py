@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import csv
 import json
-from pathlib import Path
 
 import pytest
+from shared import SHARED, needs_shared
 
 from regio.evaluation.judging import Judges
 from regio.evaluation.opponents import OPPONENTS
@@ -19,9 +19,8 @@ from regio.evaluation.sweep import Row, measure
 from regio.images import read_picture
 from regio.losses.perceptual import Lpips
 
-SHARED = Path(__file__).parents[3] / "shared"
 RECORDS = SHARED / "anchors" / "kodak"
-pytestmark = pytest.mark.skipif(not RECORDS.is_dir(), reason="the recorded measurements are not at hand")
+pytestmark = needs_shared
 
 RECORDED = {  # our name -> recorded curve, a setting, what its versions table calls the library, and that as we say it
     "jpeg": ("jpeg_420", 26, "libjpeg-turbo", "libjpeg_turbo 3.2.0"),

@@ -7,11 +7,12 @@ import math
 from pathlib import Path
 
 import pytest
+from shared import SHARED, needs_shared
 
 from regio.errors import UsageError
 from regio.evaluation.bd_rate import Curve, Fit, bd_rate, find_curves, fit_named, read_curve
 
-ANCHORS = Path(__file__).parents[3] / "shared" / "anchors" / "kodak"
+ANCHORS = SHARED / "anchors" / "kodak"
 BASE = Curve.through("base", [0.1, 0.2, 0.4, 0.8, 1.6], [26, 29, 32, 35, 38])
 
 
@@ -90,17 +91,16 @@ def test_other_files_are_refused_in_one_line(tmp_path: Path, text: str, says: st
     assert "\n" not in str(caught.value)
 
 
-needs_anchors = pytest.mark.skipif(not ANCHORS.is_dir(), reason="the published curves are not at hand")
 
 
-@needs_anchors
+@needs_shared
 def test_published_segpic_against_published_vtm_is_minus_9_7_percent() -> None:
     found = bd_rate(read_curve(ANCHORS / "published/vtm.json"), read_curve(ANCHORS / "published/segpic.json"))
     assert found.percent == pytest.approx(-9.7, abs=0.1)
     assert (found.low, found.high) == (29.24, 37.81)
 
 
-@needs_anchors
+@needs_shared
 def test_every_recorded_bd_rate_is_reproduced() -> None:
     recorded = json.loads((ANCHORS / "bd_rates.json").read_text())["psnr_vs_vtm_published"]
     vtm = read_curve(ANCHORS / "published/vtm.json")

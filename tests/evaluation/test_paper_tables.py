@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from shared import SHARED, needs_shared
 from typer.testing import CliRunner
 
 import regio
@@ -31,8 +32,7 @@ from regio.models.segpic import PRESETS, SegPIC
 from regio.nn.regional import RegionAdaptiveTransform
 from regio.weights import store
 
-ANCHORS = Path(__file__).parents[3] / "shared" / "anchors" / "kodak"
-needs_anchors = pytest.mark.skipif(not ANCHORS.is_dir(), reason="the published curves are not at hand")
+ANCHORS = SHARED / "anchors" / "kodak"
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def test_our_networks_have_the_sizes_of_the_paper() -> None:
         assert parameters(TABLES["segpic-2"].models[row[0]]) / 1e6 == pytest.approx(printed, abs=0.11), row[0]
 
 
-@needs_anchors
+@needs_shared
 def test_the_authors_points_come_out_at_minus_9_7_percent_in_the_table() -> None:
     references = {"psnr": {curve.name: curve for curve in find_curves(ANCHORS / "published")}}
     assert references["psnr"]["segpic"].qualities == SEGPIC_KODAK.qualities
@@ -92,7 +92,7 @@ def test_the_authors_points_come_out_at_minus_9_7_percent_in_the_table() -> None
     assert "Of ours nothing is measured" in table.text()
 
 
-@needs_anchors
+@needs_shared
 def test_every_recorded_bd_rate_of_every_metric_and_fit_is_reproduced() -> None:
     recorded = json.loads((ANCHORS / "bd_rates.json").read_text())
     files = {path.stem: path for path in ANCHORS.rglob("*.json")}

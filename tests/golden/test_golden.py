@@ -98,7 +98,7 @@ def echo(name: str) -> Echo:
         -(-side // net.multiple) * net.multiple // net.stride for side in (file.header.height, file.header.width)
     )
     levels, steps, streams = rates_of(name)
-    rate = None if net.gain is None else torch.tensor([file.header.rate / MAX_RATE])
+    rate = None if not net.rated else torch.tensor([file.header.rate / MAX_RATE])
     if steps is not None:
         rate = torch.tensor(steps)[None, None] / MAX_RATE
     coder = Echo(codec(FILES[name]).tables, streams)

@@ -11,15 +11,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from shared import SHARED, needs_shared
 
 from regio.errors import MissingWeights, UsageError
 from regio.losses import perceptual_weights
 from regio.losses.perceptual import LAYERS, Dists, FeatureDistance, Lpips, SmoothPool, Taps, unit
 from regio.losses.perceptual_weights import BACKBONES, WeightsFile, fetch, find
 
-SHARED = Path(__file__).parents[3] / "shared"
 WEIGHTS = SHARED / "data" / "weights"
-needs_weights = pytest.mark.skipif(not WEIGHTS.is_dir(), reason="the SqueezeNet weights are not at hand")
 
 
 @pytest.fixture
@@ -50,7 +49,7 @@ def test_taps_have_the_channels_of_the_heads_and_the_smallest_picture_is_the_sma
         body(torch.zeros(1, 3, about.smallest - 1, about.smallest - 1))
 
 
-@needs_weights
+@needs_shared
 def test_uniform_noise_gives_the_figure_that_others_document() -> None:
     torch.manual_seed(123)
     x, y = torch.rand(10, 3, 100, 100), torch.rand(10, 3, 100, 100)
@@ -59,7 +58,7 @@ def test_uniform_noise_gives_the_figure_that_others_document() -> None:
     assert lpips.description == "LPIPS (SqueezeNet 1.1), v0.1, backbone 435cedb3, heads 4a5350f2"
 
 
-@needs_weights
+@needs_shared
 @pytest.mark.parametrize("setting", [5, 26])
 def test_jpeg_on_kodak_agrees_with_the_recorded_figures(setting: int) -> None:
     lpips = Lpips("squeeze", weights=WEIGHTS)

@@ -6,11 +6,12 @@ from types import ModuleType
 
 import pytest
 import torch
+from shared import SHARED, needs_shared
 
 from regio.models.segpic import SegPIC, SegPICConfig
 
 COMMAND = Path(__file__).parents[2] / "benchmarks" / "parity.py"
-REFERENCE = Path(__file__).parents[3] / "shared" / "parity" / "segpic_public.npz"
+REFERENCE = SHARED / "parity" / "segpic_public.npz"
 
 
 def command() -> ModuleType:
@@ -39,7 +40,7 @@ def test_segpic_has_the_published_codes_parameters_to_the_last_one() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not REFERENCE.exists(), reason="the published code's outputs are not here")
+@needs_shared
 def test_segpic_computes_what_the_published_code_computes(capsys: pytest.CaptureFixture[str]) -> None:
     assert command().main([str(REFERENCE)]) == 0
     assert "OUT OF TOLERANCE" not in capsys.readouterr().out

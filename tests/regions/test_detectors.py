@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
+from shared import SHARED, needs_shared
 
 from regio.errors import MissingWeights, RegioError, UsageError
 from regio.regions import importance, opencv
@@ -13,7 +14,7 @@ from regio.regions.salient import LAYERS, SIDE, Salient, convolve
 
 HERE = Path(__file__).parent
 PORTRAIT = HERE.parents[1] / "docs" / "images" / "portrait.jpg"
-KODAK = HERE.parents[2] / "shared" / "data" / "kodak"
+KODAK = SHARED / "data" / "kodak"
 Pixels = NDArray[np.uint8]
 
 
@@ -52,7 +53,7 @@ def test_the_face_of_a_portrait_is_found() -> None:
     assert covered(found.values, face) == pytest.approx(np.pi / 4, abs=0.02)  # an ellipse
 
 
-@pytest.mark.skipif(not KODAK.is_dir(), reason="the pictures are not here")
+@needs_shared
 @pytest.mark.parametrize(("name", "face"), [("kodim04", (150, 220, 220, 320)), ("kodim15", (400, 80, 240, 300))])
 def test_faces_of_photographs_are_found(name: str, face: tuple[int, int, int, int]) -> None:
     pytest.importorskip("cv2")
@@ -104,7 +105,7 @@ def test_lines_of_text_are_found_dark_or_bright(ink: tuple[int, int, int], size:
     assert found.values.sum() / 255 < 2.5 * box[2] * box[3]
 
 
-@pytest.mark.skipif(not KODAK.is_dir(), reason="the pictures are not here")
+@needs_shared
 def test_the_number_on_a_sail_is_found() -> None:
     pytest.importorskip("cv2")
     found = importance("text", pixels_of(KODAK / "kodim09.png"))
