@@ -30,6 +30,7 @@ from regio.images import read_picture
 from regio.losses.perceptual import Lpips
 from regio.models.base import Chosen
 from regio.models.mcm_mask import STRATEGIES, covering, gumbel, log_chances, structure, texture, top, typicality
+from regio.names import PICTURES
 from regio.regions import importance
 
 HEADER_BYTES = 16
@@ -42,7 +43,6 @@ PAPER = {  # LPIPS (bpp) on COCO and on CelebAMask-HQ
     "structure": ".257 (.0737)  .199 (.0776)",
     "da-mask": ".238 (.0754)  .130 (.0803)",
 }
-SUFFIXES = {".png", ".jpg", ".jpeg"}
 
 
 class Scene(NamedTuple):
@@ -78,7 +78,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not hasattr(codec.net, "worth") or (options.study == "layouts" and not options.packed):
         print("masking: weights of MCM are wanted, for layouts of both kinds (--packed)", file=sys.stderr)
         return 2
-    files = [f for f in sorted(options.pictures.glob("*")) if f.suffix.lower() in SUFFIXES][: options.limit]
+    files = [f for f in sorted(options.pictures.glob("*")) if f.suffix.lower() in PICTURES][: options.limit]
     scenes = [scene_of(file, codec.net.multiple) for file in files]
     if not scenes:
         print(f"masking: no pictures in {options.pictures}", file=sys.stderr)

@@ -24,12 +24,12 @@ from regio.entropy.positions import read_positions, write_positions
 from regio.entropy.range_coder import RangeReader, RangeWriter
 from regio.images import read_picture
 from regio.models.mcm_mask import gumbel, log_chances, structure, texture
+from regio.names import PICTURES
 from regio.regions import importance
 
 TILE, SIDE = 256, 16
 COUNTS = (64, 144)
 DIGIT_BITS = {" ": 2, "1": 3, "2": 3}  # the authors' static Huffman code; all other digits take 4
-SUFFIXES = {".png", ".jpg", ".jpeg"}
 
 
 class Costs(NamedTuple):
@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("pictures", type=Path, help="folder of PNG or JPEG files")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args(arguments)
-    files = [f for f in sorted(options.pictures.glob("*")) if f.suffix.lower() in SUFFIXES]
+    files = [f for f in sorted(options.pictures.glob("*")) if f.suffix.lower() in PICTURES]
     capacities = [scores for file in files for scores in tiles(file)]
     if not capacities:
         print(f"positions: no tile of {TILE} x {TILE} pixels in {options.pictures}", file=sys.stderr)

@@ -23,16 +23,16 @@ import regio
 from regio.codec import Codec
 from regio.errors import UsageError
 from regio.models.catalog import DEFAULT
+from regio.names import PICTURES
 from regio.regions import importance
 
 Pixels = NDArray[np.uint8]
-KINDS = {".png", ".jpg", ".jpeg", ".webp"}
 
 
 def pictures(folder: Path) -> Iterator[tuple[str, Pixels]]:
     """Stem and pixels (H,W,3) of each picture of a folder, by name."""
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in KINDS:
+        if path.suffix.lower() in PICTURES:
             with Image.open(path) as image:
                 yield path.stem, np.asarray(image.convert("RGB"))
 

@@ -49,7 +49,7 @@ TABLE = {
     ),
     "weights": Row({"errors", "models", "entropy", "hub", "version"}, DECODING),
     "codec": Row(BELOW_CODEC | {"version"}, DECODING),
-    "onnx_export": Row({"errors", "models"}, {"torch"}, frozenset({"onnx", "onnxruntime", "onnxscript"})),
+    "onnx_export": Row({"errors", "models"}, {"torch"}, frozenset({"codec", "onnx", "onnxruntime", "onnxscript"})),
     "interop": Row({"errors", "nn", "entropy", "models"}, {"torch", "numpy"}),
     "pillow_plugin": Row({"errors", "format", "info"}, {"PIL"}, frozenset({"codec"})),
     "": Row(
@@ -66,7 +66,7 @@ TABLE = {
     ),
     "evaluation": Row(
         {"", "errors", "codec", "data", "regions", "images", "info", "models", "weights", "version", "format"}
-        | {"losses.perceptual", "entropy", "nn"},
+        | {"names", "losses.perceptual", "entropy", "nn"},
         {"torch", "numpy", "PIL"},
         frozenset({"bjontegaard", "scipy", "matplotlib", "pytorch_msssim", "pillow_heif", "pillow_jxl", "ssimulacra2"})
         | {"torch_fidelity", "onnxruntime", "imageio_ffmpeg"},

@@ -12,7 +12,7 @@ from typing import Any
 from regio.format import NO_LIMITS, Kind, RgoFile, parse, read
 from regio.format.chunks import METADATA
 from regio.format.cursor import Buffer
-from regio.format.header import RATE_STEPS
+from regio.format.header import STEPS_PER_QUALITY
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -116,7 +116,7 @@ def _describe(file: RgoFile, total: int) -> Info:
         parts={"header": head.size + end, **sizes, "payload": len(file.payload) - sizes.get("rate map", 0)},
         metadata=tuple(chunk.name for chunk in file.chunks if chunk.kind in METADATA),
         tile_side=tiles.side if tiles else None,
-        roi_quality=(head.rate + span) / RATE_STEPS if maps else None,
+        roi_quality=(head.rate + span) / STEPS_PER_QUALITY if maps else None,
         version=head.version,
     )
 

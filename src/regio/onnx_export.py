@@ -18,7 +18,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +26,9 @@ from torch import Tensor, nn
 from regio.errors import RegioError, UsageError
 from regio.models.base import Decoded, Network
 from regio.models.segpic import SegPIC
+
+if TYPE_CHECKING:
+    from regio.codec import Codec
 
 # Of the largest value of an output. Both compute in float32, which keeps 6e-8 of a number; sums of thousands of
 # products in another order, one layer after the other, differ by up to some 1e-5 (1e-6 was measured). A wrong layer
@@ -103,7 +106,7 @@ class Synthesis(nn.Module):
         return x_hat
 
 
-def export(codec: Any, folder: Path, *, grid: int = 1, opset: int = 20) -> list[Exported]:
+def export(codec: Codec, folder: Path, *, grid: int = 1, opset: int = 20) -> list[Exported]:
     """Write both networks of a codec (`regio.load`) into a folder, and check them against ONNX Runtime.
 
     grid: SegPIC's regions are a grid of so many by so many, as in files made with `grid=`; sides of pictures are then

@@ -8,7 +8,7 @@ import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from PIL import Image, ImageFile
 
@@ -17,6 +17,9 @@ from regio.format import container
 from regio.format.chunks import Kind
 from regio.format.header import MAGIC
 from regio.info import inspect
+
+if TYPE_CHECKING:
+    from regio.codec import Codec
 
 FORMAT, EXTENSION, MIME = "RGO", ".rgo", "image/x-rgo"
 _INFO_NAMES = {Kind.ICC: "icc_profile", Kind.EXIF: "exif", Kind.XMP: "xmp"}
@@ -68,7 +71,7 @@ class RgoImageFile(ImageFile.ImageFile):
 
     format = FORMAT
     format_description = "Regio learned image"
-    codec: Any = None
+    codec: "Codec | str | os.PathLike[str] | None" = None
     """Weights for a file made with custom ones (what `regio.load` returns, a path, a hub id); set before loading."""
     device: str = "auto"
     """Where to decode; set before loading."""
@@ -111,7 +114,7 @@ def save(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> None:
     in Pillow: left out, the image's own are kept; None or empty, they are dropped. Like Pillow's own formats, this
     ignores options it does not know.
     """
-    from regio.codec import encode
+    from regio.codec import Codec, encode
     from regio.codec.options import NAMES
 
     given: dict[str, Any] = image.encoderinfo
@@ -122,7 +125,7 @@ def save(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> None:
             image.info[name] = value.tobytes() if isinstance(value, Image.Exif) else value
     options: Any = {name: given[name] for name in NAMES if given.get(name) is not None}
     codec = given.get("codec")
-    if not (codec is None or isinstance(codec, str | os.PathLike) or hasattr(codec, "encode")):
+    if not (codec is None or isinstance(codec, Codec | str | os.PathLike)):
         raise UsageError(f"codec is a {type(codec).__name__}: a name, a path or what regio.load returns is wanted")
     with _as_pillow():
         stream.write(encode(image, codec=codec, device=given.get("device", "auto"), **options))

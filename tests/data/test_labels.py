@@ -9,9 +9,10 @@ import pytest
 from PIL import Image
 from shared import SHARED, needs_shared
 
-from regio.data.labels import MaskFolder, Panoptic, Segmented, read_labels, segment
+from regio.data.labels import MaskFolder, Panoptic, Segmented, segment
 from regio.data.pictures import load_pictures
 from regio.errors import UsageError
+from regio.regions import read_labels
 
 REAL = SHARED / "data" / "coco_panoptic"
 BLANK = np.zeros((4, 6, 3), np.uint8)
@@ -47,7 +48,7 @@ def test_a_label_map_that_does_not_fit_is_left_out_with_a_warning(
 ) -> None:
     folder = MaskFolder(tmp_path)
     save(tmp_path / "wide.png", np.zeros((4, 7), np.uint8))
-    save(tmp_path / "alpha.png", np.zeros((4, 6, 4), np.uint8))
+    save(tmp_path / "alpha.png", np.zeros((4, 6, 2), np.uint8))
     (tmp_path / "broken.png").write_bytes(b"nothing")
     for stem in ("wide", "alpha", "broken", "absent"):
         assert folder.find(Path(f"{stem}.jpg"), BLANK) is None

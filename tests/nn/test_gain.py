@@ -3,9 +3,14 @@
 import pytest
 import torch
 
+from regio.format.header import MAX_RATE
 from regio.nn.gain import RATE_STEPS, GainUnit, RateAffine, RateTable, rate_step
 
 UNIT = 2.0**-12
+
+
+def test_networks_know_the_rate_steps_of_files() -> None:
+    assert RATE_STEPS == MAX_RATE == 4000
 
 
 def test_a_rate_of_the_file_is_the_same_whole_step_in_any_precision() -> None:

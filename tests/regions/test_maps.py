@@ -140,6 +140,9 @@ def test_labels_matter_as_much_as_is_said(tmp_path: Path) -> None:
     indices.putpalette([7] * 768)
     indices.save(tmp_path / "palette.png")
     assert np.array_equal(read_labels(tmp_path / "palette.png"), labels % 256)
+    Image.fromarray(coded).convert("LA").save(tmp_path / "grey.png")
+    with pytest.raises(UsageError, match="of mode LA; grey, palette and RGB are possible"):
+        read_labels(tmp_path / "grey.png")
 
 
 def test_several_regions_are_one() -> None:

@@ -8,13 +8,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from regio.bulk.journal import Row
 from regio.bulk.places import Place
 from regio.bulk.plan import Task
 from regio.codec.options import NEUTRAL, checked, numbers_of
 from regio.errors import RegioError, one_line, shown
+
+if TYPE_CHECKING:
+    from regio.codec import Codec
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,7 @@ class Weights:
 
         return next((entry.fingerprint for entry in CATALOG.values() if entry.name == self.name), self.name)
 
-    def load(self, device: str) -> Any:
+    def load(self, device: str) -> Codec:
         """Load the codec on a device."""
         from regio.codec import load
 
@@ -95,7 +98,7 @@ class Worker:
 
         self.work = work
         torch.set_num_threads(threads)  # fixed: another number changes a symbol in one file of hundreds
-        self.codec: Any = None if work.weights is None else work.weights.load(work.device)
+        self.codec: Codec | None = None if work.weights is None else work.weights.load(work.device)
         self.options = dict(work.options)
         if self.options.get("roi") is not None:
             self.options["roi"] = [_ready(part) for part in self.options["roi"]]
@@ -123,6 +126,7 @@ class Worker:
         from regio.images import read_picture
         from regio.info import inspect
 
+        assert self.codec is not None
         picture = read_picture(data)
         result, missed = self.codec.encode_noted(picture, **self.options)
         info = inspect(result)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from regio.evaluation.contestants import Lineup
     from regio.evaluation.judging import Judges
     from regio.evaluation.paper_run import Order
-    from regio.evaluation.report import Report
+    from regio.evaluation.report import Findings
     from regio.evaluation.sweep import Outcome
 
 CODECS_HELP = (
@@ -210,7 +210,7 @@ def add_fid(lineup: Lineup, outcome: Outcome, pictures: dict[str, Path], output:
     print_result(columns(header, rows) + "\n")
 
 
-def print_report(report: Report, lineup: Lineup, output: Path, anchor: str | None, as_json: bool) -> None:
+def print_report(report: Findings, lineup: Lineup, output: Path, anchor: str | None, as_json: bool) -> None:
     """The figures on standard output; where the page lies, on standard error."""
     import json
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -120,7 +120,6 @@ class Decoding:
         where = f"{self.layout.name(k)}: " if self.layout.tiled else ""
         fault = ""
         rates, streams = self.rates(k)
-        like = self.runtime.like
         for net in self._attempts():
             reader = StreamReader(self.runtime.tables, [streams])
             if rates is not None:
@@ -134,8 +133,7 @@ class Decoding:
                 continue
             fault = ""
             if self._matches(k, reader.finish()[0]):
-                known = type(decoded)(*(None if tensor is None else tensor.to(like) for tensor in decoded))
-                return Tile(known, self.rate(self.runtime.net, rates))
+                return Tile(decoded.to(self.runtime.like), self.rate(self.runtime.net, rates))
         thing = "tile" if where else "file"
         fault = fault or f"the decoded symbols fail the {thing}'s checksum: the {thing} is damaged"
         raise CorruptFile(f"{where}{fault}{self._circumstances(thing)}")
@@ -155,7 +153,7 @@ class Decoding:
     def _guarded(self) -> bool:
         return not self.runtime.net.exact_levels
 
-    def _attempts(self) -> Iterator[Any]:
+    def _attempts(self) -> Iterator[Network]:
         yield self.runtime.net
         if self._guarded and self.runtime.device.type != "cpu":  # there, the first attempt is as good as a second
             yield self._precise

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
@@ -44,7 +43,7 @@ class Encoding:
     keep: bool
     plan: Steps = field(default_factory=Steps)
     emphasis: Emphasis | None = None
-    analysed: dict[int, Any] = field(default_factory=dict)
+    analysed: dict[int, Latents] = field(default_factory=dict)
     files: dict[int, bytes] = field(default_factory=dict)
 
     @property

@@ -21,7 +21,7 @@ from regio.codec.options import Settings
 from regio.entropy.rate_maps import read_levels, write_levels
 from regio.errors import CorruptFile, UsageError
 from regio.format import NO_MAP, Ladder, RateMap, RgoFile, rate_step
-from regio.format.header import MAX_RATE, RATE_STEPS
+from regio.format.header import MAX_RATE, STEPS_PER_QUALITY
 from regio.models.base import Latents, Network, RegionSupport
 from regio.regions import Importance, pool, upper_half
 
@@ -78,7 +78,7 @@ def steps_of(settings: Settings) -> Steps:
     """The rates that encode options ask for in the region and outside it."""
     if settings.background is not None:
         return Background(rate_step(settings.background))
-    return Gap(max(1, round(settings.strength * RATE_STEPS)))
+    return Gap(max(1, round(settings.strength * STEPS_PER_QUALITY)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,7 +169,7 @@ def rates_of_tile(
 
 def alpha_between(rest: int, best: int) -> float:
     """The alpha that gives the region as much as the rate steps of rest and region would; see `alpha_of`."""
-    return alpha_of((best - rest) / RATE_STEPS)
+    return alpha_of((best - rest) / STEPS_PER_QUALITY)
 
 
 def alpha_of(strength: float) -> float:

@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from regio.errors import BadImage, UsageError
-from regio.images import open_picture
+from regio.regions import read_labels
 
 log = logging.getLogger(__name__)
 Labels = NDArray[np.int64]
@@ -129,7 +129,7 @@ def _fitting(
     """
     try:
         labels = read_labels(file)
-    except (OSError, BadImage) as error:
+    except (OSError, UsageError) as error:
         log.warning("label map %s is left out: %s", file, error)
         return None
     if labels.shape != pixels.shape[:2]:
@@ -142,14 +142,3 @@ def _fitting(
             raise ForeignIds(f"{file} has {count} ids, none of them among the {len(segments)} of {annotations}")
         labels = np.where(listed, labels, -1)
     return torch.from_numpy(np.unique(labels, return_inverse=True)[1].reshape(labels.shape).astype(np.int16))
-
-
-def read_labels(file: Path) -> Labels:
-    """A PNG -> labels (H,W): grey or palette values, or colours as R + 256 G + 65536 B. BadImage for other kinds."""
-    with open_picture(file) as opened:
-        if opened.mode in ("1", "L", "P", "I", "I;16"):
-            return np.asarray(opened).astype(np.int64)
-        if opened.mode != "RGB":
-            raise BadImage(f"a label map is grey, palette or RGB, not {opened.mode}")
-        labels: Labels = np.asarray(opened).astype(np.int64) @ np.array([1, 256, 65536])
-        return labels

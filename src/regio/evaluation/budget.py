@@ -14,7 +14,7 @@ class SizedFile(NamedTuple):
     fits: bool  # False: even the codec's smallest file is over the budget, and `data` is that file
 
 
-def largest_within(encode: Callable[[float], bytes], ladder: Sequence[float], budget: int) -> SizedFile:
+def best_on_ladder(encode: Callable[[float], bytes], ladder: Sequence[float], budget: int) -> SizedFile:
     """By bisection over settings of rising file size.
 
     File sizes all but rise along a ladder; where one does not, the answer may be a step under the best, never over the

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from regio.evaluation.judging import Original
 from regio.evaluation.metrics import bpp
 from regio.evaluation.sweep import Row, source_commit
 from regio.images import Pixels
+from regio.models.base import Reconstruction
 
 HEADER_BYTES = 16  # that a file adds to its latents
 
@@ -31,7 +31,7 @@ def padded(codec: Codec, pixels: Pixels, labels: Tensor | None = None) -> tuple[
     return x.permute(2, 0, 1)[None].to(codec.device), regions
 
 
-def estimated(codec: Codec, label: str, picture: str, original: Original, setting: float, made: Any) -> Row:
+def estimated(codec: Codec, label: str, picture: str, original: Original, setting: float, made: Reconstruction) -> Row:
     """A row of what a network returned (x_hat, bits) for a picture; the codec's name gets the label, times are NaN."""
     height, width = original.pixels.shape[:2]
     x_hat = made.x_hat[0, :, :height, :width].clamp(0, 1) * 255

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from regio.errors import UsageError
 from regio.images import read_picture
+from regio.names import PICTURES
 
 Mask = npt.NDArray[np.bool_]
 Box = tuple[int, int, int, int]  # x, y, width, height in pixels
@@ -66,7 +67,7 @@ def read_marks(path: Path) -> Marks:
     Raises UsageError for a file of another shape.
     """
     if path.is_dir():
-        masks = {file.stem: file for file in sorted(path.iterdir()) if file.suffix.lower() in (".png", ".bmp", ".pgm")}
+        masks = {file.stem: file for file in sorted(path.iterdir()) if file.suffix.lower() in PICTURES}
         if not masks:
             raise UsageError(f"{path}: no masks here (.png)")
         return Marks({}, masks)

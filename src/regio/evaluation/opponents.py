@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, features
 
-from regio.evaluation.budget import SizedFile, largest_within
+from regio.evaluation.budget import SizedFile, best_on_ladder
 from regio.evaluation.marks import Mask
 from regio.evaluation.vvc import Vvc
 from regio.images import Pixels
@@ -84,7 +84,7 @@ class Opponent:
 
     def at_bytes(self, pixels: Pixels, budget: int) -> SizedFile:
         """The largest file of at most `budget` bytes."""
-        return largest_within(lambda setting: self.encode(pixels, setting), self.ladder, budget)
+        return best_on_ladder(lambda setting: self.encode(pixels, setting), self.ladder, budget)
 
     def _register(self) -> None:
         if self.plugin is None:

@@ -35,7 +35,7 @@ def markdown(entries: Iterable[BDRate]) -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
-class Report(NamedTuple):
+class Findings(NamedTuple):
     """What `write_report` wrote."""
 
     curves: tuple[MeanCurve, ...]
@@ -53,7 +53,7 @@ def write_report(
     fit: Fit = "pchip",
     scenes: Sequence[Scene] = (),
     skipped: Mapping[str, str] | None = None,
-) -> Report:
+) -> Findings:
     """Everything that follows from a sweep: curves/*.json, bd_rates.json and .md, a plot per metric, problems.csv, and
     index.html, which needs no other file.
 
@@ -85,7 +85,7 @@ def write_report(
         csv.writer(file).writerows([Problem._fields, *outcome.problems])
     facts = Facts(tuple(curves), tuple(entries), drawings, tuple(scenes), outcome.problems, dict(skipped or {}))
     html.write_text(page(facts), encoding="utf-8")
-    return Report(tuple(curves), tuple(entries), (*files, table, text, problems, html))
+    return Findings(tuple(curves), tuple(entries), (*files, table, text, problems, html))
 
 
 def _plain(value: object) -> object:

@@ -20,13 +20,13 @@ from pathlib import Path
 from statistics import median
 from typing import IO, NamedTuple
 
-from regio.errors import RegioError, UsageError
+from regio.errors import RegioError, UsageError, one_line
 from regio.evaluation.contestants import Contestant
 from regio.evaluation.judging import Judges, Original
 from regio.evaluation.metrics import bpp
 from regio.images import read_picture
+from regio.names import PICTURES
 
-SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".ppm", ".pgm", ".avif", ".jp2"))
 FAILURES = (RegioError, OSError, ValueError, RuntimeError, SystemError)
 """What a codec may throw at a picture it cannot take: listed with the reason, and the sweep goes on."""
 
@@ -92,10 +92,10 @@ def find_pictures(folder: Path) -> dict[str, Path]:
 
     Raises UsageError if the folder holds none.
     """
-    found = (path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+    found = (path for path in folder.rglob("*") if path.suffix.lower() in PICTURES and path.is_file())
     pictures = {path.relative_to(folder).as_posix(): path for path in found}
     if not pictures:
-        raise UsageError(f"{folder}: no pictures here ({', '.join(sorted(SUFFIXES))})")
+        raise UsageError(f"{folder}: no pictures here ({', '.join(sorted(PICTURES))})")
     return dict(sorted(pictures.items()))
 
 
@@ -155,7 +155,7 @@ def sweep(
             try:
                 original = judges.look_at(name, read_picture(path).pixels)
             except FAILURES as error:
-                problems.append(Problem("", name, _one_line(error)))
+                problems.append(Problem("", name, one_line(error)))
                 continue
             for one, setting in todo:
                 try:
@@ -164,7 +164,7 @@ def sweep(
                         warm.add(one.name)
                     row = measure(one, name, original, setting, commit=commit, repeats=repeats)
                 except FAILURES as error:
-                    problems.append(Problem(one.name, name, f"at {setting:g}: {_one_line(error)}"))
+                    problems.append(Problem(one.name, name, f"at {setting:g}: {one_line(error)}"))
                     continue
                 found[row.key] = row
                 append(row)
@@ -256,7 +256,3 @@ def _appending(table: Path, known: Sequence[Row]) -> Iterator[Callable[[Row], No
 def _append(file: IO[str], row: Row) -> None:
     csv.writer(file).writerow(_fields(row))
     file.flush()
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

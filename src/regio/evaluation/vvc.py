@@ -24,7 +24,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from regio.errors import RegioError
-from regio.evaluation.budget import SizedFile, largest_within
+from regio.evaluation.budget import SizedFile, best_on_ladder
 from regio.evaluation.marks import Mask
 from regio.images import Pixels
 
@@ -105,7 +105,7 @@ class Vvc:
 
     def at_bytes(self, pixels: Pixels, budget: int) -> SizedFile:
         """The largest file of at most `budget` bytes."""
-        return largest_within(lambda setting: self.encode(pixels, setting), self.ladder, budget)
+        return best_on_ladder(lambda setting: self.encode(pixels, setting), self.ladder, budget)
 
     def aimed_at(self, mask: Mask | None) -> Vvc:
         """It cannot."""

@@ -13,8 +13,8 @@ MAGIC = b"\xd7\x52"
 VERSION = 1
 MAX_SIDE = 1 << 20  # rows or columns
 MAX_MODEL = (1 << 21) - 1  # three bytes of varint
-RATE_STEPS = 40  # rate steps to one unit of quality
-MAX_RATE = 100 * RATE_STEPS
+STEPS_PER_QUALITY = 40  # rate steps to one unit of quality
+MAX_RATE = 100 * STEPS_PER_QUALITY
 CHECK_BYTES = 4
 
 
@@ -48,7 +48,7 @@ class Header:
     @property
     def quality(self) -> float:
         """The user's 0..100 number."""
-        return self.rate / RATE_STEPS
+        return self.rate / STEPS_PER_QUALITY
 
     @property
     def pixels(self) -> int:
@@ -72,6 +72,6 @@ def unpack(cursor: Cursor) -> Header:
 
 def rate_step(quality: float) -> int:
     """Return the rate step nearest to a quality 0..100; UsageError outside, NaN included."""
-    if not 0 <= quality <= MAX_RATE / RATE_STEPS:
+    if not 0 <= quality <= MAX_RATE / STEPS_PER_QUALITY:
         raise UsageError(f"quality {quality:g} is outside 0..100")
-    return round(quality * RATE_STEPS)
+    return round(quality * STEPS_PER_QUALITY)

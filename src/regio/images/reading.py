@@ -15,7 +15,7 @@ import numpy.typing as npt
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from regio.arrays import image_of, is_array
-from regio.errors import BadImage, LimitExceeded, RegioError, UsageError
+from regio.errors import BadImage, LimitExceeded, RegioError, UsageError, one_line
 from regio.images.blocks import (
     EXIF_PREFIX,
     ORIENTATION,
@@ -127,7 +127,7 @@ def _decode(stream: BinaryIO) -> Picture:
     except MemoryError as error:
         raise LimitExceeded("not enough memory to decode the picture") from error
     except Exception as error:
-        raise BadImage(f"the picture cannot be decoded: {_one_line(error)}") from error
+        raise BadImage(f"the picture cannot be decoded: {one_line(error)}") from error
 
 
 def _advice(start: bytes) -> str:
@@ -160,7 +160,7 @@ def _from_image(image: Image.Image, png: Png | None = None) -> Picture:
     except RegioError:
         raise
     except Exception as error:
-        raise BadImage(f"the picture cannot be decoded: {_one_line(error)}") from error
+        raise BadImage(f"the picture cannot be decoded: {one_line(error)}") from error
     exif, xmp = checked_exif(blocks.exif, blocks.notes), utf8_xmp(blocks.xmp)
     if key is not None:
         image.info.pop("transparency", None)
@@ -274,7 +274,3 @@ def _fitting_profile(icc: bytes | None, grey: bool, notes: list[str]) -> bytes |
         return icc
     notes.append("colour profile left out: it does not describe " + ("grey" if grey else "RGB") + " pixels")
     return None
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

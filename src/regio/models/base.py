@@ -72,6 +72,11 @@ class Decoded(NamedTuple):
     shallow: Tensor | None = None  # (B,N,r,s): decoded shallow prototypes
     kept: Tensor | None = None  # (B,1,h,w): 1 where a patch is kept
 
+    def to(self, like: Tensor) -> Decoded:
+        """The same on the device and in the type of a tensor."""
+        shallow, kept = (None if part is None else part.to(like) for part in (self.shallow, self.kept))
+        return Decoded(self.y_hat.to(like), shallow, kept)
+
 
 class Reconstruction(NamedTuple):
     """What `forward` returns."""

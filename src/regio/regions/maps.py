@@ -113,7 +113,7 @@ def of_labels(labels: Labels, size: tuple[int, int]) -> Values:
 def read_labels(path: Path) -> NDArray[np.integer[Any]]:
     """A label map from a file: grey or palette numbers as they are, colours as COCO's panoptic pictures code them.
 
-    Those have the label R + 256 G + 65536 B. UsageError for what is no picture; OSError.
+    Those have the label R + 256 G + 65536 B. UsageError for what is no such picture; OSError.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -121,13 +121,14 @@ def read_labels(path: Path) -> NDArray[np.integer[Any]]:
 
     try:
         with open_picture(path) as image:
-            if image.mode in ("RGB", "RGBA"):
-                planes = np.asarray(image).astype(np.int64)
-                return np.asarray(planes[..., 0] + 256 * planes[..., 1] + 65536 * planes[..., 2])
-            labels = np.asarray(image)
+            mode, values = image.mode, np.asarray(image).astype(np.int64)
     except (UnidentifiedImageError, Image.DecompressionBombError, SyntaxError) as error:
         raise UsageError(f"the label map {path} is not a picture that can be read") from error
-    return labels.astype(np.int64)
+    if mode in ("RGB", "RGBA"):
+        return np.asarray(values[..., :3] @ np.array([1, 256, 65536]))
+    if values.ndim != 2 or mode == "F":
+        raise UsageError(f"the label map {path} is of mode {mode}; grey, palette and RGB are possible")
+    return values
 
 
 def of_array(array: NDArray[Any], size: tuple[int, int]) -> Values:

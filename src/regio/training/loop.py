@@ -19,7 +19,7 @@ from regio.training.checkpoint import RunFolder
 from regio.training.devices import agreed, make_fabric
 from regio.training.interrupt import Stop, stop_on_signal
 from regio.training.recipe import DataSection, Recipe, read_recipe
-from regio.training.records import HeldBackRecord, Report, StepRecord
+from regio.training.records import HeldBackRecord, Listener, StepRecord
 from regio.training.run import GIVE_UP, Run
 from regio.training.validate import validate, write_samples
 from regio.training.window import Window
@@ -36,7 +36,7 @@ def train(
     device: str = "auto",
     steps: int | None = None,
     data: list[Path] | None = None,
-    report: Report | None = None,
+    report: Listener | None = None,
 ) -> Path:
     """Train by a recipe -> the run folder.
 
@@ -122,7 +122,7 @@ class Drive:
     last: int
     deadline: float
     stop: Stop
-    report: Report | None  # in the first process
+    report: Listener | None  # in the first process
 
     def go(self) -> None:
         """Run to the end; everything is saved then."""

@@ -41,4 +41,4 @@ class HeldBackRecord(TypedDict):
 
 
 Record = StepRecord | HeldBackRecord
-Report = Callable[[Record], None]
+Listener = Callable[[Record], None]
