@@ -1,11 +1,17 @@
 """Published checkpoints: a small one in the authors' layout, written down here name by name."""
 
+import argparse
+import os
+import pathlib
 import pickle
 import re
+import zipfile
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -237,3 +243,89 @@ def test_checkpoint_files_are_read_without_running_their_code(
         with pytest.raises(UnsupportedFile, match=path.name):
             read_checkpoint(path)
     assert capsys.readouterr().out == ""
+
+
+def test_the_options_in_the_authors_checkpoint_of_mcm_are_read(tmp_path: Path) -> None:
+    options = argparse.Namespace(lr=1e-4, names=["a"], device=None)
+    torch.save({"model": {"a": torch.ones(2)}, "args": options, "epoch": 3}, tmp_path / "mcm.pth")
+    assert read_checkpoint(tmp_path / "mcm.pth")["args"] == options
+    nested = argparse.Namespace(lr=_Harmful())
+    torch.save({"model": {}, "args": nested}, tmp_path / "harmful.pth")
+    with pytest.raises(UnsupportedFile, match=r"harmful.pth: not a PyTorch checkpoint"):
+        read_checkpoint(tmp_path / "harmful.pth")
+
+
+def dangerous(path: Path, kind: str) -> None:
+    """A file that torch refuses, or would read at a price."""
+    match kind:
+        case "code":
+            torch.save({"a": print}, path)
+        case "class":
+            torch.save({"a": pathlib.PurePosixPath("a")}, path)
+        case "pickle":
+            path.write_bytes(pickle.dumps({"a": _Harmful()}, protocol=2))
+        case "newer pickle":
+            path.write_bytes(pickle.dumps({"a": 1}, protocol=5))
+        case "numpy":
+            path.write_bytes(pickle.dumps(np.ones(3), protocol=2))
+        case "empty":
+            path.write_bytes(b"")
+        case "half":
+            torch.save({"a": torch.ones(99)}, path)
+            path.write_bytes(path.read_bytes()[:200])
+        case "script":
+            torch.jit.save(torch.jit.script(torch.nn.Identity()), path)
+        case "zip":
+            with zipfile.ZipFile(path, "w") as archive:
+                archive.writestr("data.pkl", b"")
+        case "compressed":
+            torch.save({"a": torch.zeros(10_000_000)}, path.with_suffix(".plain"))
+            source = zipfile.ZipFile(path.with_suffix(".plain"))
+            with source as plain, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+                for name in plain.namelist():
+                    archive.writestr(name, plain.read(name))
+        case "pipe":
+            os.mkfifo(path)
+        case "folder":
+            path.mkdir()
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch.jit
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "code",
+        "class",
+        "pickle",
+        "newer pickle",
+        "numpy",
+        "empty",
+        "half",
+        "script",
+        "zip",
+        "compressed",
+        "pipe",
+        "folder",
+    ],
+)
+def test_what_is_no_checkpoint_is_refused_in_our_words(tmp_path: Path, kind: str, capsys: Any) -> None:
+    path = tmp_path / f"{kind}.pth"
+    dangerous(path, kind)
+    with pytest.raises(UnsupportedFile, match=f"{kind}.pth") as caught:
+        read_checkpoint(path)
+    message = str(caught.value)
+    assert "\n" not in message
+    for advice in ("weights_only", "safe_globals", "trust", "http"):
+        assert advice not in message
+    assert capsys.readouterr().out == ""
+
+
+def test_tensors_that_claim_more_than_the_file_holds_are_refused(official: dict[str, Tensor], tmp_path: Path) -> None:
+    wide = {name: torch.zeros(1).expand(value.shape) for name, value in official.items()}
+    torch.save(wide, tmp_path / "wide.pth")
+    assert (tmp_path / "wide.pth").stat().st_size < 1_000_000
+    with pytest.raises(UnsupportedFile, match="claim more numbers than the file holds"):
+        segpic_from_official(read_checkpoint(tmp_path / "wide.pth"))
+    sparse = official | {"g_a1.0.conv_groups.0.weight": torch.zeros(3, 3).to_sparse()}
+    with pytest.raises(UnsupportedFile, match="sparse tensors"):
+        segpic_from_official(sparse)

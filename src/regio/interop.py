@@ -4,9 +4,10 @@ The authors' layout of SegPIC names every part otherwise than we do, holds eight
 convolutions into one and carries entropy-coder buffers, which we do not need: our tables come from the weights.
 """
 
-import pickle
+import argparse
 import re
-from collections.abc import Mapping
+import zipfile
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from regio.errors import UnsupportedFile
+from regio.errors import UnsupportedFile, shown
 from regio.models.mcm import MCM, MCMConfig
 from regio.models.mcm_transforms import PATCH, GlobalViT
 from regio.models.paper_transforms import StridedTransform
@@ -87,15 +88,41 @@ _HYPER_STRIDES = ((1, 1, 2, 1, 2), (1, 2, 1, 2, 1))  # of the hyper analysis and
 def read_checkpoint(path: str | Path) -> Mapping[str, Any]:
     """Read a .pth, .pt or .pth.tar file without running any code from it.
 
-    Raises UnsupportedFile when it is no PyTorch file, or holds more than tensors and plain values.
+    Tensors and plain values are read, and argparse.Namespace, in which the authors of MCM keep their options. Raises
+    UnsupportedFile for anything else, and for a file that would take much more memory than it has bytes; OSError.
     """
+    path = Path(path)
+    if path.exists() and not path.is_file():
+        raise UnsupportedFile(f"{shown(path)} is not a file")
+    _refuse_compressed(path)
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise UnsupportedFile(f"{path}: not a checkpoint of tensors alone ({_first_line(error)})") from None
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, MemoryError):
+        raise
+    except Exception as error:  # torch raises many kinds, and advises to switch its safety off: neither is for users
+        raise UnsupportedFile(
+            f"{shown(path)}: not a PyTorch checkpoint, damaged, or one with more in it than tensors and plain values, "
+            "which Regio does not run"
+        ) from error
     if not isinstance(checkpoint, Mapping):
-        raise UnsupportedFile(f"{path}: a checkpoint should be a dictionary, this is a {type(checkpoint).__name__}")
+        raise UnsupportedFile(
+            f"{shown(path)}: a checkpoint should be a dictionary, this is a {type(checkpoint).__name__}"
+        )
     return checkpoint
+
+
+def _refuse_compressed(path: Path) -> None:
+    """torch never compresses, and a compressed archive may unpack to a thousand times its size."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            compressed = any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist())
+    except OSError:
+        raise
+    except Exception:  # not a zip archive: an older format, or nothing that torch reads either
+        return
+    if compressed:
+        raise UnsupportedFile(f"{shown(path)}: a compressed archive is not a PyTorch checkpoint")
 
 
 def segpic_from_official(state_dict: Mapping[str, Any]) -> SegPIC:
@@ -139,7 +166,22 @@ def _canonical(state_dict: Mapping[str, Any], what: str = "SegPIC", inside: str 
             copies[alias + name[len("basic_E.0.") :]] = value
         else:
             tensors[name] = value
-    return copies | tensors
+    found = copies | tensors
+    _refuse_expanded(found.values(), what)
+    return found
+
+
+def _refuse_expanded(tensors: Iterable[Tensor], what: str) -> None:
+    """A tensor may claim any size with strides of 0; what Regio allocates must follow from what the file holds."""
+    claimed, stored = 0, {}
+    for tensor in tensors:
+        if tensor.layout is not torch.strided:
+            raise UnsupportedFile(f"no {what} checkpoint: it holds sparse tensors")
+        storage = tensor.untyped_storage()
+        stored[storage.data_ptr()] = storage.nbytes()
+        claimed += tensor.numel() * tensor.element_size()
+    if claimed > 4 * sum(stored.values()):  # blocks that are held twice share their storage
+        raise UnsupportedFile(f"no {what} checkpoint: its tensors claim more numbers than the file holds")
 
 
 def _official_name(name: str) -> str:
@@ -338,7 +380,3 @@ def _mcm_config(tensors: Mapping[str, Tensor], visible_tokens: int) -> MCMConfig
         context=tuple(width(f"cc_mean_transforms.0.{k}") for k in (0, 2, 4, 6)),
         kept=(round(1000 * visible_tokens / grid**2),),
     )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

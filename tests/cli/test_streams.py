@@ -60,6 +60,14 @@ def test_an_endless_device_is_refused_at_once(shell: Shell, line: str) -> None:
     assert shell(f"$REGIO {line.replace('/dev/zero', '-')} < /dev/zero").returncode == 3
 
 
+@pytest.mark.skipif(os.name == "nt", reason="POSIX devices")
+def test_an_endless_device_is_no_picture_either(shell: Shell) -> None:
+    done = shell("$REGIO compare /dev/zero")
+    assert (done.returncode, done.stderr) == (2, b"regio: /dev/zero is a device, not a file\n")
+    done = shell("$REGIO encode /dev/zero -o a.rgo")
+    assert (done.returncode, done.stderr.count(b"\n")) == (3, 1)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="named pipes")
 def test_a_pipe_in_a_folder_is_no_picture(shell: Shell, picture_file: MakeFile, tmp_path: Path) -> None:
     picture_file("in/a.png")

@@ -15,6 +15,8 @@ from regio.errors import UsageError
 def read_whole(source: Source) -> bytes:
     """All bytes of a file or of standard input."""
     if source.path is not None:
+        if source.path.is_char_device():  # /dev/zero never ends
+            raise UsageError(f"{source.name} is a device, not a file")
         return source.path.read_bytes()
     return _stdin().read()
 

@@ -143,6 +143,8 @@ class FactorizedTables:
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor]) -> "FactorizedTables":
         """The inverse of `tensors`; raises ValueError where the numbers are not tables."""
+        if any(t.dim() != 1 or t.is_floating_point() or t.is_complex() for t in tensors.values()):
+            raise ValueError("the tables of a factorised prior are not lists of whole numbers")
         lowest, lengths, counts = (tensors[k].to(torch.int32).numpy() for k in ("lowest", "lengths", "counts"))
         if lowest.shape != lengths.shape or lengths.min() < 2 or int(lengths.sum()) != counts.size or counts.min() < 1:
             raise ValueError("the tables of a factorised prior are inconsistent")

@@ -134,7 +134,7 @@ class HyperContext(nn.Module):
     def __init__(self, channels: int, inner: int, points: int) -> None:
         super().__init__()
         self.channels = channels
-        level = scale_to_level(torch.tensor(2.0)).item() / OUTPUT_SCALE
+        level = scale_to_level(torch.tensor(2.0, device="cpu")).item() / OUTPUT_SCALE
         start = torch.cat([torch.zeros(channels), torch.full((channels,), level)])
         self.first = RateTable(start.repeat(points, 1))
         self.log_gain = RateTable(torch.zeros(points, channels))

@@ -7,15 +7,16 @@ from os import PathLike
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from regio import hub
 from regio.entropy.tables import FactorizedTables
-from regio.errors import MissingWeights, UnsupportedFile, UsageError
+from regio.errors import MissingWeights, UnsupportedFile, UsageError, one_line, shown
 from regio.models.base import Network
 from regio.models.catalog import CATALOG, FAMILIES, by_name, model_class
+from regio.weights import skeleton
 
 LAYOUT = "1"  # of a weights file; raised when an older release could not read a new one
 PLAIN_ACCESS = hub.Access()
@@ -129,25 +130,34 @@ def read(path: Path, number: int) -> Weights:
     if not path.is_file():
         raise MissingWeights(f"{path}: no such weights file")
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework="pt", device="cpu") as file:
             metadata = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 - not a dict
-    except (SafetensorError, OSError) as error:
-        raise UnsupportedFile(f"{path}: not a safetensors file ({error})") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # safetensors and torch raise many kinds for a damaged file
+        raise UnsupportedFile(f"{shown(path)}: not a safetensors file ({one_line(error)})") from error
     if metadata.get("layout") != LAYOUT or metadata.get("family") not in FAMILIES:
         raise UnsupportedFile(
             f"{path}: not Regio weights, or written by another release (layout {metadata.get('layout')})"
         )
     try:
         return _build(metadata, tensors, number)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise UnsupportedFile(f"{path}: damaged weights ({str(error).splitlines()[0]})") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # a foreign configuration may raise anything; whatever it is, the file is not usable
+        raise UnsupportedFile(f"{shown(path)}: damaged weights ({one_line(error)[:200]})") from error
 
 
 def _build(metadata: dict[str, str], tensors: dict[str, Tensor], number: int) -> Weights:
     kind = model_class(FAMILIES[metadata["family"]])
-    net = kind(kind.config_class.from_dict(json.loads(metadata["config"])))
+    if len(metadata["config"]) > skeleton.LONGEST_CONFIG:
+        raise ValueError("the configuration is too long")
+    config = kind.config_class.from_dict(json.loads(metadata["config"]))
     state = {k.removeprefix(_NET): v for k, v in tensors.items() if k.startswith(_NET)}
+    if not number:  # bundled weights come with the program
+        skeleton.check(kind, config, state)
+    net = kind(config)
     net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
     tables = {
         stream: FactorizedTables.from_tensors(
@@ -155,5 +165,8 @@ def _build(metadata: dict[str, str], tensors: dict[str, Tensor], number: int) ->
         )
         for stream in net.priors()
     }
+    for stream, prior in net.priors().items():
+        if len(tables[stream].lengths) != prior.channels:
+            raise ValueError(f"{stream} has tables for {len(tables[stream].lengths)} channels, not {prior.channels}")
     net.eval().requires_grad_(False)
     return Weights(net, tables, metadata.get("name", "custom"), fingerprint(metadata["config"], tensors), number)
