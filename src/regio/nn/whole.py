@@ -10,6 +10,7 @@ There is one arithmetic for training and for files: rounding passes gradients st
 """
 
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +23,7 @@ WEIGHT_BITS = 7  # and a sign
 WEIGHT_SUM = 2**15  # of |w| of one filter, halved until it is less
 BIAS_LIMIT = 2**22  # 2**15 * 255 + the half units of rounding * 255 + 2**22 < 2**24 up to FAN_IN_LIMIT
 FAN_IN_LIMIT = 2**13
+SCALE_BITS = 20  # powers of two of filters: 2**-20 to 2**20
 INPUT_LIMIT = 127  # units
 INPUT_UNIT = 2.0**-3
 HIDDEN_LIMIT = 255  # units
@@ -50,23 +52,35 @@ def delivered(x: Tensor) -> Tensor:
     return nearest(x / OUTPUT_UNIT) * (OUTPUT_UNIT * OUTPUT_SCALE)
 
 
-def whole_weights(weight: Tensor, bias: Tensor, unit: float) -> tuple[Tensor, Tensor]:
-    """A filter bank (out,in,k,k) and its bias (out,), rounded; unit: of the input.
+class WholeFilters(NamedTuple):
+    """A filter bank and its bias as whole numbers: weight / scale, and bias * unit / scale, are what they stand for."""
 
-    The power of two of each filter is the largest that keeps its weights within 7 bits and its sum within bounds.
+    weight: Tensor  # (out,in,k,k), -127 to 127
+    bias: Tensor  # (out,)
+    scale: Tensor  # (out,), powers of two
+
+
+@torch.no_grad()
+def whole_filters(weight: Tensor, bias: Tensor, unit: float) -> WholeFilters:
+    """weight (out,in,k,k), bias (out,), unit of the input -> the same in whole numbers.
+
+    The power of two of each filter is the largest that keeps its weights within 7 bits and its sum within WEIGHT_SUM.
     """
-    with torch.no_grad():
-        peak = weight.detach().abs().amax(dim=(1, 2, 3))
-        _, exponent = torch.frexp(peak)  # peak < 2**exponent
-        scale = torch.ldexp(torch.ones_like(peak), (WEIGHT_BITS - exponent).clamp(-8, 16))
-        limit = 2**WEIGHT_BITS - 1
-        whole = torch.floor(weight * scale[:, None, None, None] + 0.5).clamp(-limit, limit)
-        total = whole.abs().sum(dim=(1, 2, 3))
-        for bound in (WEIGHT_SUM, 2 * WEIGHT_SUM, 4 * WEIGHT_SUM, 8 * WEIGHT_SUM, 16 * WEIGHT_SUM):
-            scale = torch.where(total > bound, scale / 2, scale)
-        whole = torch.floor(weight * scale[:, None, None, None] + 0.5).clamp(-limit, limit)
-        shift = torch.floor(bias * (scale / unit) + 0.5).clamp(-BIAS_LIMIT, BIAS_LIMIT)
-        rounded, offset = whole / scale[:, None, None, None], shift * (unit / scale)
+    limit = 2**WEIGHT_BITS - 1
+    _, exponent = torch.frexp(weight.abs().amax(dim=(1, 2, 3)))  # the largest weight is less than 2**exponent
+    scale = torch.ldexp(torch.ones_like(bias), (WEIGHT_BITS - exponent).clamp(-SCALE_BITS, SCALE_BITS))
+    whole = torch.floor(weight * scale[:, None, None, None] + 0.5).clamp(-limit, limit)
+    total = whole.abs().sum(dim=(1, 2, 3))
+    for halvings in range(5):  # FAN_IN_LIMIT * 127 is less than 2**5 * WEIGHT_SUM
+        scale = torch.where(total > 2**halvings * WEIGHT_SUM, scale / 2, scale)
+    whole = torch.floor(weight * scale[:, None, None, None] + 0.5).clamp(-limit, limit)
+    return WholeFilters(whole, torch.floor(bias * (scale / unit) + 0.5).clamp(-BIAS_LIMIT, BIAS_LIMIT), scale)
+
+
+def whole_weights(weight: Tensor, bias: Tensor, unit: float) -> tuple[Tensor, Tensor]:
+    """A filter bank (out,in,k,k) and its bias (out,), rounded as `whole_filters` says. The gradient passes."""
+    whole = whole_filters(weight, bias, unit)
+    rounded, offset = whole.weight / whole.scale[:, None, None, None], whole.bias * (unit / whole.scale)
     return weight + (rounded - weight).detach(), bias + (offset - bias).detach()
 
 
