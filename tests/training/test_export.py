@@ -81,7 +81,7 @@ def test_parts_that_are_missing_or_damaged_are_named(trained: Path, tmp_path: Pa
     parts[2].unlink()
     with pytest.raises(UsageError, match=f"missing beside it: {parts[2].name}"):
         join(parts[0], tmp_path / "out.safetensors")
-    with pytest.raises(UsageError, match="is wanted"):
+    with pytest.raises(UsageError, match="give the folder of a run, or a part"):
         join(tmp_path / "toy.zip", tmp_path / "out.safetensors")
 
 

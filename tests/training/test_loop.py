@@ -192,7 +192,7 @@ def test_rates_may_vary_over_the_picture(toy: Toy, tmp_path: Path) -> None:
     )
     assert all(line["norm"] > 0 for line in curve(tmp_path / "run"))
     fixed = toy({"lambdas": [0.01, 0.01], "rate_maps": 0.5}, run={"model": "baseline-s"})
-    with pytest.raises(UsageError, match="which cannot vary"):
+    with pytest.raises(UsageError, match="has one rate only; leave out rate_maps"):
         train(fixed, out=tmp_path / "other", device="cpu")
 
 
@@ -232,5 +232,5 @@ def test_devices_are_named_as_everywhere(toy: Toy, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no device 'gpu'"):
         train(toy(), out=tmp_path / "run", device="gpu")
     if not torch.cuda.is_available():
-        with pytest.raises(UsageError, match="no device 'cuda:3' here"):
+        with pytest.raises(UsageError, match="device 'cuda:3' is not available here"):
             train(toy(), out=tmp_path / "run", device="cuda:3")

@@ -133,7 +133,7 @@ def test_a_preset_is_found_in_its_family(tmp_path: Path) -> None:
     assert (family, config.rat_inner) == ("segpic", 2)
     for model, message in (
         ("segpic:none", "SegPICConfig has no preset 'none'"),
-        ("mpeg:toy", "there is no family 'mpeg', but segpic"),
+        ("mpeg:toy", "there is no family 'mpeg'; there are segpic"),
         ("none", "SegPICConfig has no preset 'none'"),
     ):
         with pytest.raises(UsageError, match=message):

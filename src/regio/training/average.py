@@ -1,4 +1,4 @@
-"""Averaged weights: what is validated and exported."""
+"""Averaged weights, the ones that are validated and exported."""
 
 from copy import deepcopy
 
@@ -18,7 +18,7 @@ class MovingAverage:
 
     @torch.no_grad()
     def update(self, decay: float, step: int) -> None:
-        """After `step` steps. Early on the average forgets faster, else it would remember fresh weights for long."""
+        """Update the average after `step` steps. Early on it forgets faster, so that fresh weights soon drop out."""
         kept = min(decay, (1 + step) / (10 + step))
         averages, live = zip(*self._pairs, strict=True)
         torch._foreach_lerp_(list(averages), list(live), 1 - kept)  # as torch.optim.swa_utils does

@@ -1,4 +1,4 @@
-"""From a run to a weights file and its card; weights files in parts that fit where files must be small."""
+"""Export a run to a weights file with its card; split a weights file into small parts and join them again."""
 
 import hashlib
 import json
@@ -18,7 +18,7 @@ PART = re.compile(r"(?P<whole>.+)\.(?P<number>\d+)of(?P<count>\d+)")
 
 
 def export(run: Path, output: Path, *, half: bool = False, name: str | None = None) -> bytes:
-    """Write the averaged weights of a run with their tables -> their fingerprint.
+    """Write the averaged weights of a run with their tables. Return their fingerprint.
 
     half: in half precision. name: what the weights call themselves, default the recipe's name. RegioError when the
     folder holds no run.
@@ -35,7 +35,7 @@ def export(run: Path, output: Path, *, half: bool = False, name: str | None = No
 
 
 def _config(recipe: Recipe, state: dict[str, Any]) -> tuple[str, Config]:
-    """Family and configuration of the weights; runs before they carried it are rebuilt from their recipe."""
+    """Return family and configuration of the weights. Older runs do not store it; their recipe gives it."""
     family, config = configuration(recipe)
     try:
         return family, type(config).from_dict(state["config"]) if "config" in state else config
@@ -44,7 +44,7 @@ def _config(recipe: Recipe, state: dict[str, Any]) -> tuple[str, Config]:
 
 
 def card(run: Path, weights: Path) -> str:
-    """What is known of weights exported from a run, as Markdown: data, recipe, time, figures."""
+    """Describe exported weights in Markdown: data, recipe, training time, figures."""
     folder = RunFolder(run)
     recipe, records, where = folder.recipe(), folder.records(), folder.environment()
     known = store.read(weights, number=0)
@@ -69,7 +69,7 @@ def card(run: Path, weights: Path) -> str:
 
 
 def _hours(steps: list[dict[str, Any]]) -> float:
-    """Time spent on steps, from the pace in the log."""
+    """Return the hours spent on steps, computed from the speed in the log."""
     seconds, before = 0.0, 0
     for line in steps:
         seconds += (line["step"] - before) / line["steps_per_s"] if line["steps_per_s"] else 0.0
@@ -83,7 +83,7 @@ def _table(look: dict[str, Any]) -> list[str]:
 
 
 def split(whole: Path, size: int) -> list[Path]:
-    """Cut a file into parts of at most `size` bytes beside it -> their paths. The file itself stays."""
+    """Cut a file into parts of at most `size` bytes beside it. Return their paths; the file itself stays."""
     data = whole.read_bytes()
     count = max(1, -(-len(data) // size))
     parts = part_names(whole, count)
@@ -93,21 +93,23 @@ def split(whole: Path, size: int) -> list[Path]:
 
 
 def part_names(whole: Path, count: int) -> list[Path]:
-    """weights.safetensors -> weights.safetensors.1of3 and so on."""
+    """Return the names of the parts: weights.safetensors.1of3 and so on."""
     return [whole.with_name(f"{whole.name}.{number}of{count}") for number in range(1, count + 1)]
 
 
 def join(part: Path, output: Path) -> store.Weights:
-    """Put the parts that `split` made together, any of which is given -> the weights, read and checked.
+    """Join the parts that `split` made; any of them may be given. Return the weights, read and checked.
 
     UsageError when it is none or one is missing; UnsupportedFile when what results is no weights file.
     """
     found = PART.fullmatch(part.name)
     if found is None:
-        raise UsageError(f"{part}: a folder of a run, or a part like weights.safetensors.1of3, is wanted")
+        raise UsageError(f"{part}: give the folder of a run, or a part such as weights.safetensors.1of3")
     parts = part_names(part.with_name(found["whole"]), int(found["count"]))
     missing = [p.name for p in parts if not p.is_file()]
     if missing or part not in parts:
-        raise UsageError(f"{part}: missing beside it: {', '.join(missing) or 'the parts it belongs to'}")
+        raise UsageError(
+            f"{part}: these parts are missing beside it: {', '.join(missing) or 'the parts it belongs to'}"
+        )
     output.write_bytes(b"".join(p.read_bytes() for p in parts))
     return store.read(output, number=0)

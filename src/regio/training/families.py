@@ -1,4 +1,4 @@
-"""Which model a recipe means, and which step trains its family."""
+"""Find the model that a recipe names, and the training step of its family."""
 
 from dataclasses import replace
 from typing import Any
@@ -18,14 +18,14 @@ STEPS = {  # families that need more than TrainingStep -> module:class of the st
 
 
 def configuration(recipe: Recipe) -> tuple[str, Config]:
-    """The family and the configuration that a recipe asks for; UsageError names what does not exist.
+    """Return the family and the configuration that a recipe names. UsageError says what does not exist.
 
     A preset that several families have is the first one's, in the order of the catalogue, unless the recipe says
     `family:preset`.
     """
     family, _, preset = recipe.model.rpartition(":")
     if family and family not in FAMILIES:
-        raise UsageError(f"model {recipe.model}: there is no family {family!r}, but {', '.join(FAMILIES)}")
+        raise UsageError(f"model {recipe.model}: there is no family {family!r}; there are {', '.join(FAMILIES)}")
     found, answers = None, []
     for key in [family] if family else FAMILIES:
         try:
@@ -42,7 +42,7 @@ def configuration(recipe: Recipe) -> tuple[str, Config]:
 
 
 def _changed(config: Any, overrides: dict[str, Any]) -> Any:
-    """A configuration with some fields replaced; tables go into the configurations within it, false leaves one out."""
+    """Replace some fields of a configuration. A table changes an inner configuration; false removes it."""
     fields = {}
     for name, value in overrides.items():
         present = getattr(config, name, None)
@@ -54,25 +54,25 @@ def _changed(config: Any, overrides: dict[str, Any]) -> Any:
 
 
 def fresh_net(recipe: Recipe) -> Network:
-    """The model a recipe asks for, untrained; UsageError when there is none such, or the recipe does not suit it."""
+    """Return the untrained model of a recipe. UsageError when there is none, or the recipe does not suit it."""
     family, config = configuration(recipe)
     torch.manual_seed(recipe.seed)
     try:
         net: Network = model_class(FAMILIES[family])(config)
-        with torch.no_grad():  # whether widths fit together shows when they meet
+        with torch.no_grad():  # widths that do not fit together show in a forward pass
             net(torch.zeros(1, 3, net.multiple, net.multiple))
     except (ValueError, TypeError, RuntimeError) as error:
         raise UsageError(f"model {recipe.model}: {error}") from error
     for number, phase in enumerate(recipe.phase, 1):
         if not net.rated and phase.lambdas[0] != phase.lambdas[1]:
-            raise UsageError(f"phase {number}: {recipe.model} knows one rate; give lambdas = [λ, λ]")
+            raise UsageError(f"phase {number}: {recipe.model} has one rate only; give lambdas = [λ, λ]")
         if not net.rated and phase.rate_maps:
-            raise UsageError(f"phase {number}: {recipe.model} knows one rate, which cannot vary; leave out rate_maps")
+            raise UsageError(f"phase {number}: {recipe.model} has one rate only; leave out rate_maps")
     return net
 
 
 def make_step(net: Network, recipe: Recipe) -> TrainingStep:
-    """The step of the recipe's family; UsageError for phases that it cannot follow."""
+    """Return the training step of the recipe's family. UsageError for phases that it does not support."""
     family, _ = configuration(recipe)
     kind: type[TrainingStep] = model_class(STEPS[family]) if family in STEPS else TrainingStep
     return kind(net, recipe)

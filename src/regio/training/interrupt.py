@@ -1,4 +1,4 @@
-"""Ctrl-C and termination as a wish to stop, granted between two steps."""
+"""Turn Ctrl-C and SIGTERM into a request to stop between two steps."""
 
 import signal
 import threading
@@ -10,14 +10,14 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Stop:
-    """Whether somebody wants the run to stop."""
+    """A request to stop: `wanted` becomes true with the first signal."""
 
     wanted = False
 
 
 @contextmanager
 def stop_on_signal() -> Iterator[Stop]:
-    """The first signal asks to stop after the step in progress; the second acts as it would have without us.
+    """Take the first signal as a request to stop after the current step. The second one acts as usual.
 
     Outside the main thread, where Python allows no handlers, signals are left alone.
     """

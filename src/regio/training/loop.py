@@ -1,4 +1,4 @@
-"""The one training loop: phases of a recipe, resumable to the step, on one device or many."""
+"""The training loop: it runs the phases of a recipe on one device or many, and resumes at the exact step."""
 
 import contextlib
 import math
@@ -38,14 +38,20 @@ def train(
     data: list[Path] | None = None,
     report: Listener | None = None,
 ) -> Path:
-    """Train by a recipe -> the run folder.
+    """Train a model by a recipe. Return the run folder.
 
-    out: run folder, default runs/<name>. resume: go on there. max_minutes: stop cleanly in time, everything saved.
-    steps: stop after so many steps of this call. data: folders in the place of the recipe's. report: called with every
-    log line, and with the figures in between about once a second. Started by torchrun, every process joins one run and
-    the first one saves. Ctrl-C stops as max_minutes does, and raises KeyboardInterrupt afterwards.
+    out: the run folder; default runs/<name>.
+    resume: continue the run in that folder.
+    max_minutes: stop after this time, with everything saved.
+    steps: stop after so many steps of this call.
+    data: folders of pictures instead of the recipe's.
+    report: called with every log line, and about once a second with the figures so far.
 
-    Raises UsageError for a recipe that cannot be followed, RegioError when gradients stay non-finite.
+    Under torchrun, all processes join one run and the first one saves. Ctrl-C stops after the current step, saves, and
+    raises KeyboardInterrupt.
+
+    Raises UsageError for a recipe that cannot be followed; RegioError when the run in the folder cannot go on, when its
+    state cannot be saved, or when gradients stay non-finite; OSError.
     """
     began = time.monotonic()
     if max_minutes is not None and not max_minutes >= 0:
@@ -82,10 +88,10 @@ def train(
 
 
 def load_pack(recipe: Recipe, folders: list[Path] | None, fabric: Fabric) -> PicturePack:
-    """The pictures of a recipe, decoded, with what label maps there are; `folders` in the place of the recipe's."""
+    """Decode the pictures of a recipe and find their label maps. `folders` replaces the recipe's folders."""
     data = recipe.data
     places = folders or [Path(folder) for folder in data.folders]
-    # a segmentation that is made once is made by one process
+    # one process makes the segmentations, the others read them
     first = fabric.rank_zero_first() if data.segments else contextlib.nullcontext()
     with first:
         importance = ImportanceFolder(Path(data.importance)) if data.importance else None
@@ -105,16 +111,18 @@ def _label_sources(data: DataSection) -> list[LabelSource]:
 def _check_labels(recipe: Recipe, trained: PicturePack) -> None:
     crop = recipe.largest_crop
     if any(min(p.shape[1:]) < crop for p in trained.pictures):
-        raise UsageError(f"data.smallest = {recipe.data.smallest} is less than the largest crop, {crop}")
+        raise UsageError(f"data.smallest = {recipe.data.smallest} is smaller than the largest crop, {crop}")
     if any(recipe.labelled(phase) > 0 for phase in recipe.phase) and not trained.labelled:
-        raise UsageError("labelled batches are wanted, but no picture has a label map; see masks, panoptic, segments")
+        raise UsageError(
+            "the recipe asks for labelled batches, but no picture has a label map; see masks, panoptic, segments"
+        )
     if any(phase.measure == "roi" for phase in recipe.phase) and not trained.weighted:
-        raise UsageError("measure = 'roi' wants importance maps, but no picture has one; see importance")
+        raise UsageError("measure = 'roi' needs importance maps, but no picture has one; see importance")
 
 
 @dataclass
 class Drive:
-    """Steps until the last one, the deadline or a wish to stop; logs, validates and saves on the way."""
+    """Step until the last step, the deadline or a request to stop. Log, validate and save on the way."""
 
     run: Run
     trained: PicturePack
@@ -125,7 +133,7 @@ class Drive:
     report: Listener | None  # in the first process
 
     def go(self) -> None:
-        """Run to the end; everything is saved then."""
+        """Run to the end. Everything is saved then."""
         run, recipe, window = self.run, self.run.recipe, Window(self.run)
         saved = run.step
         while run.step < self.last and not self._stopped():
@@ -146,7 +154,7 @@ class Drive:
             run.save()
 
     def _recover(self) -> Window:
-        """Go back; what was logged since is taken back too."""
+        """Go back to the last saved state and remove the log lines since."""
         self.run.recover()
         if self.run.fabric.is_global_zero:
             self.run.folder.cut_log(self.run.step)
@@ -156,7 +164,7 @@ class Drive:
         return agreed(self.run.fabric, self.stop.wanted or time.monotonic() >= self.deadline)
 
     def _validate(self) -> float:
-        """Look at the held-back pictures, in the first process -> seconds it took."""
+        """Measure the held-back pictures in the first process. Return the seconds it took."""
         run, began = self.run, time.monotonic()
         if run.fabric.is_global_zero and self.held.names:
             name = f"samples/{run.step:07d}.png"

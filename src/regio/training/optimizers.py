@@ -1,4 +1,4 @@
-"""The optimisers a recipe can name."""
+"""The optimisers that a recipe can name."""
 
 import math
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ _Named = list[tuple[str, Parameter]]
 
 
 def make_optimizer(named: Iterable[tuple[str, Parameter]], phase: Phase) -> torch.optim.Optimizer:
-    """An optimiser over all parameters but the quantiles of the priors."""
+    """Return the optimiser of a phase, for all parameters except the quantiles of the priors."""
     pairs = list(named)
     weights = [p for _, p in pairs]
     if phase.optimizer == "adam":
@@ -35,7 +35,7 @@ def make_optimizer(named: Iterable[tuple[str, Parameter]], phase: Phase) -> torc
 
 
 def adam(parameters: list[Parameter], rate: float, betas: tuple[float, float] = (0.9, 0.999)) -> torch.optim.Adam:
-    """Adam in one pass over the numbers where there is a kernel for it; on a CPU it takes half the time."""
+    """Return Adam, fused where torch has a kernel for it; on a CPU that takes half the time."""
     fused = {p.device.type for p in parameters} <= {"cpu", "cuda"}
     return torch.optim.Adam(parameters, lr=rate, betas=betas, fused=fused)
 
@@ -54,7 +54,7 @@ def _muon(pairs: _Named, phase: Phase, kernels_only: bool) -> torch.optim.Optimi
 
 
 def learning_rate(phase: Phase, step: int) -> float:
-    """Linear warm-up, then a cosine from the full rate to `final` of it."""
+    """Return the learning rate of a step: a linear warm-up, then a cosine down to `final` of the full rate."""
     if step < phase.warmup:
         return phase.learning_rate * (step + 1) / phase.warmup
     done = (step - phase.warmup) / max(1, phase.steps - phase.warmup)

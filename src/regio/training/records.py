@@ -1,11 +1,11 @@
-"""Lines of a run's log: what is written to log.jsonl, and told to whoever watches."""
+"""The lines of a run's log, as they are written to log.jsonl and passed to `report`."""
 
 from collections.abc import Callable
 from typing import TypedDict
 
 
 class StepRecord(TypedDict):
-    """Means over the steps since the last line, of the first process; None where no step was finite."""
+    """Means over the steps since the last line, in the first process. None when no step was finite."""
 
     step: int  # steps done
     of: int  # steps of the whole recipe

@@ -1,4 +1,4 @@
-"""The state of a training run: model, average, optimisers, step. It steps, saves, and goes on where it left off."""
+"""The state of a training run: model, average, optimisers, step. It can step, save and resume."""
 
 import logging
 from typing import Any
@@ -20,12 +20,12 @@ from regio.weights import store
 
 log = logging.getLogger(__name__)
 GIVE_UP = 50  # steps in a row without a finite gradient, after which the last good state is restored
-RAMP_START = 0.05  # of a ramp: what is free is worth nothing, and is not kept small either
-_SEEDS_A_STEP = 64  # processes; each draws for itself
+RAMP_START = 0.05  # of a ramp; a stream that costs nothing at first would grow without bound
+_SEEDS_A_STEP = 64  # processes; each draws its own batches
 
 
 class Run:
-    """One run of one recipe, in one of its processes."""
+    """One run of a recipe, in one process."""
 
     def __init__(self, recipe: Recipe, folder: RunFolder, fabric: Fabric) -> None:
         self.recipe, self.folder, self.fabric = recipe, folder, fabric
@@ -40,11 +40,11 @@ class Run:
         self._enter(number, phase)
 
     def _enter(self, number: int, phase: Phase) -> None:
-        """Begin a phase with fresh optimisers; weights and average go on."""
+        """Begin a phase with fresh optimisers. Weights and average continue."""
         self.phase_number = number
         self.inner.begin(phase)
         module: nn.Module = torch.compile(self.inner) if self.recipe.compile else self.inner  # type: ignore[assignment]
-        self.model = self.fabric.setup_module(module)  # anew: what takes part may have changed
+        self.model = self.fabric.setup_module(module)  # again: other parameters may take part now
         named = [(n, p) for n, p in self.net.named_parameters() if p.requires_grad]
         weights = [(n, p) for n, p in named if not n.endswith("quantiles")]
         self.quantiles = [p for n, p in named if n.endswith("quantiles")]
@@ -60,7 +60,7 @@ class Run:
         self.optimizers: list[Any] = [self.fabric.setup_optimizers(o) for o in made]
 
     def one_step(self, pack: PicturePack) -> dict[str, Tensor]:
-        """Draw a batch, step, average -> scalars (see TrainingStep) and the gradient's norm.
+        """Draw a batch, take a step, update the average. Return scalars (see TrainingStep) and the gradient norm.
 
         The draw depends on seed, step and process alone, and on how often a state was restored: what led to a failure
         is not repeated. A step whose gradient is not finite changes nothing.
@@ -91,7 +91,7 @@ class Run:
         return {name: value.detach() for name, value in values.items()}
 
     def _draw(self, pack: PicturePack, phase: Phase, at: int) -> Drawn:
-        """What a TrainingStep gets, for the step that comes."""
+        """Draw the input of the next training step."""
         start = (self.recipe.seed + 1_000 * self.restored) * 1_000_003 + self.step
         seed = (start * _SEEDS_A_STEP + self.fabric.global_rank) % 2**63
         torch.manual_seed(seed)  # of the noise, which is drawn on the device
@@ -115,7 +115,7 @@ class Run:
         return drawn._replace(importance=importance, alpha=alpha.to(device))
 
     def save(self) -> None:
-        """Write everything needed to go on; weights, average and optimisers apart. Only finite weights are kept."""
+        """Save everything needed to resume, in three files. A state with weights that are not finite is not saved."""
         sound = all(bool(torch.isfinite(p).all()) for p in (*self.weights, *self.judging))
         if self.fabric.is_global_zero and sound:
             step, made = {"step": self.step}, [o.state_dict() for o in self.optimizers]
@@ -182,7 +182,7 @@ class Run:
         return UsageError(f"{where} {why}; remove that file to go on with fresh optimisers")
 
     def recover(self) -> None:
-        """Back to the last saved state after too many steps without a finite gradient; RegioError the second time."""
+        """Go back to the last saved state after too many non-finite gradients. RegioError the second time."""
         if self.restored or not self.folder.started:
             raise RegioError(
                 f"no finite gradient in {GIVE_UP} steps up to step {self.step}, and going back did not help; "
@@ -195,23 +195,23 @@ class Run:
 
 
 def start_from(net: Network, weights: str) -> None:
-    """Take over the numbers of other weights wherever name and shape agree; the rest stays fresh, with a warning."""
+    """Copy the tensors of other weights whose name and shape agree. The rest stays fresh, with a warning."""
     known, fresh = net.adopted(store.load(weights).net.state_dict()), net.state_dict()
     taken = {k: v for k, v in known.items() if k in fresh and v.shape == fresh[k].shape}
     if not taken:
-        raise UsageError(f"{weights} has nothing in common with the recipe's model")
+        raise UsageError(f"{weights} has no tensor in common with the recipe's model")
     net.load_state_dict(taken, strict=False)
     if len(taken) < len(fresh):
-        log.warning("%s: %d of %d tensors taken over, the others start fresh", weights, len(taken), len(fresh))
+        log.warning("%s: %d of %d tensors are used, the others start fresh", weights, len(taken), len(fresh))
 
 
 def spread_rates(count: int, generator: torch.Generator) -> Tensor:
-    """Rates (B,) in [0,1], one in each of B equal spans, so that every batch covers the whole range."""
+    """Draw rates (B,) in [0,1], one in each of B equal spans, so that every batch covers the range."""
     return (torch.arange(count) + torch.rand(count, generator=generator)) / count
 
 
 def vary_rates(rate: Tensor, cells: int, generator: torch.Generator) -> Tensor:
-    """Rates (B,) -> maps (B,1,cells,cells): a rectangle anywhere has another rate, drawn evenly from 0 to 1.
+    """Turn rates (B,) into maps (B,1,cells,cells): a random rectangle gets another rate, uniform in [0,1].
 
     A cell that the rectangle covers in part has a rate in between, as the soft edges of a region of interest do.
     """
@@ -226,7 +226,7 @@ def vary_rates(rate: Tensor, cells: int, generator: torch.Generator) -> Tensor:
 
 
 def draw_alphas(phase: Phase, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Alphas (B,), evenly on a logarithmic scale, and which samples (B,) are plain: nothing in them is emphasised."""
+    """Draw alphas (B,), uniform on a log scale, and which samples (B,) are plain, without emphasis."""
     low, high = phase.roi.alpha
     alpha = low * (high / low) ** torch.rand(phase.batch, generator=generator)
     plain = torch.rand(phase.batch, generator=generator) < phase.roi.plain

@@ -1,4 +1,4 @@
-"""One step's forward pass: model and loss."""
+"""The forward pass of a training step: model and loss."""
 
 import math
 from typing import NamedTuple
@@ -15,7 +15,7 @@ PLAIN_ALPHA = 1e6  # of samples without a region: nothing is emphasised
 
 
 class Drawn(NamedTuple):
-    """What chance drew for one step."""
+    """The random draws of one step."""
 
     x: Tensor  # (B,3,S,S) in [0,1]
     regions: Tensor | None  # (B,S,S) int64, or None for a grid x grid map
@@ -50,15 +50,15 @@ class TrainingStep(nn.Module):
         self.begin(recipe.phase[0])
 
     def opponent(self, net: Network, recipe: Recipe) -> nn.Module | None:
-        """The judge of a family that has one, fresh."""
+        """Return a fresh discriminator for families that have one."""
         return None
 
     def begin(self, phase: Phase) -> None:
-        """From here on the losses of this phase."""
+        """Use the losses of this phase from now on."""
         self.phase = phase
 
     def forward(self, drawn: Drawn) -> dict[str, Tensor]:
-        """-> scalars: loss, cost, bpp, psnr, and what else the family wants in the log.
+        """Return scalars: loss, cost, bpp, psnr, and what else the family logs.
 
         Autocast is ours and not the engine's, which would round the pictures themselves to bfloat16.
         """
@@ -76,7 +76,7 @@ class TrainingStep(nn.Module):
         }
 
     def quantile_loss(self) -> Tensor:
-        """Scalar; it trains the quantiles of the priors, where there are some, and nothing else."""
+        """Return the loss (scalar) that trains the quantiles of the priors and nothing else."""
         none = next(self.net.parameters()).new_zeros(())
         return torch.stack([none, *(prior.quantile_loss() for prior in self.net.priors().values())]).sum()
 
@@ -88,12 +88,12 @@ def charged(bits: dict[str, Tensor], side: Tensor, prototypes: float = 1.0) -> d
 
 
 def voice(weight: Tensor, phase: Phase) -> Tensor:
-    """λ (B,) or (B,1,h,w) -> what each sample (B,) counts in the mean over the batch."""
+    """Turn λ (B,) or (B,1,h,w) into the weight of each sample (B,) in the batch mean."""
     if weight.dim() > 1:
         weight = weight.log().mean(dim=(1, 2, 3)).exp()
     return (weight / math.sqrt(phase.lambdas[0] * phase.lambdas[1])) ** -phase.balance
 
 
 def decibels(mse: Tensor) -> Tensor:
-    """Mean squared errors (B,) on [0,1] -> their mean PSNR, for the log."""
+    """Return the mean PSNR of squared errors (B,) on [0,1], for the log."""
     return -10 * torch.log10(mse.detach().clamp_min(1e-10)).mean()

@@ -1,4 +1,4 @@
-"""Estimated rate and distortion on held-back pictures, for choices during training. Tables use real files instead."""
+"""Estimate rate and distortion on held-back pictures during training. Published tables use real files."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ SAMPLES, SAMPLE_SIDE, SAMPLE_RATE = 3, 256, 0.5
 
 @torch.no_grad()
 def validate(net: Network, held: PicturePack) -> list[RatePoint]:
-    """Means over the pictures at a few rates. A picture is analysed once, whatever the number of rates."""
+    """Return means over the pictures at a few rates. Each picture is analysed once for all rates."""
     rates = RATES if net.rated else (SAMPLE_RATE,)
     rows: dict[float, list[RatePoint]] = {rate: [] for rate in rates}
     for picture in held.pictures:
@@ -32,7 +32,7 @@ def validate(net: Network, held: PicturePack) -> list[RatePoint]:
 
 @torch.no_grad()
 def write_samples(net: Network, held: PicturePack, path: Path) -> None:
-    """A PNG of the first held-back pictures, one under the other, each beside its reconstruction at a middling rate."""
+    """Write a PNG of the first held-back pictures, each beside its reconstruction at rate 0.5."""
     pairs = []
     for picture in held.pictures[:SAMPLES]:
         crop = _centre(picture, net.multiple, SAMPLE_SIDE)

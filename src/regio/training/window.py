@@ -16,7 +16,7 @@ COLLAPSE = 0.004  # bits per pixel, averaged over a log interval, at which the r
 
 
 class Window:
-    """What happened since the last line of the log."""
+    """The steps since the last line of the log."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -27,19 +27,19 @@ class Window:
         self.since = self.shown = time.monotonic()
 
     def add(self, values: dict[str, Tensor]) -> None:
-        """One step's scalars."""
+        """Add the scalars of one step."""
         self.values.append(values)
 
     def leave_out(self, seconds: float) -> None:
-        """Time that was not spent on steps."""
+        """Subtract time that was not spent on steps."""
         self.since += seconds
 
     def quiet_for(self) -> float:
-        """Seconds since somebody was last told."""
+        """Return the seconds since the last report."""
         return time.monotonic() - self.shown
 
     def summary(self) -> StepRecord:
-        """The figures so far."""
+        """Return the figures so far."""
         self.shown = time.monotonic()
         run = self.run
         number, phase, at = run.recipe.at(run.step - 1)
@@ -64,7 +64,7 @@ class Window:
         )
 
     def close(self) -> StepRecord:
-        """The figures of a line of the log; a new window begins."""
+        """Return the figures of a log line and begin a new window."""
         line = self.summary()
         if line["alarm"]:
             log.warning("step %d: %s to %.4f bits per pixel", line["step"], line["alarm"], line["bpp"])
@@ -72,7 +72,7 @@ class Window:
         return line
 
     def _mean(self, name: str) -> float | None:
-        """Over steps where it is finite."""
+        """Return the mean over the steps where the value is finite."""
         values = torch.stack([v[name].float() for v in self.values if name in v])
         values = values[torch.isfinite(values)]
         return round(float(values.mean()), 4) if len(values) else None
