@@ -29,9 +29,9 @@ class Drawn(NamedTuple):
 class TrainingStep(nn.Module):
     """Model and loss in one forward pass, so that data-parallel wrappers see every parameter used.
 
-    The step of a model whose pictures are all that it needs; other families inherit and replace what differs. One
-    backward pass trains everything: a `judge`, where there is one, is trained against the model by its own term of the
-    same loss, which must not reach the model, as the model's terms must not reach it.
+    This is the step of models that need pictures only. Other families inherit from it and replace what differs.
+    One backward pass trains everything. A `judge` (discriminator), where there is one, has its own term in the loss:
+    that term must not reach the model, and the model's terms must not reach the judge.
     """
 
     judge: nn.Module | None  # has an optimiser of its own

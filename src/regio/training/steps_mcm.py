@@ -1,4 +1,4 @@
-"""How MCM is trained [3]: first to paint what is hidden, then to code what is kept."""
+"""Train MCM [3]: first to paint hidden patches, then to code the patches that are kept."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from regio.models.mcm_mask import STRATEGIES, covering, gumbel, log_chances, str
 from regio.training.recipe import Phase, Recipe
 from regio.training.step import Drawn, TrainingStep, charged, decibels, voice
 
-RATE_JITTER = 0.25  # rates of a batch lie at most half of this around the one that says how many patches are kept
-COUNT_JITTER = 0.5  # of the logarithm of that number, so that one set of weights serves other budgets, too
+RATE_JITTER = 0.25  # rates of a batch differ by at most half of this from the one that sets the number of patches
+COUNT_JITTER = 0.5  # octaves by which that number varies, so that the weights serve other budgets as well
 SHARES = (0.6, 0.2, 0.0, 0.2)  # how often a batch is masked by each of STRATEGIES
 
 
@@ -28,9 +28,9 @@ class MCMStep(TrainingStep):
     perceptual  bpp + lambda (10 L1 + 0.25 (1 - SSIM) + 0.1 features) (Eq. 10 and 11), the weights being the recipe's
     mse         bpp + lambda 255**2 MSE
 
-    Patches are kept by DA-Mask in most batches, by texture or by nothing in others, and now with the paper's chance,
-    now with none, so that a decoder meets every kind of kept set. Structure is the importance map's or the
-    label map's, where there is one.
+    Most batches choose the kept patches by DA-Mask, others by texture or at random, with or without the paper's
+    randomness. So the decoder learns from every kind of kept set. Structure comes from the importance map or the label
+    map, where there is one.
     """
 
     measures = ("masked", "perceptual", "mse")
@@ -38,19 +38,19 @@ class MCMStep(TrainingStep):
     def __init__(self, net: Network, recipe: Recipe) -> None:
         for number, phase in enumerate(recipe.phase, 1):
             if phase.rate_maps:
-                raise UsageError(f"phase {number}: MCM knows no maps of rates; a region of interest keeps its patches")
+                raise UsageError(f"phase {number}: MCM cannot vary its rate over a picture; remove rate_maps")
         nn.Module.__init__(self)
         self.folder = recipe.judges
         super().__init__(net, recipe)
 
     @property
     def masked(self) -> MCM:
-        """The network, of the only family that this step trains."""
+        """The network, which is always an MCM here."""
         assert isinstance(self.net, MCM)
         return self.net
 
     def begin(self, phase: Phase) -> None:
-        """See TrainingStep; loads the judge of the phase."""
+        """See TrainingStep. Also loads the network that judges in this phase."""
         super().begin(phase)
         self.difference = self._judge(phase)
 
@@ -73,7 +73,7 @@ class MCMStep(TrainingStep):
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
             painted = self.masked.paint(x, keep, None if not self.net.rated else drawn.rate)
         mse = (painted.float() - x).square().mean(dim=(1, 2, 3))
-        # data-parallel engines want to see every parameter used; those of the codec have nothing to do here
+        # data-parallel engines need every parameter in the loss; those of the codec are not used here
         idle = torch.stack([p.sum() * 0.0 for p in self.net.parameters()]).sum()
         cost = mse.mean()
         return {
@@ -106,7 +106,7 @@ class MCMStep(TrainingStep):
         }
 
     def _compare(self, x: Tensor, x_hat: Tensor) -> Tensor:
-        """How much pictures (B,3,H,W) differ to the judge (B,), all of them or a part of all."""
+        """Compare pictures (B,3,H,W), or a part of each, by the judging network. Return differences (B,)."""
         assert self.difference is not None
         look = self.phase.look or x.shape[2]
         top, left = (int(place * (x.shape[2] - look + 1)) for place in torch.rand(2).tolist())
@@ -115,7 +115,7 @@ class MCMStep(TrainingStep):
         return difference
 
     def _choose(self, drawn: Drawn) -> tuple[Tensor | None, Tensor]:
-        """The rates of a batch (B,), and the patches that are kept (B,K): as many as one of the rates says."""
+        """Return the rates of a batch (B,) and the kept patches (B,K); one of the rates sets their number."""
         x, size = drawn.x, self.net.latent_size(drawn.x)
         dice = torch.rand(4).tolist()
         rate = None
@@ -126,7 +126,7 @@ class MCMStep(TrainingStep):
         if rate is not None:
             count = round(count * 2.0 ** ((dice[1] * 2 - 1) * COUNT_JITTER))
         objects = None if drawn.importance is None else structure(drawn.importance[:, 0])
-        if objects is None and drawn.regions is not None:  # the region in the middle is the object, all others are not
+        if objects is None and drawn.regions is not None:  # the region in the middle counts as the object
             centre = drawn.regions[:, x.shape[2] // 2, x.shape[3] // 2]
             objects = structure((drawn.regions == centre[:, None, None]).float())
         at = next(k for k in range(len(SHARES)) if dice[2] < sum(SHARES[: k + 1]) or k == len(SHARES) - 1)

@@ -1,4 +1,4 @@
-"""How the ROI codec is trained [1]: strict where people look, and with a discriminator for the rest.
+"""Train the ROI codec [1]: exact inside the region, with a discriminator for the background.
 
 [1] "ROI image codec optimized for visual quality", sections 1.2 to 1.5.
 """
@@ -22,13 +22,12 @@ from regio.training.step import PLAIN_ALPHA, Drawn, TrainingStep, charged, decib
 class RoiStep(TrainingStep):
     """The ROI codec and its losses.
 
-    mse, ms-ssim  as every model: nothing is emphasised
+    mse, ms-ssim  as for every model, without a region
     roi           bpp + lambda (255**2 (d_ROI + colour d_C) + background (d_BG + adversary G)), d_ROI, d_BG of Eq. 3, 4
 
-    [1] weighs the rate and not the distortion, which is the same with lambda = 1 / lambda_s. Departures: an error in a
-    region counts (RM + alpha)**2 / alpha**2 times, because that is how much smaller quantisation makes it there; G, how
-    far patches are from passing for real, counts outside of regions only, so that nothing is invented inside; d_C keeps
-    the tone of large areas.
+    [1] weighs the rate instead of the distortion, which is the same with lambda = 1 / lambda_s. Departures: an error in
+    a region counts (RM + alpha)**2 / alpha**2 times, because quantisation is that much finer there. G, the loss of the
+    generator, counts outside of regions only, so that nothing is invented inside. d_C keeps the tone of large areas.
     """
 
     measures = ("mse", "ms-ssim", "roi")
@@ -37,12 +36,12 @@ class RoiStep(TrainingStep):
         """See TrainingStep."""
         widths = {phase.roi.judge_width for phase in recipe.phase if phase.measure == "roi" and phase.roi.adversary}
         if len(widths) > 1:
-            raise UsageError("judge_width is one for all phases: they share a discriminator")
+            raise UsageError("judge_width must be the same in all phases: they share a discriminator")
         torch.manual_seed(recipe.seed)
         return PatchDiscriminator(net.latent, widths.pop()) if widths else None
 
     def begin(self, phase: Phase) -> None:
-        """See TrainingStep; loads LPIPS where it is wanted, and lets the discriminator learn or rest."""
+        """See TrainingStep. Also loads LPIPS if needed, and trains or freezes the discriminator."""
         super().begin(phase)
         regional = phase.measure == "roi"
         if self.judge is not None:
