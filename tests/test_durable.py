@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from regio.durable import make_folders, write_part, write_whole
+from regio.durable import make_folders, replacing, write_part, write_whole
 
 
 def full_disk(descriptor: int) -> None:
@@ -43,3 +43,13 @@ def test_folders_are_made_once(tmp_path: Path) -> None:
     make_folders(tmp_path / "a" / "b")
     make_folders(tmp_path / "a" / "b")
     assert (tmp_path / "a" / "b").is_dir()
+
+
+def test_a_name_is_taken_at_the_end_or_never(tmp_path: Path) -> None:
+    with replacing(tmp_path / "a") as part:
+        part.write_bytes(b"1")
+        assert not (tmp_path / "a").exists()
+    with pytest.raises(OSError, match="No space left"), replacing(tmp_path / "a") as part:
+        part.write_bytes(b"half") and full_disk(0)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a"]
+    assert (tmp_path / "a").read_bytes() == b"1"

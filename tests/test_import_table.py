@@ -35,7 +35,7 @@ TABLE = {
     "durable": Row(set(), set()),
     "format": Row({"errors"}, set()),
     "info": Row({"errors", "format"}, set(), frozenset({"models.catalog"})),
-    "regions": Row({"errors"}, {"numpy"}, frozenset({"cv2", "onnxruntime", "safetensors", "PIL", "images"})),
+    "regions": Row({"errors", "durable"}, {"numpy"}, frozenset({"cv2", "onnxruntime", "safetensors", "PIL", "images"})),
     "arrays": Row({"errors"}, {"numpy", "PIL"}, frozenset({"torch"})),
     "images": Row({"errors", "arrays"}, {"numpy", "PIL"}),
     "entropy": Row({"errors"}, {"torch", "numpy", "constriction"}),
@@ -49,7 +49,9 @@ TABLE = {
     ),
     "weights": Row({"errors", "models", "entropy", "hub", "version"}, DECODING),
     "codec": Row(BELOW_CODEC | {"version"}, DECODING),
-    "onnx_export": Row({"errors", "models"}, {"torch"}, frozenset({"codec", "onnx", "onnxruntime", "onnxscript"})),
+    "onnx_export": Row(
+        {"errors", "durable", "models"}, {"torch"}, frozenset({"codec", "onnx", "onnxruntime", "onnxscript"})
+    ),
     "interop": Row({"errors", "nn", "entropy", "models"}, {"torch", "numpy"}),
     "pillow_plugin": Row({"errors", "format", "info"}, {"PIL"}, frozenset({"codec"})),
     "": Row(
@@ -58,15 +60,15 @@ TABLE = {
         frozenset({"codec", "info", "models", "interop", "images", "bulk", "regions"}),
     ),
     "__main__": Row({"cli"}, set()),
-    "losses": Row({"errors", "nn"}, {"torch", "numpy", "safetensors", "pytorch_msssim"}),
-    "data": Row({"errors", "images", "names", "regions"}, {"torch", "numpy", "PIL"}, frozenset({"skimage"})),
+    "losses": Row({"errors", "durable", "nn"}, {"torch", "numpy", "safetensors", "pytorch_msssim"}),
+    "data": Row({"errors", "durable", "images", "names", "regions"}, {"torch", "numpy", "PIL"}, frozenset({"skimage"})),
     "training": Row(
         {"errors", "models", "nn", "entropy", "losses", "data", "weights", "version", "durable"},
         {"torch", "numpy", "safetensors", "lightning_fabric", "pytorch_optimizer"},
     ),
     "evaluation": Row(
         {"", "errors", "codec", "data", "regions", "images", "info", "models", "weights", "version", "format"}
-        | {"names", "losses.perceptual", "entropy", "nn"},
+        | {"names", "durable", "losses.perceptual", "entropy", "nn"},
         {"torch", "numpy", "PIL"},
         frozenset({"bjontegaard", "scipy", "matplotlib", "pytorch_msssim", "pillow_heif", "pillow_jxl", "ssimulacra2"})
         | {"torch_fidelity", "onnxruntime", "imageio_ffmpeg"},
@@ -77,11 +79,11 @@ TABLE = {
         frozenset({"codec", "images", "info", "regions", "models.catalog", "torch", "ray", "fsspec", "pyarrow", "PIL"}),
     ),
     "app": Row(
-        {"errors", "images", "regions", "info", "evaluation", "format.header", "app"},
+        {"errors", "durable", "images", "regions", "info", "evaluation", "format.header", "app"},
         {"numpy", "PIL", "gradio"},
         frozenset({"codec", "models.catalog", "losses.perceptual", "losses.perceptual_weights", "torch"}),
     ),
-    "cli": Row({"errors", "names", "version", "codec.options", "cli"}, {"typer"}, frozenset({"*"})),
+    "cli": Row({"errors", "durable", "names", "version", "codec.options", "cli"}, {"typer"}, frozenset({"*"})),
 }
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import stat
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -15,15 +16,25 @@ def write_whole(path: Path, data: bytes) -> None:
     A file that is replaced keeps its permissions, and a link stays a link. OSError, also for a pipe or a device.
     """
     path = Path(os.path.realpath(path))
-    part = path.with_name(f".{path.name[:40]}.{secrets.token_hex(6)}.part")
-    write_part(part, data, mode_of(path))
+    with replacing(path) as part:
+        write_part(part, data, mode_of(path))
+    sync_folder(path.parent)
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[Path]:
+    """A path beside `target` to write to. It takes that name at the end, or is gone on an error. A link is replaced.
+
+    For what a crash of the process must not leave half written; the data may still be in memory when this returns.
+    """
+    part = target.with_name(f".regio-{secrets.token_hex(6)}.part")
     try:
-        part.replace(path)
+        yield part
+        part.replace(target)
     except BaseException:
         with suppress(OSError):
             part.unlink()
         raise
-    sync_folder(path.parent)
 
 
 def write_part(part: Path, data: bytes, mode: int | None = None) -> None:

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from regio.durable import replacing
 from regio.errors import RegioError, UsageError
 from regio.models.base import Decoded, Network
 from regio.models.segpic import SegPIC
@@ -216,9 +217,8 @@ def _write(
             difference = max(difference, float((one - torch.from_numpy(other)).abs().max() / one.abs().max()))
     if not difference <= TOLERANCE:
         raise RegioError(f"{path.name}: ONNX Runtime differs from torch by {difference:.1e} of the largest value")
-    part = path.with_name(f".{path.name}.part")
-    part.write_bytes(whole)
-    part.replace(path)
+    with replacing(path) as part:
+        part.write_bytes(whole)
     return Exported(path, tuple(inputs), tuple(outputs), difference)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from regio.durable import replacing
 from regio.errors import LimitExceeded
 from regio.images import Pixels
 
@@ -48,12 +49,8 @@ class Shelf:
             return path
         self.check_room(len(data))
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f"{secrets.token_hex(8)}.part")  # two threads may write at once
-        try:
+        with replacing(path) as part:
             part.write_bytes(data)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
         return path
 
     def check_room(self, size: int = 0) -> None:

@@ -36,11 +36,7 @@ def study_page(desk: Desk, tab: Any, added: Any, kept: bool) -> None:
     choice = gr.Radio([], label="Most like the original", visible=False, elem_id="choice")
     vote = gr.Button("Vote", variant="primary", visible=False, elem_id="vote")
     with gr.Accordion("Results, with names", open=False, elem_id="results"):
-        gr.HTML(
-            ""
-            if kept
-            else notice("The votes are deleted when the server ends. Start it with --study FILE to keep them.")
-        )
+        gr.HTML("" if kept else notice(NOT_KEPT))
         refresh = gr.Button("Show results", elem_id="show-results")
         tally = gr.HTML(elem_id="tally")
         export = gr.DownloadButton("Download all votes (CSV)", visible=False, elem_id="votes")

@@ -37,12 +37,13 @@ def compare(
     import json
 
     from regio.cli.files import read_whole, write_whole
-    from regio.cli.paths import PICTURES, plan
+    from regio.cli.paths import plan
     from regio.cli.progress import print_result, say, talking
     from regio.errors import UsageError
     from regio.evaluation.compare import FIGURES, at_bytes, contact_sheet, table
     from regio.evaluation.contestants import line_up, names_in
     from regio.images import read_picture
+    from regio.names import PICTURES
 
     with needs_extra("eval"):
         jobs = plan([picture], output, suffixes=PICTURES, extension=".compare.png", force=force)

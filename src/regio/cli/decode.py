@@ -22,9 +22,10 @@ from regio.cli.options import (
     raise_pillow_limit,
     region_of,
 )
-from regio.cli.paths import RGO, Transfer, plan
+from regio.cli.paths import Transfer, plan
 from regio.cli.progress import shown, talking
 from regio.codec.options import memory_of
+from regio.names import RGO
 
 
 def decode(

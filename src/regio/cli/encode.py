@@ -16,10 +16,11 @@ from regio.cli.options import (
     checked_options,
     takes_encode_options,
 )
-from regio.cli.paths import PICTURES, Transfer, plan
+from regio.cli.paths import Transfer, plan
 from regio.cli.progress import shown, talking
 from regio.cli.regions import Boxes, LabelNumbers, Rois, roi_of
 from regio.codec.options import EncodeOptions
+from regio.names import PICTURES
 
 
 @takes_encode_options

@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from regio.cli.files import replacing
 from regio.cli.options import Force
 from regio.cli.progress import print_result, shown, talking
 from regio.codec.options import count
+from regio.durable import replacing
 from regio.errors import UsageError
 
 SUFFIX = ".safetensors"

@@ -1,14 +1,12 @@
 """Whole files, in and out: standard streams, temporary file and rename."""
 
-import contextlib
 import os
-import secrets
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from regio.cli.paths import Source, Transfer
+from regio.durable import replacing
 from regio.errors import UsageError
 
 
@@ -52,19 +50,6 @@ def write_whole(job: Transfer, data: bytes, *, force: bool) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
     with replacing(target) as part:
         part.write_bytes(data)
-
-
-@contextlib.contextmanager
-def replacing(target: Path) -> Iterator[Path]:
-    """A path in the folder of `target` to write to; it takes that name at the end, or is gone on an error."""
-    part = target.with_name(f".regio-{secrets.token_hex(6)}.part")
-    try:
-        yield part
-        part.replace(target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise
 
 
 def _write_stdout(data: bytes) -> None:

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from regio.cli.files import replacing
 from regio.cli.options import Force
 from regio.cli.progress import print_result, shown, talking
+from regio.durable import replacing
 from regio.errors import UsageError
 
 FAMILIES = ("segpic", "mcm", "mae")

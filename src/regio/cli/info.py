@@ -3,7 +3,8 @@
 from regio.cli.batch import Result, run_batch
 from regio.cli.files import read_rgo
 from regio.cli.options import Json, RgoFiles
-from regio.cli.paths import RGO, Source, find
+from regio.cli.paths import Source, find
+from regio.names import RGO
 
 
 def info(files: RgoFiles, as_json: Json = False) -> None:

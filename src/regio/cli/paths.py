@@ -8,8 +8,7 @@ from pathlib import Path
 
 from regio.cli.progress import shown
 from regio.errors import UsageError
-from regio.names import PICTURES as PICTURES  # the commands find both here
-from regio.names import RGO as RGO
+from regio.names import RGO
 
 STREAM = "-"
 _STANDARD_OUTPUT = {STREAM, "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"}

@@ -10,9 +10,10 @@ from regio.cli.batch import Result, run_batch
 from regio.cli.completion import detectors
 from regio.cli.files import read_whole, write_whole
 from regio.cli.options import Force, Json, Output, Pictures, region_of
-from regio.cli.paths import PICTURES, Transfer, plan
+from regio.cli.paths import Transfer, plan
 from regio.cli.progress import shown
 from regio.errors import UsageError
+from regio.names import PICTURES
 
 if TYPE_CHECKING:
     from regio.images import Pixels

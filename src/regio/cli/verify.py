@@ -7,9 +7,10 @@ import typer
 from regio.cli.batch import Result, run_batch
 from regio.cli.files import read_rgo
 from regio.cli.options import Device, Json, MaxPixels, Memory, Parallel, RgoFiles, raise_pillow_limit
-from regio.cli.paths import RGO, Source, find
+from regio.cli.paths import Source, find
 from regio.cli.progress import talking
 from regio.codec.options import memory_of
+from regio.names import RGO
 
 
 def verify(

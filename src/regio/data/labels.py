@@ -2,7 +2,6 @@
 
 import json
 import logging
-import secrets
 import zlib
 from pathlib import Path
 from typing import Protocol
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from regio.durable import replacing
 from regio.errors import BadImage, UsageError
 from regio.regions import read_labels
 
@@ -99,9 +99,8 @@ class Segmented:
         kept = self.folder / f"{file.stem}-{zlib.crc32(pixels.tobytes()):08x}.png"
         if not kept.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
-            part = kept.with_suffix(f".{secrets.token_hex(6)}.part")
-            Image.fromarray(segment(pixels)).save(part, format="PNG")
-            part.replace(kept)
+            with replacing(kept) as part:
+                Image.fromarray(segment(pixels)).save(part, format="PNG")
         return _fitting(kept, pixels)
 
 

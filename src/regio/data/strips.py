@@ -6,6 +6,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from regio.durable import replacing
+
 GAP = 4  # grey pixels between pictures
 
 
@@ -15,9 +17,8 @@ def write_strips(path: Path, pairs: list[tuple[Tensor, Tensor]]) -> None:
     rows = [_row(left, right, width) for left, right in pairs]
     whole = torch.cat(rows, dim=1)[:, : -GAP or None]
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    Image.fromarray(whole.permute(1, 2, 0).contiguous().numpy()).save(part, format="PNG")
-    part.replace(path)
+    with replacing(path) as part:
+        Image.fromarray(whole.permute(1, 2, 0).contiguous().numpy()).save(part, format="PNG")
 
 
 def _row(left: Tensor, right: Tensor, width: int) -> Tensor:

@@ -40,19 +40,12 @@ def at_bytes(pixels: Pixels, contestant: Contestant, budget: int) -> Version:
     return _version(pixels, contestant, made.setting, made.data, fits=made.fits)
 
 
-def at_setting(pixels: Pixels, contestant: Contestant, setting: float) -> Version:
-    """The contestant's file at one of its own settings."""
-    return _version(pixels, contestant, setting, None, fits=True)
-
-
-def _version(pixels: Pixels, contestant: Contestant, setting: float, data: bytes | None, *, fits: bool) -> Version:
-    """Time one encoding and one decoding; judge `data`, or what the encoding gives."""
+def _version(pixels: Pixels, contestant: Contestant, setting: float, data: bytes, *, fits: bool) -> Version:
+    """Time one encoding and one decoding; judge `data`."""
     contestant.decode(contestant.encode(pixels, setting))  # warm-up: libraries load and networks settle
     start = time.perf_counter()
-    encoded = contestant.encode(pixels, setting)
+    contestant.encode(pixels, setting)
     between = time.perf_counter()
-    data = encoded if data is None else data
-    decode_start = time.perf_counter()
     decoded = contestant.decode(data)
     end = time.perf_counter()
     return Version(
@@ -64,7 +57,7 @@ def _version(pixels: Pixels, contestant: Contestant, setting: float, data: bytes
         psnr=psnr(pixels, decoded),
         ms_ssim=ms_ssim(pixels, decoded),
         encode_seconds=between - start,
-        decode_seconds=end - decode_start,
+        decode_seconds=end - between,
         data=data,
         pixels=decoded,
     )

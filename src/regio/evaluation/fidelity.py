@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
+from regio.durable import replacing
 from regio.errors import RegioError, UsageError
 from regio.evaluation.contestants import Contestant
 from regio.evaluation.sweep import FAILURES, Row
@@ -105,10 +106,8 @@ def read(table: Path) -> list[Fidelity]:
 
 def write(table: Path, entries: Iterable[Fidelity]) -> None:
     """As a CSV, whole or not at all."""
-    part = table.with_name(table.name + ".part")
-    with part.open("w", newline="", encoding="utf-8") as file:
+    with replacing(table) as part, part.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([Fidelity._fields, *entries])
-    part.replace(table)
 
 
 def _write(originals: Path, decoded: Path, pictures: Mapping[str, Path], one: Contestant, setting: float) -> int:

@@ -14,10 +14,7 @@ from regio.evaluation.bd_rate import Curve
 SEGPIC_KODAK = Curve(
     "segpic (published)", (0.120, 0.194, 0.288, 0.439, 0.633, 0.861), (29.24, 30.76, 32.25, 34.23, 36.01, 37.81)
 )
-SEGPIC_CLIC = Curve(
-    "segpic (published, CLIC)", (0.091, 0.141, 0.207, 0.315, 0.458, 0.636), (31.11, 32.52, 33.83, 35.52, 37.04, 38.55)
-)
-"""Rate in bpp, PSNR in dB: the authors' own points, on Kodak and on CLIC professional validation."""
+"""Rate in bpp, PSNR in dB: the authors' own points, on Kodak."""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from pathlib import Path
 from statistics import median
 from typing import IO, NamedTuple
 
+from regio.durable import replacing
 from regio.errors import RegioError, UsageError, one_line
 from regio.evaluation.contestants import Contestant
 from regio.evaluation.judging import Judges, Original
@@ -245,10 +246,8 @@ def _fields(row: Row) -> list[str]:
 def _appending(table: Path, known: Sequence[Row]) -> Iterator[Callable[[Row], None]]:
     """Start the table afresh with the known rows (which drops a line cut short), then append and flush row by row."""
     table.parent.mkdir(parents=True, exist_ok=True)
-    fresh = table.with_name(table.name + ".part")
-    with fresh.open("w", newline="", encoding="utf-8") as file:
+    with replacing(table) as part, part.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([COLUMNS, *map(_fields, known)])
-    fresh.replace(table)
     with table.open("a", newline="", encoding="utf-8") as file:
         yield lambda row: _append(file, row)
 

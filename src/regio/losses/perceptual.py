@@ -85,7 +85,7 @@ class Taps(nn.Module):
     layers: names of `Backbone.taps`; default those that LPIPS compares.
     weights: folder with the backbone's file, or the file; None: the cache, else the publisher (see `find`).
     Gradients reach the input, never the weights; the network stays in evaluation mode and in float32.
-    Raises UsageError for a backbone or layer that does not exist, MissingWeights for weights that are not to be had.
+    Raises UsageError for a backbone or layer that does not exist, MissingWeights for weights that are not available.
     """
 
     mean: Tensor

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from regio.durable import replacing
 from regio.errors import MissingWeights
 
 PUBLISHED = "https://download.pytorch.org/models/"
@@ -143,25 +144,22 @@ def fetch(file: WeightsFile, *, timeout: float = 30) -> Path:
     target = cache_folder() / file.names[0]
     if target.is_file():
         return target
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        digest = hashlib.sha256()
-        with urllib.request.urlopen(file.url, timeout=timeout) as source, part.open("wb") as out:
-            while block := source.read(1 << 20):
-                digest.update(block)
-                out.write(block)
-        if digest.hexdigest() != file.sha256:
-            raise MissingWeights(f"{file.url}: not the file expected (SHA-256 {digest.hexdigest()[:16]}…)")
-        part.replace(target)
+        with replacing(target) as part:
+            digest = hashlib.sha256()
+            with urllib.request.urlopen(file.url, timeout=timeout) as source, part.open("wb") as out:
+                while block := source.read(1 << 20):
+                    digest.update(block)
+                    out.write(block)
+            if digest.hexdigest() != file.sha256:
+                raise MissingWeights(f"{file.url}: not the file expected (SHA-256 {digest.hexdigest()[:16]}…)")
     except (OSError, urllib.error.URLError) as error:
         reason = getattr(error, "reason", None) or error
         raise MissingWeights(
             f"{file.url} cannot be fetched ({' '.join(str(reason).split())}); "
             f"put it into a folder and name that, or save it as {target}"
         ) from None
-    finally:
-        part.unlink(missing_ok=True)
     return target
 
 

@@ -48,7 +48,6 @@ from regio.nn.norm import bounded, lower_bound
 from regio.nn.precise import seen_by
 from regio.nn.regional import Regions
 
-STREAMS = ("positions", "z", "y")  # in the order in which a file holds them
 PER_MILLE = 1000
 LEAST_TEXTURE = 0.05  # below it a patch is flat
 ROI_NATS = 8.0  # for every octave of gain that another codec would give a region, its patches' odds rise by e**8

@@ -39,7 +39,6 @@ from regio.nn.norm import bounded
 from regio.nn.patch import BottleneckUnit
 from regio.nn.regional import GridRegions, Regions
 
-STREAMS = ("z", "y")  # in the order in which a file holds them
 PILOT = 16.0  # what the pilot channel holds outside of regions: emphasis is read in sixteenths
 _PIXEL_BYTES = 300  # of a window, for models on patches; measured
 

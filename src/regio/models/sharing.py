@@ -27,7 +27,7 @@ class Shared(Network):
         """A model in evaluation mode, float32, from a hub id ("owner/name", "owner/name@revision") or a folder.
 
         For pictures use `regio.load`, which takes the same and brings the tables along. Raises MissingWeights where the
-        weights are not to be had, UsageError where they are those of another family, UnsupportedFile.
+        weights are not available, UsageError where they are those of another family, UnsupportedFile.
         """
         from regio.weights import store  # weights build networks, so this module cannot begin with them
 

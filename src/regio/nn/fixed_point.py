@@ -26,7 +26,7 @@ SLOPE = 0.125  # of the leaky rectifier: a power of two, so that it stays exact
 
 
 class FixedConv(nn.Conv2d):
-    """A convolution of stride 1, zeros outside, which is also to be had in fixed point."""
+    """A convolution of stride 1, zeros outside, which can also be computed in fixed point."""
 
     def __init__(self, before: int, after: int, kernel: int) -> None:
         super().__init__(before, after, kernel, padding=kernel // 2)

@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import secrets
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from regio.durable import replacing
 from regio.errors import CorruptFile, MissingWeights, RegioError, UsageError
 
 SIDE = 320  # pixels, where the model leaves it open
@@ -107,12 +107,11 @@ def _fetched(url: str, wanted: str) -> bytes:
         with urlopen(url, timeout=SECONDS) as answer:
             data: bytes = answer.read(LARGEST + 1)
     except (OSError, ValueError) as error:
-        raise MissingWeights(f"{url}: not to be had ({_first_line(error)})") from error
+        raise MissingWeights(f"{url} cannot be fetched ({_first_line(error)})") from error
     if len(data) > LARGEST:
         raise MissingWeights(f"{url}: more than {LARGEST >> 20} MiB")
     _check(url, data, wanted)
     cache.mkdir(parents=True, exist_ok=True)
-    part = cache / f".{secrets.token_hex(6)}.part"
-    part.write_bytes(data)
-    part.replace(kept)
+    with replacing(kept) as part:
+        part.write_bytes(data)
     return data
