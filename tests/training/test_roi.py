@@ -152,7 +152,7 @@ def test_what_cannot_be_followed_is_refused(toy: Toy, tmp_path: Path, maps: Path
         train(toy(STAGE_1, data={"importance": str(maps)}), out=tmp_path / "b", device="cpu")
     recipe = read_recipe(toy(STAGE_2, STAGE_2, run=RUN))
     wider = dataclasses.replace(recipe.phase[1], roi=dataclasses.replace(recipe.phase[1].roi, judge_width=8))
-    with pytest.raises(UsageError, match="one for all phases"):
+    with pytest.raises(UsageError, match="must be the same in all phases"):
         make_step(fresh_net(recipe), dataclasses.replace(recipe, phase=(recipe.phase[0], wider)))
     for line, message in (
         ({"alpha": [1.0, 0.5]}, "phase 1: phase 1, roi: alpha rises"),
