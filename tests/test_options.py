@@ -2,6 +2,7 @@
 
 import warnings
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -127,3 +128,11 @@ def test_targets_within_reach_and_budgets_warn_of_nothing() -> None:
         toy().encode(pixels, target_bpp=size * 8 / 96**2)
         toy().encode(pixels, max_bytes=10**6)
         toy().encode(pixels, target_psnr=1)
+
+
+def test_a_path_without_a_file_is_an_error_of_ours_and_of_pythons(tmp_path: Path) -> None:
+    for read in (toy().decode, regio.decode, regio.verify):
+        with pytest.raises(UsageError, match=r"No such file or directory: .*nowhere\.rgo"):
+            read(tmp_path / "nowhere.rgo")
+        with pytest.raises(FileNotFoundError):
+            read(tmp_path / "nowhere.rgo")

@@ -4,6 +4,7 @@ The message of each is one line for the person who caused it: what is wrong, whe
 maps each class to an exit code; everything that is not a RegioError is a bug in Regio.
 """
 
+import errno
 import os
 
 
@@ -13,6 +14,16 @@ class RegioError(Exception):
 
 class UsageError(RegioError):
     """Arguments that contradict each other or lie outside their range."""
+
+
+class NoSuchFile(UsageError, FileNotFoundError):
+    """A path names no file; also a FileNotFoundError, as Python programs expect it."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        super().__init__(errno.ENOENT, os.strerror(errno.ENOENT), os.fspath(path))
+
+    def __str__(self) -> str:
+        return one_line(self)
 
 
 class CorruptFile(RegioError):

@@ -14,6 +14,7 @@ from regio.cli.exit_codes import code_of
 DOCUMENTED = {
     errors.RegioError: 1,
     errors.UsageError: 2,
+    errors.NoSuchFile: 2,
     errors.CorruptFile: 3,
     errors.BadImage: 3,
     errors.UnsupportedFile: 4,

@@ -27,7 +27,7 @@ from regio.codec.roi import TileRates, rates_of_tile
 from regio.codec.runtime import Runtime
 from regio.codec.windows import Tile, synthesise
 from regio.entropy import StreamReader
-from regio.errors import CorruptFile, UnsupportedFile, UsageError
+from regio.errors import CorruptFile, NoSuchFile, UnsupportedFile, UsageError
 from regio.format import DEFAULT_LIMITS, Kind, Limits, RgoFile, parse, read, verify_check
 from regio.format.header import MAX_RATE
 from regio.images import Picture
@@ -46,10 +46,13 @@ class Opened:
 
     @classmethod
     def of(cls, data: Data, limits: Limits = DEFAULT_LIMITS) -> Opened:
-        """Read and parse a file. CorruptFile, UnsupportedFile, LimitExceeded; OSError for the path."""
+        """Read and parse a file. CorruptFile, UnsupportedFile, LimitExceeded; NoSuchFile or OSError for a path."""
         if isinstance(data, str | PathLike):
-            with Path(data).open("rb") as stream:
-                whole = read(stream)
+            try:
+                with Path(data).open("rb") as stream:
+                    whole = read(stream)
+            except FileNotFoundError as error:
+                raise NoSuchFile(data) from error
         elif isinstance(data, bytes | bytearray | memoryview):
             whole = bytes(data)
         elif hasattr(data, "read"):
