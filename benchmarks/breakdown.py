@@ -41,10 +41,11 @@ from regio.entropy import StreamReader, StreamWriter
 from regio.evaluation.columns import columns
 from regio.images import read_picture
 from regio.models.catalog import DEFAULT
+from regio.models.hyperprior import WithHyperprior
+from regio.nn.fixed_point import FixedPointNet
 
 PARTS = ("pixels", "analysis", "hyper", "context", "coding", "synthesis", "container")
 CODERS = ("factorized", "gaussian", "mixture", "positions")
-HYPER = ("h_a", "h_mean", "h_scale", "levels", "z_context")
 Times = dict[str, tuple[float, float]]
 
 
@@ -85,17 +86,17 @@ class Clock:
 def watched(codec: Codec, clock: Clock) -> Iterator[None]:
     """Let the parts of a codec report to a clock."""
     net = codec.net
+    hyper = (net.h_a, net.h_mean, net.h_scale, net.levels, net.z_context) if isinstance(net, WithHyperprior) else ()
     places: list[tuple[Any, str, str]] = [
         (net, "analyse", "analysis"),
         (net, "synthesise", "synthesis"),
         (net, "code", "context"),
         *((coder, name, "coding") for coder in (StreamWriter, StreamReader) for name in (*CODERS, "finish")),
-        *((getattr(net, name), "forward", "hyper") for name in HYPER if getattr(net, name, None) is not None),
+        *((part, "forward", "hyper") for part in hyper if part is not None),
         *((module, name, "container") for module, name in ((decoding, "parse"), (encoding, "pack"))),
         (decoding, "verify_check", "container"),
     ]
-    if hasattr(net, "levels"):
-        places.append((net.levels, "exact", "hyper"))
+    places += [(part, "exact", "hyper") for part in hyper if isinstance(part, FixedPointNet)]
     with ExitStack() as stack:
         for owner, name, part in places:
             stack.enter_context(patch.object(owner, name, clock.timed(part, getattr(owner, name))))

@@ -28,6 +28,7 @@ from regio.entropy.tables import SCALE_MIN
 from regio.errors import CorruptFile
 from regio.format import RgoFile, parse, verify_check
 from regio.format.header import MAX_RATE
+from regio.models.base import Network
 from regio.models.mcm import MCM
 from regio.models.mcm import PRESETS as MCM_PRESETS
 from regio.models.roi import PRESETS as ROI_PRESETS
@@ -159,18 +160,18 @@ def whole_numbers(mixture: Mixture) -> list[Tensor]:
 
 
 @torch.inference_mode()
-def size_of(net: Any, file: RgoFile) -> tuple[int, int]:
+def size_of(net: Network, file: RgoFile) -> tuple[int, int]:
     """(h,w) of the latents of a file without tiles."""
     height, width = (-(-side // net.multiple) * net.multiple for side in (file.header.height, file.header.width))
     return height // net.stride, width // net.stride
 
 
-def streams_of(net: Any, file: RgoFile) -> bytes:
+def streams_of(net: Network, file: RgoFile) -> bytes:
     """The payload of a file without tiles, but for its rate map."""
     return rates_of_tile(net, file, 0, file.spans[0], size_of(net, file))[1]
 
 
-def walk(net: Any, file: RgoFile, reader: StreamReader, batch: int = 1) -> None:
+def walk(net: Network, file: RgoFile, reader: StreamReader, batch: int = 1) -> None:
     """Decode the latents of a file by any reader, as a codec does."""
     like, size = next(net.parameters()), size_of(net, file)
     rates, _ = rates_of_tile(net, file, 0, file.spans[0], size)
@@ -198,7 +199,7 @@ def random_weights(preset: str, folder: Path, guard: float | None = None) -> Pat
         return path
     if preset.startswith("mcm:"):
         config = MCM_PRESETS[preset.removeprefix("mcm:")]
-        net: Any = MCM(config if guard is None else replace(config, guard=guard))
+        net: MCM | SegPIC = MCM(config if guard is None else replace(config, guard=guard))
     else:
         plain = PRESETS[preset]
         net = SegPIC(plain if guard is None else replace(plain, guard=guard))
@@ -238,7 +239,7 @@ def enliven(net: nn.Module) -> None:
         hook.remove()
 
 
-def tweaked(net: Any, tweak: str) -> Any:
+def tweaked(net: Network, tweak: str) -> Network:
     """The network as an environment runs it."""
     match tweak.split():
         case ["mkldnn", "off"]:
@@ -279,7 +280,9 @@ def decode_all(folder: Path, environment: str) -> None:
         print(json.dumps(asdict(finding)), flush=True)
 
 
-def decode(codec: Codec, net: Any, sample: Sample, folder: Path, environment: str, noise: float, batch: int) -> Finding:
+def decode(
+    codec: Codec, net: Network, sample: Sample, folder: Path, environment: str, noise: float, batch: int
+) -> Finding:
     """One file: are its symbols right here, is it noticed if not, can a codec read it, how far do levels drift?"""
     data = (folder / f"{sample.name}.rgo").read_bytes()
     file, expected = parse(data), np.load(folder / f"{sample.name}.npz")

@@ -31,6 +31,7 @@ from regio.losses.perceptual import Lpips
 from regio.models.base import Chosen
 from regio.models.mcm_mask import STRATEGIES, covering, gumbel, log_chances, structure, texture, top, typicality
 from regio.names import PICTURES
+from regio.nn.regional import GridRegions
 from regio.regions import importance
 
 HEADER_BYTES = 16
@@ -75,7 +76,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--limit", type=int, help="at most so many pictures")
     options = parser.parse_args(arguments)
     codec = codecs.load(options.codec)
-    if not hasattr(codec.net, "worth") or (options.study == "layouts" and not options.packed):
+    if codec.net.patch_ranker is None or (options.study == "layouts" and not options.packed):
         print("masking: weights of MCM are wanted, for layouts of both kinds (--packed)", file=sys.stderr)
         return 2
     files = [f for f in sorted(options.pictures.glob("*")) if f.suffix.lower() in PICTURES][: options.limit]
@@ -94,7 +95,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def strategies(codec: Any, scenes: list[Scene], judge: Lpips) -> None:
+def strategies(codec: codecs.Codec, scenes: list[Scene], judge: Lpips) -> None:
     """Print the ablation."""
     ways: dict[str, Choose] = {name: drawn(name) for name in STRATEGIES}
     ways["ours"] = ours
@@ -114,7 +115,7 @@ def strategies(codec: Any, scenes: list[Scene], judge: Lpips) -> None:
             print(row, flush=True)
 
 
-def ratios(codec: Any, scenes: list[Scene], judge: Lpips) -> None:
+def ratios(codec: codecs.Codec, scenes: list[Scene], judge: Lpips) -> None:
     """Print the study of masking ratios."""
     print(f"{'sent':>6} {'gain at':>8} {'bpp':>7} {'LPIPS':>6} {'PSNR':>6}")
     for share in MORE_SHARES:
@@ -165,17 +166,19 @@ def inside(scene: Scene, scores: Tensor, outside: float = 0.0) -> Tensor:
 
 
 @torch.inference_mode()
-def measure(codec: Any, scenes: list[Scene], judge: Lpips, choose: Choose, share: float, rate: float) -> Result:
+def measure(
+    codec: codecs.Codec, scenes: list[Scene], judge: Lpips, choose: Choose, share: float, rate: float
+) -> Result:
     """Send a share of the patches of every picture at one gain."""
     rows = []
     for number, scene in enumerate(scenes):
-        net, size = codec.net, codec.net.latent_size(scene.x)
+        net, size, where = codec.net, codec.net.latent_size(scene.x), GridRegions(1)
         height, width = scene.size
         count = max(1, round(share * -(-height // 16) * -(-width // 16)))
         ids = choose(scene, count, torch.Generator().manual_seed(number))
         writer, step = StreamWriter(codec.tables), scene.x.new_tensor([rate])
-        decoded = net.code(net.analyse(scene.x)._replace(order=Chosen(ids)), writer, None, step, size)
-        shown = net.synthesise(decoded, None, step)[..., :height, :width].clamp(0, 1).mul(255).round() / 255
+        decoded = net.code(net.analyse(scene.x, where)._replace(order=Chosen(ids)), writer, where, step, size)
+        shown = net.synthesise(decoded, where, step)[..., :height, :width].clamp(0, 1).mul(255).round() / 255
         original = scene.x[..., :height, :width]
         bits = 8 * (len(writer.finish()[0].payload) + HEADER_BYTES)
         psnr = -10 * float(torch.log10((shown - original).square().mean().clamp_min(1e-10)))
@@ -184,14 +187,14 @@ def measure(codec: Any, scenes: list[Scene], judge: Lpips, choose: Choose, share
 
 
 @torch.inference_mode()
-def estimated(codec: Any, scene: Scene, rate: float, shuffle: bool) -> float:
+def estimated(codec: codecs.Codec, scene: Scene, rate: float, shuffle: bool) -> float:
     """Bits of y and z."""
-    net, size = codec.net, codec.net.latent_size(scene.x)
+    net, size, where = codec.net, codec.net.latent_size(scene.x), GridRegions(1)
     ids = ours(scene, round(SHARES[0] * size[0] * size[1]), torch.Generator())
     if shuffle:
         ids = ids[:, torch.randperm(ids.shape[1], generator=torch.Generator().manual_seed(1))]
     coder = RateEstimator(noisy=False)
-    net.code(net.analyse(scene.x)._replace(order=Chosen(ids)), coder, None, scene.x.new_tensor([rate]), size)
+    net.code(net.analyse(scene.x, where)._replace(order=Chosen(ids)), coder, where, scene.x.new_tensor([rate]), size)
     return float(coder.bits["y"] + coder.bits["z"])
 
 

@@ -101,7 +101,7 @@ def write(codec: Codec, weights: str, picture: Any, quality: float, name: str, f
     (folder / f"{name}.rgo").write_bytes(data)
     levels, symbols = (torch.cat(parts).numpy() for parts in (reader.levels, reader.symbols))
     np.savez(folder / f"{name}.npz", levels=levels, symbols=symbols)
-    guard = 0.0 if getattr(codec.net.config, "exact_scales", True) else codec.net.config.guard
+    guard = 0.0 if codec.net.exact_levels else codec.net.config.guard
     unguarded = len(data) - len(streams) + len(reader.writer.finish()[0].payload)
     return Sample(codec.name, weights, quality, name, guard, len(data), unguarded)
 
