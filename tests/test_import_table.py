@@ -43,7 +43,7 @@ TABLE = {
     "hub": Row({"errors"}, set(), frozenset({"huggingface_hub"})),
     # weights build networks; what networks do with the hub (from_pretrained and the like) is done there
     "models": Row(
-        {"errors", "nn", "entropy", "regions", "hub"},
+        {"errors", "nn", "entropy", "regions", "hub", "version"},
         {"torch", "numpy"},
         frozenset({"weights.store", "weights.sharing"}),
     ),

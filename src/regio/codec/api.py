@@ -25,13 +25,13 @@ from regio.format import rate_step
 from regio.images import Picture, Pixels, Source, read_picture, to_pil
 from regio.models.base import Network
 from regio.models.catalog import DEFAULT, by_id
+from regio.models.sharing import Goods, Shareable
 from regio.weights import store
-from regio.weights.sharing import SharedCodec
 
 Region = tuple[int, int, int, int]  # x, y, width, height in pixels
 
 
-class Codec(SharedCodec):
+class Codec(Shareable):
     """A model with its weights and tables on one device, for any number of pictures. Made by `regio.load`."""
 
     def __init__(self, weights: store.Weights, device: str = "auto") -> None:
@@ -54,6 +54,10 @@ class Codec(SharedCodec):
     def device(self) -> torch.device:
         """Where it runs."""
         return self.runtime.device
+
+    def to_share(self) -> Goods:
+        """What goes to the hub: the network with the tables that its files were made with."""
+        return Goods(self.net, self.name, self.weights.tables)
 
     def __repr__(self) -> str:
         return f"<regio codec {self.name}, weights {self.fingerprint[:8]}, on {self.device}>"

@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -22,50 +24,10 @@ from typing import Any
 from torch import Tensor
 
 from regio.entropy.tables import FactorizedTables
-from regio.hub import CARD, CONFIG, WEIGHTS, push_folder
+from regio.hub import CARD, CONFIG, WEIGHTS
 from regio.models.base import Network
 from regio.version import __version__
 from regio.weights import store
-
-MESSAGE = f"Push weights with Regio {__version__}"  # of commits
-
-
-class SharedCodec:
-    """What codecs can do with the hub; `regio.load` is the way back."""
-
-    name: str
-    weights: store.Weights
-
-    @property
-    def net(self) -> Network:
-        """The network whose numbers are shared."""
-        return self.weights.net
-
-    def save_pretrained(self, folder: str | PathLike[str], *, card: str | None = None) -> Path:
-        """Weights, configuration and card into a folder, as `regio.load` and the hub take them -> the folder."""
-        return save(self.net, folder, tables=self.weights.tables, name=self.name, card=card)
-
-    def push_to_hub(
-        self,
-        repository: str,
-        *,
-        private: bool | None = None,
-        token: str | None = None,
-        commit_message: str | None = None,
-        branch: str | None = None,
-        card: str | None = None,
-    ) -> str:
-        """The same into a repository of the hub ("owner/name") -> the URL of the commit; RegioError."""
-        return push(
-            self.net,
-            repository,
-            tables=self.weights.tables,
-            private=private,
-            token=token,
-            message=commit_message or MESSAGE,
-            branch=branch,
-            card=card,
-        )
 
 
 def save(
@@ -77,7 +39,7 @@ def save(
     card: str | None = None,
     repository: str = "OWNER/NAME",
 ) -> Path:
-    """See `Shared.save_pretrained`. tables: of the weights that files were made with; default: made anew."""
+    """See `Shareable.save_pretrained`. tables: of the weights that files were made with; default: made anew."""
     home = Path(folder)
     home.mkdir(parents=True, exist_ok=True)
     known = name or home.resolve().name
@@ -98,22 +60,13 @@ def save(
     return home
 
 
-def push(
-    net: Network,
-    repository: str,
-    *,
-    private: bool | None,
-    token: str | None,
-    message: str,
-    branch: str | None,
-    tables: dict[str, FactorizedTables] | None = None,
-    card: str | None = None,
-) -> str:
-    """See `Shared.push_to_hub`."""
+@contextmanager
+def packed(
+    net: Network, repository: str, *, tables: dict[str, FactorizedTables] | None, card: str | None
+) -> Iterator[Path]:
+    """A folder with what `push_to_hub` puts into a repository, until the end."""
     with tempfile.TemporaryDirectory(prefix="regio-") as folder:
-        name = repository.rpartition("/")[2]
-        save(net, folder, tables=tables, name=name, card=card, repository=repository)
-        return push_folder(Path(folder), repository, private=private, token=token, message=message, branch=branch)
+        yield save(net, folder, tables=tables, name=repository.rpartition("/")[2], card=card, repository=repository)
 
 
 def _fits_half(number: Tensor) -> bool:
