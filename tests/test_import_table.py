@@ -193,6 +193,39 @@ def test_circles_are_found_whatever_their_length() -> None:
     assert circles({"a": {"b"}, "b": {"c"}, "c": {"a"}}) == [["a", "b", "c", "a"]]
 
 
+def guesses(source: str) -> list[int]:
+    """Lines that call a network or a codec Any, or ask by reflection what it has."""
+
+    def known(node: ast.AST) -> bool:
+        name = node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", getattr(node, "arg", ""))
+        return name in {"net", "network", "codec"}
+
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"hasattr", "getattr"}:
+            found += [node.lineno] if known(node.args[0]) else []
+        elif isinstance(node, ast.arg) and node.annotation is not None:
+            found += [node.lineno] if known(node) and ast.unparse(node.annotation) == "Any" else []
+        elif isinstance(node, ast.AnnAssign):
+            found += [node.lineno] if known(node.target) and ast.unparse(node.annotation) == "Any" else []
+    return found
+
+
+def test_networks_and_codecs_are_known_by_their_types_and_not_by_reflection() -> None:
+    wrong = [
+        f"{path.relative_to(SOURCE)}:{line}"
+        for path in sorted(SOURCE.rglob("*.py"))
+        for line in guesses(path.read_text(encoding="utf-8"))
+    ]
+    assert not wrong
+
+
+def test_guesses_are_found() -> None:
+    lines = ["def f(net: Any): pass", "hasattr(self.net, 'gain')", "codec: Any = None", "getattr(net, 'a', None)"]
+    assert sorted(guesses("\n".join(lines))) == [1, 2, 3, 4]
+    assert guesses("def f(net: Network, other: Any): hasattr(other, 'read')") == []
+
+
 @pytest.mark.parametrize(
     ("room", "target", "lazy", "fine"),
     [
