@@ -62,6 +62,13 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_later(
     assert steps(run) == list(range(1, 9))
 
 
+def test_a_full_disk_before_anything_was_saved_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(durable, "write_part", no_space)
+    with pytest.raises(RegioError, match=r"No space left on device\); none was saved before, so free some space"):
+        RunFolder(tmp_path).save({LAST: {"step": 1}})
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_full_disk_at_the_start_of_a_resumed_run_keeps_the_log(
     toy: Toy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -142,9 +142,10 @@ class RunFolder:
             for name in names:
                 with suppress(OSError):
                     self._part(name).unlink()
+            before = "the one saved before is intact, and --resume continues from it"
             raise RegioError(
-                f"{self.path}: the state could not be saved ({one_line(error)}); the one saved before is intact, and "
-                "--resume continues from it"
+                f"{self.path}: the state could not be saved ({one_line(error)}); "
+                f"{before if self.started else 'none was saved before, so free some space and start again'}"
             ) from error
         self._rename(names)
 
