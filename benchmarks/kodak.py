@@ -41,11 +41,11 @@ from regio.codec.roi import STRENGTH
 from regio.errors import RegioError, UsageError
 from regio.evaluation.bd_rate import BDRate, find_curves
 from regio.evaluation.contestants import OwnCodec
+from regio.evaluation.judges.ssimulacra2 import Ssimulacra2
 from regio.evaluation.judging import Judges
 from regio.evaluation.marks import read_marks
 from regio.evaluation.means import MeanCurve, mean_curves, means_table, write_curves
 from regio.evaluation.plots import plot
-from regio.evaluation.ssimulacra2 import Ssimulacra2
 from regio.evaluation.sweep import Outcome, Row, find_pictures, sweep
 from regio.images import read_picture
 from regio.info import inspect
@@ -79,7 +79,7 @@ def main() -> int:
     contestant = OwnCodec(regio.load(options.codec, device=options.device), options.qualities)
     judges = Judges(
         lpips=Lpips("squeeze", weights=options.lpips) if options.lpips else None,
-        ssimulacra2=Ssimulacra2() if options.ssimulacra2 else None,
+        others=(Ssimulacra2(),) if options.ssimulacra2 else (),
     )
     outcome = sweep(pictures, [contestant], options.output / "sweep.csv", judges=judges, progress=talk)
     for problem in outcome.problems:

@@ -83,7 +83,11 @@ TABLE = {
         {"numpy", "PIL", "gradio"},
         frozenset({"codec", "models.catalog", "losses.perceptual", "losses.perceptual_weights", "torch"}),
     ),
-    "cli": Row({"errors", "durable", "names", "version", "codec.options", "cli"}, {"typer"}, frozenset({"*"})),
+    "cli": Row(
+        {"errors", "durable", "names", "version", "codec.options", "evaluation.judges", "cli"},
+        {"typer"},
+        frozenset({"*"}),
+    ),
 }
 
 

@@ -56,7 +56,8 @@ def test_an_error_from_the_codec_ends_the_command_with_one_line_and_its_code(
     done = regio("encode", picture_file())
     assert (done.code, done.out) == (DOCUMENTED[kind], "")
     assert done.err.count("\n") == 1
-    assert done.err.endswith("photo.png: what happened\n")
+    said = "No such file or directory: what\\nhappened" if kind is errors.NoSuchFile else "what happened"
+    assert done.err.endswith(f"photo.png: {said}\n")
 
 
 def test_zero_is_success(regio: Regio, picture_file: MakeFile) -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 from regio.errors import BadImage, UsageError
 from regio.evaluation.budget import SizedFile
 from regio.evaluation.opponents import OPPONENTS
-from regio.evaluation.sweep import COLUMNS, find_pictures, read_rows, source_commit, sweep
+from regio.evaluation.sweep import all_columns, find_pictures, read_rows, source_commit, sweep
 
 
 class Rounding:
@@ -77,7 +77,7 @@ def test_every_picture_is_measured_at_every_setting(folder: Path, tmp_path: Path
     assert row.psnr == pytest.approx(10 * math.log10(255**2 / 77.5), abs=0.3)  # mean of 0..15 squared is 77.5
     assert math.isnan(row.ms_ssim)
     assert (row.weights, row.commit) == ("w1", source_commit())
-    assert table.read_text().splitlines()[0] == ",".join(COLUMNS)
+    assert table.read_text().splitlines()[0] == ",".join(all_columns())
     assert [again.key for again in read_rows(table)] == [row.key for row in outcome.rows]
 
 
@@ -136,7 +136,7 @@ def test_another_table_is_not_overwritten(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not a table of this command"):
         sweep(find_pictures(folder), [Rounding()], table)
     assert table.read_text() == "date,amount\n2024,3\n"
-    table.write_text(",".join(COLUMNS) + "\nx,y\n")
+    table.write_text(",".join(all_columns()) + "\nx,y\n")
     with pytest.raises(UsageError, match="line 2 cannot be read"):
         read_rows(table)
 

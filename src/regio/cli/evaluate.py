@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from regio.cli.options import Device, Json, needs_extra
+from regio.evaluation.judges import help_text
 
 if TYPE_CHECKING:
     from regio.cli.progress import Progress
@@ -21,6 +22,8 @@ CODECS_HELP = (
     "with commas: Regio models, jpeg, webp, jpeg2000, avif, avif-psnr, avif-slow, jxl, hevc, hevc-default, vvc; "
     "default: the default model, jpeg, webp, jpeg2000, avif"
 )
+
+JUDGES_HELP = help_text()
 
 
 def evaluate(
@@ -48,6 +51,7 @@ def evaluate(
     ssimulacra2: Annotated[
         bool, typer.Option("--ssimulacra2", help="also SSIMULACRA 2, a second or more a file")
     ] = False,
+    judges: Annotated[str | None, typer.Option(help="more judges, with commas. " + JUDGES_HELP)] = None,
     marks: Annotated[
         Path | None, typer.Option(help="regions of interest: JSON of boxes, or folder of masks; adds their PSNR")
     ] = None,
@@ -84,7 +88,7 @@ def evaluate(
     """
     from regio.cli.progress import Progress, say
     from regio.errors import UsageError
-    from regio.evaluation.bd_rate import AXES, find_curves, fit_named
+    from regio.evaluation.bd_rate import axes, find_curves, fit_named
     from regio.evaluation.contestants import line_up, names_in
     from regio.evaluation.paper_run import Order
     from regio.evaluation.report import write_report
@@ -95,18 +99,17 @@ def evaluate(
         method = fit_named(fit)
         own = numbers_in(qualities)
         others = settings_in(settings)
-        judges = judges_for(lpips, lpips_weights, marks, segmenter, device, dists=dists, ssimulacra2=ssimulacra2)
+        asked = [*(judges or "").replace(" ", "").split(","), "dists" * dists, "ssimulacra2" * ssimulacra2]
+        panel = judges_for(lpips, lpips_weights, marks, segmenter, device, [name for name in asked if name])
         if table is not None:
             names = tuple(names_in(codecs)) if codecs else ()
-            order = Order(
-                table, folder, output, references, labels, names, own, judges, method, anchor or "vtm", device
-            )
+            order = Order(table, folder, output, references, labels, names, own, panel, method, anchor or "vtm", device)
             print_table(order, as_json)
             return
         if folder is None:
             raise UsageError("name a folder of pictures, or a --table")
         pictures = find_pictures(folder)
-        curves = {metric: find_curves(references, metric) if references else [] for metric in AXES}
+        curves = {metric: find_curves(references, metric) if references else [] for metric in axes()}
         lineup = line_up(names_in(codecs), device=device, strength=roi_strength)
         check_before(lineup, anchor, fid)
         progress = Progress(1)
@@ -115,14 +118,14 @@ def evaluate(
             lineup.contestants,
             output / "sweep.csv",
             settings=chosen(lineup, own, others),
-            judges=judges,
+            judges=panel,
             repeats=repeats,
             progress=progress.show,
         )
         if fid:
             add_fid(lineup, outcome, pictures, output, progress)
         scenes = scenes_of(
-            outcome, pictures, lineup.contestants, rate=crop_bpp, count=crops, judges=judges, progress=progress.show
+            outcome, pictures, lineup.contestants, rate=crop_bpp, count=crops, judges=panel, progress=progress.show
         )
         progress.clear()
         for problem in outcome.problems:
@@ -146,26 +149,22 @@ def judges_for(
     marks: Path | None,
     segmenter: str | None,
     device: str,
-    *,
-    dists: bool,
-    ssimulacra2: bool,
+    more: list[str],
 ) -> Judges:
-    """Who is asked besides PSNR and MS-SSIM."""
+    """Who is asked besides PSNR and MS-SSIM. more: names of `evaluation.judges`."""
     from regio.evaluation.downstream import labeller_named
+    from regio.evaluation.judges import Setting, judges_named
     from regio.evaluation.judging import Judges
     from regio.evaluation.marks import read_marks
-    from regio.evaluation.ssimulacra2 import Ssimulacra2
 
-    judge = texture = None
-    if lpips is not None or weights is not None or dists:
+    network = None
+    if lpips is not None or (weights is not None and "dists" not in more):
         from regio.codec.devices import device_of
-        from regio.losses.perceptual import Dists, Lpips
+        from regio.losses.perceptual import Lpips
 
-        place = device_of(device)
-        judge = Lpips(lpips or "squeeze", weights=weights).to(place) if lpips or not dists else None
-        texture = Dists(weights=weights).to(place) if dists else None
+        network = Lpips(lpips or "squeeze", weights=weights).to(device_of(device))
     regions, labeller = read_marks(marks) if marks else None, labeller_named(segmenter) if segmenter else None
-    return Judges(judge, regions, labeller, texture, Ssimulacra2() if ssimulacra2 else None)
+    return Judges(network, regions, labeller, judges_named(more, Setting(device, weights)))
 
 
 def check_before(lineup: Lineup, anchor: str | None, fid: bool) -> None:

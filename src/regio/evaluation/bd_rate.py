@@ -18,12 +18,12 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from regio.errors import UsageError
+from regio.evaluation.judges import columns_of_judges
 from regio.evaluation.metrics import decibels
 
 Fit = Literal["pchip", "akima", "cubic"]
-Metric = Literal[
-    "psnr", "ms_ssim", "lpips_squeeze", "lpips_alex", "lpips_vgg", "ssimulacra2", "roi_psnr", "background_psnr"
-]
+Metric = str
+"""A key of `axes()`."""
 
 FIELD_KEYS: dict[Metric, tuple[str, ...]] = {
     "psnr": ("psnr-rgb", "psnr"),
@@ -31,7 +31,6 @@ FIELD_KEYS: dict[Metric, tuple[str, ...]] = {
     "lpips_squeeze": ("lpips-squeeze",),
     "lpips_alex": ("lpips-alex",),
     "lpips_vgg": ("lpips-vgg",),
-    "ssimulacra2": ("ssimulacra2",),
     "roi_psnr": ("roi-psnr-rgb",),
     "background_psnr": ("background-psnr-rgb",),
 }
@@ -43,10 +42,19 @@ AXES: dict[Metric, str] = {
     "lpips_squeeze": "LPIPS (SqueezeNet), −10 log₁₀ l, dB",
     "lpips_alex": "LPIPS (AlexNet), −10 log₁₀ l, dB",
     "lpips_vgg": "LPIPS (VGG-16), −10 log₁₀ l, dB",
-    "ssimulacra2": "SSIMULACRA 2, points",
     "roi_psnr": "PSNR inside the region, dB",
     "background_psnr": "PSNR outside the region, dB",
 }
+
+
+def axes() -> dict[Metric, str]:
+    """Every metric that makes a curve, and what its axis says: ours, then those of the judges."""
+    return AXES | {key: column.axis for key, column in columns_of_judges().items() if column.axis}
+
+
+def field_keys(metric: Metric) -> tuple[str, ...]:
+    """What result files call a metric; the first is what we write."""
+    return FIELD_KEYS.get(metric, (metric,))
 
 
 def in_decibels(value: float, metric: Metric) -> float:
@@ -55,7 +63,8 @@ def in_decibels(value: float, metric: Metric) -> float:
         return value if value > 1 else decibels(value)
     if metric.startswith("lpips"):
         return decibels(1 - value)
-    return value
+    column = columns_of_judges().get(metric)
+    return value if column is None else column.curve(value)
 
 
 FEWEST_POINTS: dict[Fit, int] = {"pchip": 2, "akima": 2, "cubic": 4}
@@ -187,11 +196,11 @@ def read_curve(path: Path, metric: Metric = "psnr", *, name: str | None = None) 
     """
     try:
         results = json.loads(path.read_text(encoding="utf-8"))["results"]
-        qualities = next(results[key] for key in FIELD_KEYS[metric] if key in results)
+        qualities = next(results[key] for key in field_keys(metric) if key in results)
         rates = [float(rate) for rate in results["bpp"]]
         values = [float(value) for value in qualities]
     except StopIteration:
-        raise UsageError(f"{path}: holds no {FIELD_KEYS[metric][0]}") from None
+        raise UsageError(f"{path}: holds no {field_keys(metric)[0]}") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path}: not a result file ({type(error).__name__}: {error})") from None
     return Curve.through(name or path.stem, rates, [in_decibels(value, metric) for value in values])

@@ -40,6 +40,11 @@ def at_bytes(pixels: Pixels, contestant: Contestant, budget: int) -> Version:
     return _version(pixels, contestant, made.setting, made.data, fits=made.fits)
 
 
+def at_setting(pixels: Pixels, contestant: Contestant, setting: float) -> Version:
+    """The contestant's file at one of its own settings."""
+    return _version(pixels, contestant, setting, contestant.encode(pixels, setting), fits=True)
+
+
 def _version(pixels: Pixels, contestant: Contestant, setting: float, data: bytes, *, fits: bool) -> Version:
     """Time one encoding and one decoding; judge `data`."""
     contestant.decode(contestant.encode(pixels, setting))  # warm-up: libraries load and networks settle

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from regio.evaluation.features import features_of
+from regio.evaluation.judges.base import Figures, Judge, Verdict
 from regio.evaluation.marks import Marks, Mask
 from regio.evaluation.metrics import masked_psnr, ms_ssim, psnr
 from regio.images import Pixels
@@ -16,8 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from regio.evaluation.downstream import Labeller
-    from regio.evaluation.ssimulacra2 import Ssimulacra2
-    from regio.losses.perceptual import Dists, Lpips
+    from regio.losses.perceptual import Lpips
 
 
 class Scores(NamedTuple):
@@ -28,9 +29,8 @@ class Scores(NamedTuple):
     lpips: float
     roi_psnr: float  # dB inside the marked region
     background_psnr: float  # dB outside of it
-    dists: float
     agreement: float  # mean intersection over union of labels on decoded and original picture
-    ssimulacra2: float  # at most 100
+    figures: Figures  # of the other judges, by column
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,15 +40,13 @@ class Judges:
     lpips: Lpips | None = None
     marks: Marks | None = None
     labeller: Labeller | None = None
-    dists: Dists | None = None
-    ssimulacra2: Ssimulacra2 | None = None
+    others: tuple[Judge, ...] = ()
 
     def names(self, picture: str) -> tuple[str, ...]:
         """Whose figures these are, for the picture of that name: backbones and hashes, region, segmenter."""
         names = (
             self.lpips.description if self.lpips else "",
-            self.dists.description if self.dists else "",
-            self.ssimulacra2.description if self.ssimulacra2 else "",
+            *(judge.description for judge in self.others),
             self.marks.identity(picture) if self.marks else "",
             self.labeller.name if self.labeller else "",
         )
@@ -62,8 +60,8 @@ class Judges:
             self,
             self.marks.mask(picture, height, width) if self.marks else None,
             features_of(self.lpips, pixels),
-            features_of(self.dists, pixels),
             self.labeller.labels(pixels) if self.labeller else None,
+            tuple(judge.prepare(pixels) for judge in self.others),
         )
 
 
@@ -75,18 +73,17 @@ class Original:
     judges: Judges
     mask: Mask | None
     lpips: list[Tensor] | None  # features of the original
-    dists: list[Tensor] | None
     labels: np.ndarray | None
+    verdicts: tuple[Verdict, ...]
 
     def scores(self, decoded: Pixels) -> Scores:
         """Judge an (H,W,3) uint8 version. Raises ValueError if its shape differs."""
         judges = self.judges
-        scores = Scores(psnr(self.pixels, decoded), ms_ssim(self.pixels, decoded), *(6 * [math.nan]))
-        scores = scores._replace(
-            lpips=_distance(judges.lpips, self.lpips, decoded), dists=_distance(judges.dists, self.dists, decoded)
-        )
-        if judges.ssimulacra2 is not None:
-            scores = scores._replace(ssimulacra2=judges.ssimulacra2(self.pixels, decoded))
+        figures: Figures = {key: figure for verdict in self.verdicts for key, figure in verdict(decoded).items()}
+        nan = math.nan
+        similar = ms_ssim(self.pixels, decoded)
+        scores = Scores(psnr(self.pixels, decoded), similar, nan, nan, nan, nan, figures)
+        scores = scores._replace(lpips=_distance(judges.lpips, self.lpips, decoded))
         if self.mask is not None:
             inside, outside = (masked_psnr(self.pixels, decoded, mask) for mask in (self.mask, ~self.mask))
             scores = scores._replace(roi_psnr=inside, background_psnr=outside)
@@ -97,18 +94,7 @@ class Original:
         return scores
 
 
-def features_of(judge: Lpips | Dists | None, pixels: Pixels) -> list[Tensor] | None:
-    """What a judge keeps of an (H,W,3) picture; None without one, or if the picture is too small for it."""
-    if judge is None or min(pixels.shape[:2]) < judge.smallest:
-        return None
-    import torch
-
-    scaled = torch.from_numpy(pixels.astype(np.float32) / 255).permute(2, 0, 1)[None]  # (H,W,3) -> (1,3,H,W)
-    with torch.inference_mode():
-        return judge.features(scaled.to(judge.device))
-
-
-def _distance(judge: Lpips | Dists | None, original: list[Tensor] | None, decoded: Pixels) -> float:
+def _distance(judge: Lpips | None, original: list[Tensor] | None, decoded: Pixels) -> float:
     theirs = None if original is None else features_of(judge, decoded)
     if judge is None or original is None or theirs is None:
         return math.nan

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
 from regio.errors import UsageError
-from regio.evaluation.bd_rate import AXES, FIELD_KEYS, Curve, Metric, in_decibels
+from regio.evaluation.bd_rate import Curve, Metric, axes, field_keys, in_decibels
 from regio.evaluation.columns import columns, figure
+from regio.evaluation.judges import columns_of_judges
 from regio.evaluation.sweep import Row
 
 BACKBONES: dict[str, Metric] = {"SqueezeNet": "lpips_squeeze", "AlexNet": "lpips_alex", "VGG": "lpips_vgg"}
@@ -34,8 +35,6 @@ class MeanCurve:
     psnr: Values  # mean of the pictures' dB
     ms_ssim: Values  # mean over the pictures large enough
     lpips: Values
-    dists: Values
-    ssimulacra2: Values
     roi_psnr: Values  # mean over the pictures with a marked region
     background_psnr: Values
     agreement: Values
@@ -46,6 +45,7 @@ class MeanCurve:
     commits: tuple[str, ...]
     devices: tuple[str, ...]
     judges: tuple[str, ...]  # regions left out
+    figures: Mapping[str, Values] = field(default_factory=dict)  # of other judges, by column
 
     @property
     def lpips_metric(self) -> Metric | None:
@@ -57,13 +57,13 @@ class MeanCurve:
         if metric.startswith("lpips"):
             found = self.lpips if metric == self.lpips_metric else ()
         else:
-            found = getattr(self, metric)
+            found = self.figures[metric] if metric in self.figures else getattr(self, metric, (math.nan,))
         return () if any(math.isnan(value) for value in found) else tuple(found)
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """What was measured at every setting."""
-        return tuple(metric for metric in AXES if self.values(metric))
+        return tuple(metric for metric in axes() if self.values(metric))
 
     def curve(self, metric: Metric) -> Curve:
         """The curve in dB that BD-rates and plots use; without points if the metric was not measured."""
@@ -73,8 +73,10 @@ class MeanCurve:
     def as_dict(self) -> dict[str, Any]:
         """The shape of the field's result files, with what they do not say beside it."""
         results: dict[str, Values] = {"bpp": self.bpp}
-        results |= {FIELD_KEYS[metric][0]: self.values(metric) for metric in self.metrics}
-        for key, extra in (("dists", self.dists), ("downstream-miou", self.agreement), ("roi-share", self.roi_share)):
+        results |= {field_keys(metric)[0]: self.values(metric) for metric in self.metrics}
+        drawn = axes()
+        named = {key: values for key, values in self.figures.items() if key not in drawn}
+        for key, extra in (named | {"downstream-miou": self.agreement, "roi-share": self.roi_share}).items():
             if not any(math.isnan(value) for value in extra):
                 results[key] = extra
         results |= {"encoding_time": self.encode_seconds, "decoding_time": self.decode_seconds}
@@ -119,10 +121,14 @@ def _mean_curve(name: str, description: str, rows: Sequence[Row]) -> MeanCurve:
     used = [by_setting[setting][picture] for setting in by_setting for picture in sorted(shared)]
     judges = set.intersection(*(set(row.judges.split("; ")) for row in used)) - {""}
 
+    judged = columns_of_judges()
+
     def means(column: str, setting: float) -> float:
         if column == "lpips" and not any(judge.startswith("LPIPS") for judge in judges):
             return math.nan  # some rows have none, or another backbone's
-        values = [float(getattr(by_setting[setting][picture], column)) for picture in sorted(shared)]
+        rows = (by_setting[setting][picture] for picture in sorted(shared))
+        own = column not in judged
+        values = [float(getattr(row, column)) if own else row.figures.get(column, math.nan) for row in rows]
         mean = median if column.endswith("seconds") else fmean
         return mean([value for value in values if not math.isnan(value)] or [math.nan])
 
@@ -141,6 +147,7 @@ def _mean_curve(name: str, description: str, rows: Sequence[Row]) -> MeanCurve:
             column: tuple(means(column, setting) for setting in order)
             for column in (*columns, "encode_seconds", "decode_seconds")
         },
+        figures={column: tuple(means(column, setting) for setting in order) for column in judged},
     )
 
 
@@ -157,8 +164,6 @@ def write_curves(curves: Iterable[MeanCurve], folder: Path) -> list[Path]:
 
 EXTRA = {
     "lpips": ("LPIPS", ".4f"),
-    "dists": ("DISTS", ".4f"),
-    "ssimulacra2": ("SSIMULACRA 2", ".2f"),
     "roi_psnr": ("ROI dB", ".2f"),
     "background_psnr": ("rest dB", ".2f"),
     "roi_share": ("ROI share", ".3f"),
@@ -168,15 +173,21 @@ EXTRA = {
 
 def means_rows(curves: Sequence[MeanCurve]) -> list[list[str]]:
     """Every point of every mean curve as cells, the header first; columns that nobody has are left out."""
-    extra = [name for name in EXTRA if any(not math.isnan(value) for one in curves for value in getattr(one, name))]
-    header = ["codec", "setting", "bpp", "PSNR dB", "MS-SSIM", *(EXTRA[name][0] for name in extra)]
+    judged = {key: (column.title, column.form) for key, column in columns_of_judges().items()}
+    titles = EXTRA | judged
+
+    def values(one: MeanCurve, name: str) -> Values:
+        return one.figures.get(name, len(one.settings) * (math.nan,)) if name in judged else getattr(one, name)
+
+    extra = [name for name in titles if any(not math.isnan(value) for one in curves for value in values(one, name))]
+    header = ["codec", "setting", "bpp", "PSNR dB", "MS-SSIM", *(titles[name][0] for name in extra)]
     rows = [[*header, "encode s", "decode s", "pictures"]]
     for curve in curves:
         for at, setting in enumerate(curve.settings):
             seconds = (figure(curve.encode_seconds[at], ".3f"), figure(curve.decode_seconds[at], ".3f"))
             cells = [curve.name, f"{setting:.4g}", f"{curve.bpp[at]:.4f}", f"{curve.psnr[at]:.2f}"]
             cells += [figure(curve.ms_ssim[at], ".4f")]
-            cells += [figure(getattr(curve, name)[at], EXTRA[name][1]) for name in extra]
+            cells += [figure(values(curve, name)[at], titles[name][1]) for name in extra]
             rows.append([*cells, *seconds, str(curve.pictures)])
     return rows
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from regio.evaluation.bd_rate import AXES, BD_COLUMNS, BDRate, Metric, bd_cells
+from regio.evaluation.bd_rate import BD_COLUMNS, BDRate, Metric, axes, bd_cells
 from regio.evaluation.means import MeanCurve, means_rows
 from regio.evaluation.page_parts import SCRIPT, STYLE
 from regio.evaluation.sweep import Problem
@@ -112,7 +112,7 @@ def _drawing(metric: Metric, svg: str) -> str:
     body = svg[svg.index("<svg") :]
     body = re.sub(r'id="([^"]+)"', rf'id="{metric}-\1"', body)
     body = re.sub(r'(href="#|url\(#)', rf"\g<1>{metric}-", body)
-    return f'<figure class="plot" role="img" aria-label="{_text(AXES[metric])} over rate">{body}</figure>'
+    return f'<figure class="plot" role="img" aria-label="{_text(axes()[metric])} over rate">{body}</figure>'
 
 
 def _bd_rates(entries: Sequence[BDRate]) -> str:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import regio
 from regio.data.labels import MaskFolder
 from regio.errors import UsageError
-from regio.evaluation.bd_rate import AXES, Curve, Fit, Metric, bd_rate, find_curves
+from regio.evaluation.bd_rate import Curve, Fit, Metric, axes, bd_rate, find_curves
 from regio.evaluation.contestants import Contestant, line_up
 from regio.evaluation.judging import Judges
 from regio.evaluation.mask_study import grids_of, kernel_figure, with_labels
@@ -67,7 +67,7 @@ def run(order: Order, *, progress: Callable[[str], None] = lambda line: None) ->
         return Ran(_kernels(order), {}, ())
     references: dict[Metric, dict[str, Curve]] = {
         metric: {curve.name: curve for curve in find_curves(order.references, metric)} if order.references else {}
-        for metric in AXES
+        for metric in axes()
     }
     family = TABLES[order.name].family
     bundled = [entry.name for entry in CATALOG.values() if entry.family == family]
@@ -133,7 +133,7 @@ def _recorded(order: Order) -> Beside:
     if order.references is None:
         raise UsageError("--table curves needs --references, a folder of result files")
     rows: list[tuple[str, ...]] = [("curve", "metric", "BD-rate", "fit", "overlap, dB", "points (curve, anchor)")]
-    for metric in AXES:
+    for metric in axes():
         curves = find_curves(order.references, metric)
         anchor = next((curve for curve in curves if curve.name == order.anchor), None)
         for curve in curves if anchor else ():

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from regio.evaluation.bd_rate import AXES, Curve, Metric
+from regio.evaluation.bd_rate import Curve, Metric
+from regio.evaluation.bd_rate import axes as axes_of_metrics
 
 MARKERS = "osD^vPX*<>"
 FITS_INSIDE = 12  # curves in a legend within the axes
@@ -45,7 +46,7 @@ def plot(
         if len(seen) > 1:
             axes.set_ylim(min(seen) - 0.5, max(seen) + 0.5)
     axes.set_xlabel("rate, bits per pixel (whole files)")
-    axes.set_ylabel(AXES[metric])
+    axes.set_ylabel(axes_of_metrics()[metric])
     axes.set_title(title)
     axes.grid(alpha=0.3)
     if many:  # beside the axes, or it would cover them

@@ -15,7 +15,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import IO, NamedTuple
@@ -23,6 +23,7 @@ from typing import IO, NamedTuple
 from regio.durable import replacing
 from regio.errors import RegioError, UsageError, one_line
 from regio.evaluation.contestants import Contestant
+from regio.evaluation.judges import columns_of_judges
 from regio.evaluation.judging import Judges, Original
 from regio.evaluation.metrics import bpp
 from regio.images import read_picture
@@ -54,8 +55,7 @@ class Row:
     agreement: float = math.nan  # mean IoU of a segmenter's labels with those of the original
     roi_share: float = math.nan  # part of y's bits inside the marked region, 0..1
     judges: str = ""  # whose figures these are: backbones and hashes, the region, the segmenter
-    dists: float = math.nan
-    ssimulacra2: float = math.nan
+    figures: Mapping[str, float] = field(default_factory=dict)  # of other judges, by column; a column each in the CSV
 
     @property
     def key(self) -> tuple[str, str, str, float]:
@@ -68,9 +68,14 @@ class Row:
 
 
 NOBODY_ELSE = Judges()
-COLUMNS = tuple(column.name for column in dataclasses.fields(Row))
-COLUMNS_OF_OLD = COLUMNS[: COLUMNS.index("commit") + 1]
+_OWN = tuple(column.name for column in dataclasses.fields(Row) if column.name != "figures")
+COLUMNS_OF_OLD = _OWN[: _OWN.index("commit") + 1]
 _NUMBERS = {column.name: column.type for column in dataclasses.fields(Row) if column.type in ("float", "int")}
+
+
+def all_columns() -> tuple[str, ...]:
+    """The columns of the CSV: a row's own, then one for each figure of the judges that there are."""
+    return _OWN + tuple(columns_of_judges())
 
 
 class Problem(NamedTuple):
@@ -211,7 +216,7 @@ def read_rows(table: Path) -> list[Row]:
     whole_lines = text[: text.rfind("\n") + 1]
     reader = csv.DictReader(io.StringIO(whole_lines, newline=""))
     names = tuple(reader.fieldnames or ())
-    if names != COLUMNS[: len(names)] or 0 < len(names) < len(COLUMNS_OF_OLD):
+    if names != all_columns()[: len(names)] or 0 < len(names) < len(COLUMNS_OF_OLD):
         raise UsageError(f"{table}: not a table of this command (its columns: {', '.join(names)})")
     rows: list[Row] = []
     for number, line in enumerate(reader, start=2):
@@ -224,13 +229,18 @@ def read_rows(table: Path) -> list[Row]:
 
 def _row(line: Mapping[str, str | None], names: Sequence[str]) -> Row:
     values: dict[str, object] = {}
+    figures: dict[str, float] = {}
     for column in names:
         text = line[column]
         kind = _NUMBERS.get(column)
         if text is None:
             raise ValueError(f"no {column}")
+        if column not in _OWN:
+            if text:
+                figures[column] = float(text)
+            continue
         values[column] = text if kind is None else int(text) if kind == "int" else float(text or math.nan)
-    return Row(**values)  # type: ignore[arg-type]  # each was converted by its own declaration
+    return Row(**values, figures=figures)  # type: ignore[arg-type]  # each was converted by its own declaration
 
 
 def _fields(row: Row) -> list[str]:
@@ -239,7 +249,8 @@ def _fields(row: Row) -> list[str]:
             return "" if math.isnan(value) else f"{value:.9g}"
         return str(value)
 
-    return [text(getattr(row, column)) for column in COLUMNS]
+    own = [text(getattr(row, column)) for column in _OWN]
+    return own + [text(row.figures.get(column, math.nan)) for column in columns_of_judges()]
 
 
 @contextmanager
@@ -247,7 +258,7 @@ def _appending(table: Path, known: Sequence[Row]) -> Iterator[Callable[[Row], No
     """Start the table afresh with the known rows (which drops a line cut short), then append and flush row by row."""
     table.parent.mkdir(parents=True, exist_ok=True)
     with replacing(table) as part, part.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([COLUMNS, *map(_fields, known)])
+        csv.writer(file).writerows([all_columns(), *map(_fields, known)])
     with table.open("a", newline="", encoding="utf-8") as file:
         yield lambda row: _append(file, row)
 
