@@ -25,9 +25,7 @@ def beside(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.fixture
 def mean() -> MeanCurve:
-    numbers = dict.fromkeys(
-        ("roi_psnr", "background_psnr", "agreement", "roi_share", "encode_seconds"), NAN
-    )
+    numbers = dict.fromkeys(("roi_psnr", "background_psnr", "agreement", "roi_share", "encode_seconds"), NAN)
     return MeanCurve(
         name="ours",
         description="",
