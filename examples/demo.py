@@ -20,7 +20,7 @@ import regio
 from regio.errors import RegioError
 from regio.evaluation.compare import at_bytes, at_setting, contact_sheet, table
 from regio.evaluation.contestants import OwnCodec
-from regio.evaluation.opponents import OPPONENTS
+from regio.evaluation.contestants.opponents import OPPONENTS
 from regio.evaluation.side_by_side import Window
 from regio.images import read_picture
 from regio.models.catalog import DEFAULT

@@ -73,6 +73,12 @@ TABLE = {
         frozenset({"bjontegaard", "scipy", "matplotlib", "pytorch_msssim", "pillow_heif", "pillow_jxl", "ssimulacra2"})
         | {"torch_fidelity", "onnxruntime", "imageio_ffmpeg"},
     ),
+    "papers": Row(
+        {"", "errors", "codec", "evaluation", "data", "images", "models", "nn", "regions", "weights", "entropy"}
+        | {"losses"},
+        {"torch", "numpy", "PIL"},
+        frozenset({"matplotlib"}),
+    ),
     "bulk": Row(
         {"errors", "names", "version", "codec.options", "durable"},
         set(),

@@ -13,8 +13,8 @@ import json
 import pytest
 from shared import SHARED, needs_shared
 
+from regio.evaluation.contestants.opponents import OPPONENTS
 from regio.evaluation.judging import Judges
-from regio.evaluation.opponents import OPPONENTS
 from regio.evaluation.sweep import Row, measure
 from regio.images import read_picture
 from regio.losses.perceptual import Lpips

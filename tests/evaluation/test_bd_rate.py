@@ -91,8 +91,6 @@ def test_other_files_are_refused_in_one_line(tmp_path: Path, text: str, says: st
     assert "\n" not in str(caught.value)
 
 
-
-
 @needs_shared
 def test_published_segpic_against_published_vtm_is_minus_9_7_percent() -> None:
     found = bd_rate(read_curve(ANCHORS / "published/vtm.json"), read_curve(ANCHORS / "published/segpic.json"))

@@ -8,7 +8,7 @@ import pytest
 from regio.errors import UsageError
 from regio.evaluation.compare import at_bytes, contact_sheet, table
 from regio.evaluation.contestants import line_up
-from regio.evaluation.opponents import OPPONENTS
+from regio.evaluation.contestants.opponents import OPPONENTS
 
 
 def picture() -> np.ndarray:
@@ -39,7 +39,7 @@ def test_a_version_over_the_budget_says_so() -> None:
 
 def test_a_lineup_names_who_plays_and_who_cannot(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "regio.evaluation.opponents.Opponent.missing", lambda self: "absent" if self.name == "jxl" else None
+        "regio.evaluation.contestants.opponents.Opponent.missing", lambda self: "absent" if self.name == "jxl" else None
     )
     lineup = line_up(["jpeg", "jxl"])
     assert [one.name for one in lineup.contestants] == ["jpeg"]

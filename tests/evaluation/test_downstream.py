@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from regio.errors import MissingWeights, RegioError, UsageError
+from regio.evaluation.contestants.opponents import OPPONENTS
 from regio.evaluation.downstream import DEVIATION, MEAN, labeller_named, mean_iou
 from regio.evaluation.fidelity import PATCH, columns_of, fidelity, patches
-from regio.evaluation.opponents import OPPONENTS
 from regio.evaluation.sweep import sweep
 
 

@@ -14,11 +14,11 @@ from toy_codec import picture
 
 from regio.errors import MissingWeights, RegioError, UsageError
 from regio.evaluation import judges
+from regio.evaluation.contestants.opponents import OPPONENTS
 from regio.evaluation.judges.base import Column, Figures, Judge, Setting, Verdict
 from regio.evaluation.judges.blocks import BLOCK, Blocks, block_means, border_ratio
 from regio.evaluation.judges.butteraugli import Butteraugli
 from regio.evaluation.judging import Judges
-from regio.evaluation.opponents import OPPONENTS
 from regio.evaluation.report import write_report
 from regio.evaluation.sweep import read_rows, sweep
 from regio.images import Pixels

@@ -13,12 +13,12 @@ from PIL import Image
 from random_judge import random_lpips
 
 from regio.errors import MissingWeights, UsageError
+from regio.evaluation.contestants.opponents import OPPONENTS
 from regio.evaluation.downstream import FunctionLabeller, labeller_named, mean_iou
 from regio.evaluation.judging import Judges
 from regio.evaluation.marks import Marks
 from regio.evaluation.means import mean_curves, means_table
 from regio.evaluation.metrics import masked_psnr, psnr
-from regio.evaluation.opponents import OPPONENTS
 from regio.evaluation.sweep import read_rows, sweep
 from regio.losses.perceptual import Lpips
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from regio.errors import RegioError
+from regio.evaluation.contestants.opponents import OPPONENTS, RATIOS, Opponent
+from regio.evaluation.contestants.vvc import Vvc, find_programs, to_pixels, to_samples
 from regio.evaluation.metrics import psnr
-from regio.evaluation.opponents import OPPONENTS, RATIOS, Opponent
-from regio.evaluation.vvc import Vvc, find_programs, to_pixels, to_samples
 
 PILLOW = ("jpeg", "webp", "jpeg2000", "avif", "avif-psnr", "avif-slow", "jxl", "hevc", "hevc-default")
 NAMES = (*PILLOW, "vvc")
@@ -146,7 +146,7 @@ open(options["-o"], "wb").write((zlib.compress if "-i" in options else zlib.deco
         (tmp_path / name).write_text(source)
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("regio.evaluation.vvc._version", lambda command: "0")
+    monkeypatch.setattr("regio.evaluation.contestants.vvc._version", lambda command: "0")
     grey = np.repeat(waves(7, 71)[..., :1], 3, 2)
     codec = Vvc()
     data = codec.encode(grey, 40)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from regio.errors import UsageError
 from regio.evaluation.contestants import OPPONENTS_BY_DEFAULT, OwnCodec, names_in
-from regio.evaluation.opponents import OPPONENTS
+from regio.evaluation.contestants.opponents import OPPONENTS
 from regio.format import Header, RgoFile, pack, parse, rate_step
 
 PIXELS = np.random.default_rng(5).integers(0, 256, (12, 18, 3), dtype=np.uint8)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from regio.evaluation.opponents import OPPONENTS
+from regio.evaluation.contestants.opponents import OPPONENTS
 from regio.evaluation.page import Scene, Take
 from regio.evaluation.report import write_report
 from regio.evaluation.scenes import scenes_of

@@ -145,3 +145,39 @@ def test_a_report_on_nothing_says_why(tmp_path: Path) -> None:
         write_report(Outcome((), (Problem("", "x.png", "not a picture"),)), tmp_path)
     with pytest.raises(UsageError, match="the anchor vtm is not among the measured: c"):
         write_report(Outcome(tuple(ROWS), ()), tmp_path, anchor="vtm")
+
+
+def row_of(codec: str, picture: str, quality: float, psnr: float) -> Row:
+    return Row(
+        codec=codec,
+        picture=picture,
+        quality=quality,
+        bytes=100,
+        bpp=quality / 100,
+        psnr=psnr,
+        ms_ssim=0.9 + quality / 1000,
+        encode_seconds=0.1,
+        decode_seconds=0.1,
+        weights=codec,
+        commit="c",
+    )
+
+
+def test_a_picture_without_loss_makes_no_mean_infinite(tmp_path: Path) -> None:
+    rows = [row_of("one", name, q, 30 + q / 10) for name in ("a", "b") for q in (10, 20, 30)]
+    rows += [row_of("one", "flat", q, math.inf if q > 10 else 50.0) for q in (10, 20, 30)]
+    (curve,) = write_report(Outcome(tuple(rows), ()), tmp_path).curves
+    assert curve.psnr == pytest.approx((31, 32, 33))
+    assert (curve.lossless, curve.pictures) == (("flat",), 2)
+    assert means_table([curve]).splitlines()[-1] == "one: without loss and left out of the means: flat"
+
+
+def test_bd_rates_are_over_the_pictures_that_both_have(tmp_path: Path) -> None:
+    """The second codec failed on the easy picture, which would flatter the first."""
+    rows = [row_of("one", "hard", q, 30 + q / 10) for q in (10, 20, 30)]
+    rows += [row_of("one", "easy", q, 50 + q / 10) for q in (10, 20, 30)]
+    rows += [row_of("two", "hard", q, 30 + q / 10) for q in (10, 20, 30)]
+    found = write_report(Outcome(tuple(rows), ()), tmp_path, anchor="two").bd_rates
+    (entry,) = [one for one in found if one.metric == "psnr"]
+    assert entry.percent == pytest.approx(0, abs=1e-6)
+    assert entry.name == "one (1 shared pictures)"

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from regio.cli.app import build
 from regio.errors import MissingWeights, RegioError, UsageError
-from regio.evaluation.opponents import OPPONENTS
+from regio.evaluation.contestants.opponents import OPPONENTS
 from regio.evaluation.speed import Skipped, Speed, Task, bench, cut, in_a_process_of_its_own, measure, size_in, table
 
 

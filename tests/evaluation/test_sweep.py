@@ -12,7 +12,7 @@ from PIL import Image
 
 from regio.errors import BadImage, UsageError
 from regio.evaluation.budget import SizedFile
-from regio.evaluation.opponents import OPPONENTS
+from regio.evaluation.contestants.opponents import OPPONENTS
 from regio.evaluation.sweep import all_columns, find_pictures, read_rows, source_commit, sweep
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from regio.app.choices import Choices, Mask, inside, region_of
 from regio.errors import UsageError
-from regio.evaluation.opponents import OPPONENTS
+from regio.evaluation.contestants.opponents import OPPONENTS
 from regio.images import Picture, Pixels
 from regio.info import Info, inspect
 from regio.regions import Importance

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from regio.cli.progress import Progress
     from regio.evaluation.contestants import Lineup
     from regio.evaluation.judging import Judges
-    from regio.evaluation.paper_run import Order
     from regio.evaluation.report import Findings
     from regio.evaluation.sweep import Outcome
+    from regio.papers.run import Order
 
 CODECS_HELP = (
     "with commas: Regio models, jpeg, webp, jpeg2000, avif, avif-psnr, avif-slow, jxl, hevc, hevc-default, vvc; "
@@ -90,10 +90,10 @@ def evaluate(
     from regio.errors import UsageError
     from regio.evaluation.bd_rate import axes, find_curves, fit_named
     from regio.evaluation.contestants import line_up, names_in
-    from regio.evaluation.paper_run import Order
     from regio.evaluation.report import write_report
     from regio.evaluation.scenes import scenes_of
     from regio.evaluation.sweep import find_pictures, sweep
+    from regio.papers.run import Order
 
     with needs_extra("eval"):
         method = fit_named(fit)
@@ -233,7 +233,7 @@ def print_table(order: Order, as_json: bool) -> None:
     import json
 
     from regio.cli.progress import Progress, print_result, say
-    from regio.evaluation.paper_run import run
+    from regio.papers.run import run
 
     progress = Progress(1)
     ran = run(order, progress=progress.show)

@@ -46,6 +46,8 @@ class MeanCurve:
     devices: tuple[str, ...]
     judges: tuple[str, ...]  # regions left out
     figures: Mapping[str, Values] = field(default_factory=dict)  # of other judges, by column
+    lossless: tuple[str, ...] = ()  # pictures that came back without loss at some setting, left out of all means
+    names: tuple[str, ...] = ()  # the pictures that the means are over
 
     @property
     def lpips_metric(self) -> Metric | None:
@@ -118,6 +120,9 @@ def _mean_curve(name: str, description: str, rows: Sequence[Row]) -> MeanCurve:
     if not shared:
         raise UsageError(f"{name}: no picture was measured at all of the settings {sorted(by_setting)}")
 
+    perfect = {picture for rows in by_setting.values() for picture in shared if math.isinf(rows[picture].psnr)}
+    if perfect != shared:  # a decibel value that is infinite would be all that is left of a mean
+        shared -= perfect
     used = [by_setting[setting][picture] for setting in by_setting for picture in sorted(shared)]
     judges = set.intersection(*(set(row.judges.split("; ")) for row in used)) - {""}
 
@@ -147,6 +152,8 @@ def _mean_curve(name: str, description: str, rows: Sequence[Row]) -> MeanCurve:
             column: tuple(means(column, setting) for setting in order)
             for column in (*columns, "encode_seconds", "decode_seconds")
         },
+        lossless=tuple(sorted(perfect - shared)),
+        names=tuple(sorted(shared)),
         figures={column: tuple(means(column, setting) for setting in order) for column in judged},
     )
 
@@ -194,5 +201,15 @@ def means_rows(curves: Sequence[MeanCurve]) -> list[list[str]]:
 
 def means_table(curves: Iterable[MeanCurve]) -> str:
     """The same as lines of text."""
-    header, *rows = means_rows(list(curves))
-    return columns(header, rows)
+    drawn = list(curves)
+    header, *rows = means_rows(drawn)
+    return "\n".join([columns(header, rows), *lossless_notes(drawn)])
+
+
+def lossless_notes(curves: Iterable[MeanCurve]) -> list[str]:
+    """A line for each codec some of whose pictures came back without loss."""
+    return [
+        f"{one.name}: without loss and left out of the means: {', '.join(one.lossless)}"
+        for one in curves
+        if one.lossless
+    ]

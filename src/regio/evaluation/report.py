@@ -14,7 +14,7 @@ from regio.evaluation.bd_rate import BD_COLUMNS, BDRate, Curve, Fit, Metric, bd_
 from regio.evaluation.means import MeanCurve, mean_curves, write_curves
 from regio.evaluation.page import Facts, Scene, page
 from regio.evaluation.plots import plot
-from regio.evaluation.sweep import Outcome, Problem
+from regio.evaluation.sweep import Outcome, Problem, Row
 
 
 def bd_table(
@@ -72,7 +72,15 @@ def write_report(
     for metric in dict.fromkeys(metric for curve in curves for metric in curve.metrics):
         own = [curve.curve(metric) for curve in curves if curve.values(metric)]
         others = (references or {}).get(metric, ())
-        entries += bd_table(own, [*(one for one in own if one.name == anchor), *others], metric=metric, fit=fit)
+        measured = [curve for curve in curves if curve.values(metric)]
+        entries += [
+            entry
+            for curve, line in zip(measured, own, strict=True)
+            for entry in (
+                *_against_anchor(outcome.rows, measured, curve, anchor, metric, fit),
+                *bd_table([line], others, metric=metric, fit=fit),
+            )
+        ]
         files += (drawn := plot(own, folder / f"rd_{metric}", metric=metric, references=others))
         drawings[metric] = drawn[1].read_text(encoding="utf-8")
     table, text, problems, html = (
@@ -86,6 +94,27 @@ def write_report(
     facts = Facts(tuple(curves), tuple(entries), drawings, tuple(scenes), outcome.problems, dict(skipped or {}))
     html.write_text(page(facts), encoding="utf-8")
     return Findings(tuple(curves), tuple(entries), (*files, table, text, problems, html))
+
+
+def _against_anchor(
+    rows: Sequence[Row], curves: Sequence[MeanCurve], curve: MeanCurve, anchor: str | None, metric: Metric, fit: Fit
+) -> list[BDRate]:
+    """BD-rate of a curve against a measured anchor, over the pictures of both; the name says if some are left out."""
+    other = next((one for one in curves if one.name == anchor and one.name != curve.name), None)
+    if other is None:
+        return []
+    shared = set(curve.names) & set(other.names)
+    pair = [curve, other]
+    if shared and {*curve.names} != {*other.names}:
+        kept = [row for row in rows if row.picture in shared]
+        renamed = {one.name: one for one in mean_curves(kept)}
+        pair = [renamed[curve.name], renamed[other.name]]
+    entry = bd_rate(pair[1].curve(metric), pair[0].curve(metric), metric=metric, fit=fit)
+    if {*curve.names} == {*other.names}:
+        return [entry]
+    if not shared:
+        return [entry._replace(percent=math.nan, note="no picture in common")]
+    return [entry._replace(name=f"{entry.name} ({len(shared)} shared pictures)")]
 
 
 def _plain(value: object) -> object:

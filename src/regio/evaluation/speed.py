@@ -23,7 +23,7 @@ import numpy as np
 from regio.errors import MissingWeights, RegioError, UsageError
 from regio.evaluation.columns import columns
 from regio.evaluation.contestants import Contestant, line_up
-from regio.evaluation.opponents import OPPONENTS
+from regio.evaluation.contestants.opponents import OPPONENTS
 from regio.images import Pixels
 
 SIZES = ((512, 512), (768, 512), (1920, 1080))

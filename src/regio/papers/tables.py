@@ -9,7 +9,7 @@ from typing import NamedTuple
 from regio.evaluation.bd_rate import BDRate, Curve, Fit, Metric, bd_rate
 from regio.evaluation.columns import columns, figure
 from regio.evaluation.means import MeanCurve
-from regio.evaluation.published import SEGPIC_KODAK, TABLES, PaperTable
+from regio.papers.published import SEGPIC_KODAK, TABLES, PaperTable
 
 SMALL_BUDGET = (
     "Bundled weights are small networks trained on a small budget (the cards beside them say how), not the papers' "

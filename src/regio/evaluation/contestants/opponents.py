@@ -21,8 +21,8 @@ import numpy as np
 from PIL import Image, features
 
 from regio.evaluation.budget import SizedFile, best_on_ladder
+from regio.evaluation.contestants.vvc import Vvc
 from regio.evaluation.marks import Mask
-from regio.evaluation.vvc import Vvc
 from regio.images import Pixels
 
 

@@ -20,16 +20,16 @@ from regio.evaluation.bit_share import bit_map, share_inside
 from regio.evaluation.contestants import OwnCodec
 from regio.evaluation.judging import Judges
 from regio.evaluation.marks import Marks
-from regio.evaluation.mask_study import grids_of, kernel_figure, kernels_of, with_labels
-from regio.evaluation.paper_run import NAMES, Order, run
-from regio.evaluation.paper_tables import Measured, beside, parameters
-from regio.evaluation.patch_study import strategies
-from regio.evaluation.published import SEGPIC_KODAK, TABLES
 from regio.models.mcm import MCM
 from regio.models.mcm import PRESETS as MCM_PRESETS
 from regio.models.mcm_mask import STRATEGIES
 from regio.models.segpic import PRESETS, SegPIC
 from regio.nn.regional import RegionAdaptiveTransform
+from regio.papers.mask_study import grids_of, kernel_figure, kernels_of, with_labels
+from regio.papers.patch_study import strategies
+from regio.papers.published import SEGPIC_KODAK, TABLES
+from regio.papers.run import NAMES, Order, run
+from regio.papers.tables import Measured, beside, parameters
 from regio.weights import store
 
 ANCHORS = SHARED / "anchors" / "kodak"

@@ -10,8 +10,8 @@ import numpy as np
 
 from regio.errors import UsageError
 from regio.evaluation.budget import SizedFile
+from regio.evaluation.contestants.opponents import OPPONENTS
 from regio.evaluation.marks import Mask
-from regio.evaluation.opponents import OPPONENTS
 from regio.images import Pixels
 
 if TYPE_CHECKING:

@@ -13,15 +13,15 @@ from regio.errors import UsageError
 from regio.evaluation.bd_rate import Curve, Fit, Metric, axes, bd_rate, find_curves
 from regio.evaluation.contestants import Contestant, line_up
 from regio.evaluation.judging import Judges
-from regio.evaluation.mask_study import grids_of, kernel_figure, with_labels
 from regio.evaluation.means import MeanCurve, mean_curves
-from regio.evaluation.paper_tables import Beside, Measured, beside
-from regio.evaluation.patch_study import strategies
 from regio.evaluation.plots import plot
-from regio.evaluation.published import TABLES
 from regio.evaluation.sweep import Problem, find_pictures, read_rows, sweep
 from regio.images import read_picture
 from regio.models.catalog import CATALOG
+from regio.papers.mask_study import grids_of, kernel_figure, with_labels
+from regio.papers.patch_study import strategies
+from regio.papers.published import TABLES
+from regio.papers.tables import Beside, Measured, beside
 
 OPPONENTS_OF = {"roi-1": ("jpeg", "avif", "hevc-default"), "mcm-1": ("vvc", "avif", "hevc-default")}
 STUDY_QUALITIES = (20.0, 40.0, 60.0, 80.0)

@@ -1,0 +1,1 @@
+"""The papers: what they print, their tables with our figures beside theirs, and their studies."""
