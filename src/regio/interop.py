@@ -1,4 +1,4 @@
-"""Published checkpoints, loaded into our models: SegPIC [1], MCM [3] and masked autoencoders.
+"""Published checkpoints, loaded into our models: SegPIC [Liu2024], MCM [Li2023] and masked autoencoders.
 
 The authors' layout of SegPIC names every part otherwise than we do, holds eight blocks twice, fuses two of our
 convolutions into one and carries entropy-coder buffers, which we do not need: our tables come from the weights.
@@ -281,10 +281,10 @@ def mae_from_official(state_dict: Mapping[str, Any]) -> MCM:
     Takes the state dict or the checkpoint around it (key "model"), the encoder alone or with its decoder. Sizes are
     read off the tensors. Raises UnsupportedFile, with one line.
 
-    Departures from [3], which loads the encoder as it is: the autoencoder's normalisation of colours is folded into its
-    first (and, with a decoder, its last) linear map, so that pictures in [0,1] mean to it what they did in training.
-    The position table of 14x14 patches is interpolated to 16x16 by bicubic interpolation, as the authors do; that of
-    the decoder is computed anew.
+    Departures from [Li2023], which loads the encoder as it is: the autoencoder's normalisation of colours is folded
+    into its first (and, with a decoder, its last) linear map, so that pictures in [0,1] mean to it what they did in
+    training. The position table of 14x14 patches is interpolated to 16x16 by bicubic interpolation, as the authors
+    do; that of the decoder is computed anew.
     """
     theirs = _canonical(state_dict, "MAE", "model")
     width, depth = _width(theirs, "patch_embed.proj", 0, "MAE"), _count(theirs, r"blocks\.(\d+)\.norm1\.weight")

@@ -242,6 +242,6 @@ def test_the_command_prints_every_table(tmp_path: Path) -> None:
         command = ["evaluate", "--table", name, "--references", str(tmp_path), "-o", str(tmp_path / "none")]
         result = CliRunner().invoke(build(), command)
         assert result.exit_code == 0, result.output
-        assert result.stdout.startswith(("[1] ", "[2] ", "[3] ", "BD-rates against vtm"))
+        assert result.stdout.startswith(("[Liu2024] ", "[ROI2022] ", "[Li2023] ", "BD-rates against vtm"))
     made = json.loads(CliRunner().invoke(build(), [*command[:2], "curves", *command[3:], "--json"]).stdout)
     assert made["published"][1][:3] == ["half", "psnr", "-50.00 %"]

@@ -85,7 +85,8 @@ class RateEstimator:
     """Collects the bits of every stream; for training and analysis.
 
     In training the rate is that of values with uniform noise, while the decoder sees rounded values with a
-    straight-through gradient (as the published code of [1] and [3] does); in evaluation both are of rounded values.
+    straight-through gradient (as the published code of [Liu2024] and [Li2023] does); in evaluation both are of
+    rounded values.
     exact: levels as files have them, where a model has exact ones, instead of the smooth ones that are trained.
     """
 

@@ -19,8 +19,8 @@ _CUT = 2.0**-17  # a table ends where less than this is left beyond it
 class FactorizedPrior(nn.Module):
     """Fully factorised prior: one learned cumulative distribution function per channel.
 
-    Univariate non-parametric density model of Balle et al. 2018 (appendix 6.1), filters 3, 3, 3, 3, as [1] and [3] use
-    it. Values are rounded around the channel's *median*, the middle one of three learned quantiles, which
+    Univariate non-parametric density model of Balle et al. 2018 (appendix 6.1), filters 3, 3, 3, 3, as [Liu2024] and
+    [Li2023] use it. Values are rounded around the channel's *median*, the middle one of three learned quantiles, which
     `quantile_loss` alone trains.
     """
 

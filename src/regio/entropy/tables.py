@@ -5,8 +5,8 @@ are computed here with float64 additions, multiplications, divisions and compari
 each, so every machine derives the same integers. Tables of learned priors come out of a network and are therefore
 computed once, when weights are exported, and travel with the weights.
 
-Scales are addressed by their *level*, the position on the table of 64 log-spaced scales from 0.11 to 256 (spec of [1],
-section "entropy model"): level 0 is 0.11, level 63 is 256.
+Scales are addressed by their *level*, the position on the table of 64 log-spaced scales from 0.11 to 256 (spec of
+[Liu2024], section "entropy model"): level 0 is 0.11, level 63 is 256.
 """
 
 import math

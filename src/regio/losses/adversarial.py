@@ -1,7 +1,7 @@
-"""A discriminator that looks at patches, knowing the latents [1], and the two adversarial losses it supports.
+"""A discriminator that looks at patches, knowing the latents [ROI2022], and the two adversarial losses it supports.
 
-[1] "ROI image codec optimized for visual quality", 1.5; [2] Mentzer et al., "High-fidelity generative image
-    compression" (HiFiC), NeurIPS 2020, whose network it is; [3] Mao et al., LSGAN, ICCV 2017.
+[ROI2022], section 1.5. The network is that of [Mentzer2020] (HiFiC); the least-squares loss is that of [Mao2017].
+docs/papers.md lists the papers.
 """
 
 from typing import NamedTuple
@@ -12,18 +12,18 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 GAMES = ("non-saturating", "least-squares")
-_CONDITION = 12  # channels that the latents are reduced to, as in [2]
+_CONDITION = 12  # channels that the latents are reduced to, as in [Mentzer2020]
 _SLOPE = 0.2
 
 
 class PatchDiscriminator(nn.Module):
-    """Picture and latents -> one logit for each patch of about 70 pixels, [2]: four strided 4x4 convolutions.
+    """Picture and latents -> one logit for each patch of about 70 pixels, [Mentzer2020]: four strided 4x4 convolutions.
 
         latents ─ 3×3 ─ ×16 nearest ─┬─ ½ ─ ½ ─ ½ ─ ½ ─ 1×1 ─► logits (B,1,H/16,W/16)
         picture ─────────────────────┘
 
-    Spectral normalisation throughout, no batch normalisation. The condition of [1] are the latents of Eq. 7, so that
-    the network can tell a region of interest from the rest.
+    Spectral normalisation throughout, no batch normalisation. The condition of [ROI2022] are the latents of Eq. 7,
+    so that the network can tell a region of interest from the rest.
     """
 
     def __init__(self, latent: int, width: int = 64) -> None:
@@ -62,6 +62,6 @@ def contest(judge: nn.Module, x: Tensor, x_hat: Tensor, latents: Tensor, game: s
     passing = judge(x_hat, latents)
     for parameter in learning:
         parameter.requires_grad_(True)
-    if game == "least-squares":  # [3]
+    if game == "least-squares":  # [Mao2017]
         return Verdict((passing - 1).square(), (real - 1).square().mean() + made.square().mean())
     return Verdict(F.softplus(-passing), F.softplus(-real).mean() + F.softplus(made).mean())

@@ -1,12 +1,9 @@
-"""Features of image classifiers: LPIPS [1], DISTS [2], and the plain distance between features that MCM trains with.
+"""Features of image classifiers: LPIPS [Zhang2018], DISTS [Ding2020], and the plain distance that MCM trains with.
 
-[1] R. Zhang, P. Isola, A. A. Efros, E. Shechtman, O. Wang, "The unreasonable effectiveness of deep features as a
-    perceptual metric", CVPR 2018.
-[2] K. Ding, K. Ma, S. Wang, E. P. Simoncelli, "Image quality assessment: unifying structure and texture similarity",
-    TPAMI 2022.
+docs/papers.md lists the papers.
 
     x (B,3,H,W) -> normalise -> classifier -> taps f_l (B,C_l,H_l,W_l) -> unit length over channels
-    LPIPS = sum over l of mean over places of w_l . (f_l(x) - f_l(y))**2                        Eq. (1) of [1]
+    LPIPS = sum over l of mean over places of w_l . (f_l(x) - f_l(y))**2                        Eq. (1) of [Zhang2018]
 
 The networks judge and are never part of a codec. Their weights are not part of Regio either: they come from a folder,
 or are fetched once from their publishers and checked (`perceptual_weights`). A figure means nothing without its
@@ -128,7 +125,7 @@ class Taps(nn.Module):
 
 
 class Lpips(nn.Module):
-    """LPIPS v0.1 [1]: 0 for equal pictures, about 0.7 for unlike ones. A metric, and a loss that can be minimised.
+    """LPIPS v0.1 [Zhang2018]: 0 for equal pictures, about 0.7 for unlike ones. A metric, and a loss.
 
     backbone: "squeeze" (SqueezeNet 1.1, the fastest), "alex" (the usual metric) or "vgg" (the usual loss).
     weights: folder with the backbone's and the heads' files (names in `perceptual_weights.BACKBONES`); None: the
@@ -184,7 +181,7 @@ class Lpips(nn.Module):
 
 
 class SmoothPool(nn.Module):
-    """Halves features by the root of a blurred square instead of the maximum, Eq. (4) of [2]: no aliasing."""
+    """Halves features by the root of a blurred square instead of the maximum, Eq. (4) of [Ding2020]: no aliasing."""
 
     def forward(self, x: Tensor) -> Tensor:
         """x (B,C,h,w) -> (B,C,ceil(h/2),ceil(w/2))."""
@@ -194,7 +191,7 @@ class SmoothPool(nn.Module):
 
 
 class Dists(nn.Module):
-    """DISTS [2]: similarity of the means (texture) and of the correlation (structure) of VGG-16 features and pixels.
+    """DISTS [Ding2020]: similarity of means (texture) and of correlation (structure) of VGG-16 features.
 
     0 for equal pictures. weights: folder with the files of VGG-16 and of DISTS; None: the cache, else the publishers.
     Raises as `Taps` does. Pictures are taken at their size: the authors' program can shrink them to 256 pixels first,
@@ -239,7 +236,7 @@ class Dists(nn.Module):
         return [x.float(), *self.taps(x)]
 
     def distance(self, x: list[Tensor], y: list[Tensor]) -> Tensor:
-        """The results of `features` for two pictures -> distances (B,); Eq. (5) to (8) of [2]."""
+        """The results of `features` for two pictures -> distances (B,); Eq. (5) to (8) of [Ding2020]."""
         whole = self.alpha.sum() + self.beta.sum()
         weights = zip(*(torch.split(one, list(self.channels), 1) for one in (self.alpha, self.beta)), strict=True)
         similarity = torch.zeros(len(x[0]), device=x[0].device)

@@ -28,7 +28,7 @@ MEAN_BLOCK = 16  # pixels a side
 def rate_distortion(
     x: Tensor, x_hat: Tensor, bits: dict[str, Tensor], weight: Tensor, measure: str = "mse", means: float = 0.0
 ) -> Cost:
-    """lambda * 255**2 * MSE + bpp, or lambda * (1 - MS-SSIM) + bpp ([1], training), per sample.
+    """lambda * 255**2 * MSE + bpp, or lambda * (1 - MS-SSIM) + bpp ([Liu2024], training), per sample.
 
     means: with "mse", the squared error of means over 16 x 16 pixels counts so much beside that of pixels, so that
     large areas keep their tone.

@@ -1,6 +1,6 @@
-"""Distortion by region: squared error in the region of interest, SSIM and LPIPS outside [1].
+"""Distortion by region: squared error in the region of interest, SSIM and LPIPS outside [ROI2022].
 
-[1] "ROI image codec optimized for visual quality", Eq. 2 to 5.
+[ROI2022] "ROI image codec optimized for visual quality", Eq. 2 to 5.
 """
 
 import torch
@@ -14,8 +14,8 @@ SMOOTHING = 51  # pixels, the side of the box of Eq. 2
 def smooth(mask: Tensor, side: int = SMOOTHING) -> Tensor:
     """Mask (B,1,H,W) -> its mean over a box of side x side pixels around each, Eq. 2; beyond the edge nothing counts.
 
-    Departure: [1] sets all weights to one; ours sum to one, so that the mask stays within [0,1]. Two passes of one
-    dimension each, which is the same.
+    Departure: [ROI2022] sets all weights to one; ours sum to one, so that the mask stays within [0,1]. Two passes of
+    one dimension each, which is the same.
     """
     for window in ((side, 1), (1, side)):
         margin = (window[0] // 2, window[1] // 2)

@@ -21,7 +21,7 @@ def context_net(before: int, widths: tuple[int, ...], after: int, first_kernel: 
 
 
 class ChannelContext(nn.Module):
-    """Channel-wise autoregressive entropy model with latent residual prediction (ChARM, Minnen & Singh 2020; [1]).
+    """Channel-wise autoregressive entropy model with latent residual prediction: ChARM [Minnen2020], [Liu2024].
 
         side ──┬─────────────┬────────────┐
                ▼             ▼            ▼

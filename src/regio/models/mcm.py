@@ -1,6 +1,6 @@
-"""MCM, the masked compression model [3]: most patches are thrown away, few are coded, a transformer paints the rest.
+"""MCM, the masked compression model [Li2023]: few patches are coded, a transformer paints the rest.
 
-[3] Li et al., "You Can Mask More For Extremely Low-Bitrate Image Compression", 2023.
+[Li2023] Li et al., "You Can Mask More For Extremely Low-Bitrate Image Compression", 2023.
 
     x ── stem ──► features ── encoder, kept patches only ──► tokens ── g_a, gain ──► y ── h_a ──► z ── code ──► ẑ
          DA-Mask ──► kept set ── code ──┐                                            │    means, levels ◄────────┘

@@ -1,6 +1,6 @@
 """Kept patches on the map that the entropy model works on, and a coder that codes nothing else there.
 
-packed   the K tokens row by row on a map of about sqrt(K) x sqrt(K), as in [3]
+packed   the K tokens row by row on a map of about sqrt(K) x sqrt(K), as in [Li2023]
 grid     each token where its patch lies; the cells between them are empty and cost nothing (ours)
 """
 

@@ -1,6 +1,6 @@
-"""DA-Mask: which patches of a picture are worth sending [3], from what they show and from what they are part of.
+"""DA-Mask: which patches of a picture are worth sending [Li2023], from what they show and from what they are part of.
 
-[3] Li et al., "You Can Mask More For Extremely Low-Bitrate Image Compression", section 3.2.
+[Li2023] Li et al., "You Can Mask More For Extremely Low-Bitrate Image Compression", section 3.2.
 
     x ──── grey, Laplacian ──► texture t (per patch) ──┐
     object map ──► structure s (per patch) ────────────┴─► c = t s ──► log p ──► Gumbel top-K ──► kept patches

@@ -3,8 +3,8 @@
     x ── stem ──► features of all patches ── encoder ──► tokens of the kept ones          (entropy model in between)
     x̂ ◄── head ── features of all patches ◄── decoder ◄── tokens of the kept ones, and where they lie
 
-`GlobalViT` is [3]'s: linear patches, absolute positions, class token, attention from everywhere to everywhere, 256x256
-pixels only. `WindowViT` is ours: for pictures of any size.
+`GlobalViT` is [Li2023]'s: linear patches, absolute positions, class token, attention from everywhere to everywhere,
+256x256 pixels only. `WindowViT` is ours: for pictures of any size.
 """
 
 from dataclasses import dataclass, field
@@ -75,7 +75,7 @@ class LinearStem(nn.Module):
 
 
 class GlobalEncoder(nn.Module):
-    """[3]'s encoder, that of masked autoencoders: kept tokens and a class token through the blocks."""
+    """[Li2023]'s encoder, that of masked autoencoders: kept tokens and a class token through the blocks."""
 
     def __init__(self, width: int, depth: int, heads: int) -> None:
         super().__init__()
@@ -95,7 +95,7 @@ class GlobalEncoder(nn.Module):
 
 
 class GlobalDecoder(nn.Module):
-    """[3]'s decoder: a learned token for each patch that was not sent, blocks over all patches, one linear layer."""
+    """[Li2023]'s decoder: a learned token for each patch not sent, blocks over all patches, one linear layer."""
 
     decoder_pos_embed: Tensor
 
@@ -134,7 +134,7 @@ class Unpatchify(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class GlobalViT:
-    """The numbers of [3]'s transformer: ViT-B and the decoder of masked autoencoders."""
+    """The numbers of [Li2023]'s transformer: ViT-B and the decoder of masked autoencoders."""
 
     width: int = 768
     depth: int = 12
@@ -188,8 +188,8 @@ class WindowEncoder(nn.Module):
 class WindowDecoder(nn.Module):
     """Patches that were not sent start as a smooth surface through the colours of those that were; blocks refine all.
 
-    The mask token of [3] says nothing about where a patch lies; here it is added to that surface, so that a fresh model
-    paints smoothly and training begins with what smoothness gets wrong.
+    The mask token of [Li2023] says nothing about where a patch lies; here it is added to that surface, so that a
+    fresh model paints smoothly and training begins with what smoothness gets wrong.
     """
 
     def __init__(self, features: int, width: int, depth: int, heads: int, window: int) -> None:

@@ -1,6 +1,6 @@
 """The transforms of the papers: four strided convolutions each way, with SAL and window attention where wanted.
 
-[1] Liu et al. (SegPIC), ECCV 2024; [2] Zou et al., CVPR 2022, whose network is the baseline of [1].
+[Liu2024] Liu et al. (SegPIC), ECCV 2024; [Zou2022] Zou et al., CVPR 2022, whose network is the baseline of [Liu2024].
 
     x ── Down ── Down ── [WAM] ──► y' (B,N,H/4,W/4) ── Down ── Down ── [WAM] ──► y (B,M,H/16,W/16)
     x̂ ◄── Up ── Up ── [WAM] ◄── y' ◄── Up ── Up ── [WAM] ◄── ŷ
@@ -67,9 +67,9 @@ class StridedTransform:
     """Numbers of this skeleton.
 
     attention: a window attention module after every second stage of the analysis and before it in the synthesis.
-    tail: channels of the last Up, which a 1x1 convolution turns into colours, as in the code of [1]; every stage is
-        normalised then, by plain GDN also in the synthesis. 0 is the form of [2]: the last stage of either side is a
-        bare convolution and the synthesis uses the inverse GDN.
+    tail: channels of the last Up, which a 1x1 convolution turns into colours, as in the code of [Liu2024]; every
+        stage is normalised then, by plain GDN also in the synthesis. 0 is the form of [Zou2022]: the last stage of
+        either side is a bare convolution and the synthesis uses the inverse GDN.
     kernel: of the strided convolutions. subpixel: upsample by sub-pixel instead of transposed convolutions.
     sal_squeeze: divides the hidden width of SAL.
     """

@@ -1,11 +1,13 @@
 """The transforms of the ROI codec's paper: residual blocks in four strided stages, attention at 1/4 and 1/16.
 
-[1] "ROI image codec optimized for visual quality", Fig. 2 and 3; [2] Cheng et al., CVPR 2020, whose network it follows.
+[ROI2022] "ROI image codec optimized for visual quality", Fig. 2 and 3; [Cheng2020] Cheng et al., CVPR 2020, whose
+network it follows.
 
     x ── ½ ─ RB ── ½ ─ attention ─ RB ── ½ ──► (B,N,H/8,W/8) ── RB ─ ½ ─ attention ──► y (B,N,H/16,W/16)
     x̂ ◄── ×2 ─ RB ── ×2 ─ RB ─ attention ── ×2 ◄── (B,N,H/8,W/8) ◄── RB ─ ×2 ─ RB ─ attention ◄── ŷ
 
-The paper gives parts and strides; depths that it leaves open are those of [2]. ReLU in the place of GDN, as [1] says.
+The paper gives parts and strides; depths that it leaves open are those of [Cheng2020]. ReLU in the place of GDN, as
+[ROI2022] says.
 """
 
 import math

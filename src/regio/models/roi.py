@@ -1,6 +1,6 @@
-"""The ROI codec [1]: one network, a region of interest in its latents, a continuous range of rates.
+"""The ROI codec [ROI2022]: one network, a region of interest in its latents, a continuous range of rates.
 
-[1] "ROI image codec optimized for visual quality"; [2] Cheng et al., CVPR 2020, for its entropy model.
+[ROI2022] "ROI image codec optimized for visual quality"; [Cheng2020] Cheng et al., CVPR 2020, for its entropy model.
 
     x ── g_a ── attention ──► y ── emphasise, Eq. 5-7 ── gain, Eq. 8 ──► ȳ ── h_a ──► z ── code ──► ẑ ──► means, levels
                                                                     └── code given mixtures of them and context ──► ȳ^
@@ -289,7 +289,8 @@ class RoiCodec(WithHyperprior):
     def _unscaled(self, refined: Tensor, decoded: Tensor, rate: Tensor) -> Tensor:
         """What was decoded -> latents; where there is a pilot, without the emphasis that it tells of.
 
-        Departure from [1], whose decoder learns to see what was emphasised: a small network has no strength to spare.
+        Departure from [ROI2022], whose decoder learns to see what was emphasised: a small network has no strength to
+        spare.
         """
         y = self.gain.unscale(refined, rate)
         if not self.config.pilot:

@@ -1,6 +1,6 @@
-"""SegPIC, region-adaptive transform with a segmentation prior [1], and its family: configurations of the same parts.
+"""SegPIC, region-adaptive transform with a segmentation prior [Liu2024], and its family.
 
-[1] Liu et al., "Region-Adaptive Transform with Segmentation Prior for Image Compression", ECCV 2024.
+[Liu2024] Liu et al., "Region-Adaptive Transform with Segmentation Prior for Image Compression", ECCV 2024.
 
     x ── g_a1 ──► y' ── pool per region ──► shallow prototypes ── code ──► p̂'
                   └── RAT(·,p̂') ── g_a2 ──► y ── gain ──► pool ──► deep prototypes ── code ──► p̂
@@ -107,7 +107,7 @@ class SegPICConfig(Config):
 
 
 class RegionalParts(nn.Module):
-    """What [1] adds to its baseline for regions: two prototype coders, their priors, and the RATs they steer."""
+    """What [Liu2024] adds to its baseline for regions: two prototype coders, their priors, and the RATs they steer."""
 
     def __init__(self, config: SegPICConfig) -> None:
         super().__init__()
@@ -381,7 +381,7 @@ TOY = replace(
 SEGPIC = SegPICConfig()
 ZOU = replace(SEGPIC, transform=StridedTransform(tail=0), sal=False, rat=False)
 CHARM = replace(ZOU, transform=StridedTransform(tail=0, attention=False), context=(208,))
-# The appendix of [1] prints their hyper networks only; this transform meets the printed parameter counts.
+# The appendix of [Liu2024] prints their hyper networks only; this transform meets the printed parameter counts.
 SMALL = replace(SEGPIC, transform=StridedTransform(attention=False, kernel=3, subpixel=True, sal_squeeze=2), slices=0)
 TOY_GUARDED = replace(
     SEGPIC,

@@ -1,6 +1,6 @@
 """Context in two passes a slice: half the latents of a slice on a checkerboard, then the rest between them.
 
-Ours, in the place of the channel-wise context of [1] (`regio.models.context`), for models whose scales are exact.
+Ours, in the place of the channel-wise context of [Liu2024] (`regio.models.context`), for models whose scales are exact.
 Slices of growing width, as in ELIC (He et al. 2022): the few channels that hold most of the bits at low rates come
 first and all later ones see them.
 """

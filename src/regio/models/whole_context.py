@@ -2,7 +2,7 @@
 
 Latents are coded in four passes. Channels fall into four groups. Pass t codes group g at the positions whose number
 in each 2x2 block is t XOR g: a quarter of the symbols, spread over the picture. They see those of the passes before,
-at the same position and around it. This is the quadtree partition of [Li2023] (DCVC-DC).
+at the same position and around it. This is the quadtree partition of [Li2023DC] (DCVC-DC).
 
     pass 0: 0 1   pass 1: 1 0   ...     the group that is coded at each position
             2 3           3 2

@@ -167,10 +167,10 @@ class SpatialGate(nn.Module):
 
 
 class ChannelSpatialAttention(nn.Module):
-    """x + trunk(x) * sigmoid(1x1(spatial gate(channel gate(mask(x))))), the channel-spatial attention of [1].
+    """x + trunk(x) * sigmoid(1x1(spatial gate(channel gate(mask(x))))), the channel-spatial attention of [ROI2022].
 
-    [1] "ROI image codec optimized for visual quality", Fig. 3: residual blocks in the trunk and in the mask branch, no
-    batch normalisation. The order of the gates is that of CBAM, which [1] cites.
+    [ROI2022] "ROI image codec optimized for visual quality", Fig. 3: residual blocks in the trunk and in the mask
+    branch, no batch normalisation. The order of the gates is that of CBAM, which [ROI2022] cites.
 
     trunk, mask: modules (B,C,h,w) -> (B,C,h,w). zero_init: the trunk counts nothing at first, and learns to (ours).
     """

@@ -63,9 +63,9 @@ def _flat(rate: Tensor) -> Tensor:
 class GainUnit(nn.Module):
     """Scale each latent channel before coding and back after it; the rate chooses by how much.
 
-    Gain units of Cui et al. 2021 as [2] uses them: y_bar = y * v_s, y' = y_hat * v'_s, and between two trained points
-    the geometric mean v_s**l * v_(s+1)**(1-l). Departure: gains are stored as logarithms to base 2, so that they stay
-    positive without clamping and the geometric mean is a linear one; v * v' is free, not held constant.
+    Gain units of Cui et al. 2021 as [ROI2022] uses them: y_bar = y * v_s, y' = y_hat * v'_s, and between two trained
+    points the geometric mean v_s**l * v_(s+1)**(1-l). Departure: gains are stored as logarithms to base 2, so that
+    they stay positive without clamping and the geometric mean is a linear one; v * v' is free, not held constant.
     """
 
     def __init__(self, start: Tensor) -> None:

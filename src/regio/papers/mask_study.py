@@ -1,8 +1,8 @@
 """What regions do for SegPIC: grids against label maps at equal weights, and the kernels that they lead to.
 
-Table 3 and Figure 9 of [1].
+Table 3 and Figure 9 of [Liu2024].
 
-[1] Liu et al., "Region-Adaptive Transform with Segmentation Prior for Image Compression", 2024.
+[Liu2024] Liu et al., "Region-Adaptive Transform with Segmentation Prior for Image Compression", 2024.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ def kernels_of(
 
 
 def kernel_figure(codec: Codec, pixels: Pixels, labels: Tensor, path: Path, *, quality: float = 50) -> None:
-    """Draw Figure 9 of [1]: error, kernels and their gradients, with label maps above, with a 4 x 4 grid below."""
+    """Draw Figure 9 of [Liu2024]: error, kernels and their gradients, label maps above, a 4 x 4 grid below."""
     from matplotlib.figure import Figure
 
     rows = {"label maps": kernels_of(codec, pixels, labels, quality=quality)}

@@ -1,6 +1,6 @@
-"""Which patches MCM sends: the paper's four ways to choose them, at equal weights and rates (Table 2 of [3]).
+"""Which patches MCM sends: the paper's four ways to choose them, at equal weights and rates (Table 2 of [Li2023]).
 
-[3] Li et al., "You Can Mask More For Extremely Low-Bitrate Image Compression", 2023.
+[Li2023] Li et al., "You Can Mask More For Extremely Low-Bitrate Image Compression", 2023.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Figures that the three papers print, as they print them, and the points that the authors of SegPIC published.
 
-[1] Liu et al., "Region-Adaptive Transform with Segmentation Prior for Image Compression", 2024 (SegPIC).
-[2] "ROI Image Codec Optimized for Visual Quality", 2022.
-[3] Li et al., "You Can Mask More For Extremely Low-Bitrate Image Compression", 2023 (MCM).
+[Liu2024] Liu et al., "Region-Adaptive Transform with Segmentation Prior for Image Compression", 2024 (SegPIC).
+[ROI2022] "ROI Image Codec Optimized for Visual Quality", 2022.
+[Li2023] Li et al., "You Can Mask More For Extremely Low-Bitrate Image Compression", 2023 (MCM).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ SEGPIC_MODELS = {
 _TABLES = (
     PaperTable(
         name="segpic-1",
-        title="[1] Table 1: BD-rate in PSNR, %, anchor VTM-17.0",
+        title="[Liu2024] Table 1: BD-rate in PSNR, %, anchor VTM-17.0",
         family="segpic",
         header=("model", "Kodak", "CLIC"),
         rows=(
@@ -81,7 +81,7 @@ _TABLES = (
     ),
     PaperTable(
         name="segpic-2",
-        title="[1] Table 2: ablation, BD-rate in PSNR, %, anchor Zou2022 (BL); times on Kodak, one RTX 3090",
+        title="[Liu2024] Table 2: ablation, BD-rate in PSNR, %, anchor Zou2022 (BL); times on Kodak, one RTX 3090",
         family="segpic",
         header=("model", "params", "Kodak", "CLIC", "encode", "decode"),
         rows=(
@@ -98,7 +98,7 @@ _TABLES = (
     ),
     PaperTable(
         name="segpic-3",
-        title="[1] Table 3: masks and grids, BD-rate in PSNR, %, on 20 pictures of COCO",
+        title="[Liu2024] Table 3: masks and grids, BD-rate in PSNR, %, on 20 pictures of COCO",
         family="segpic",
         header=("column", "BD-rate"),
         rows=(("1", "-0.11"), ("2", "+0.21"), ("3 (default)", "0"), ("4", "+0.46"), ("5", "+2.10")),
@@ -109,7 +109,7 @@ _TABLES = (
     ),
     PaperTable(
         name="roi-1",
-        title="[2] Table 1: CLIC 2022 validation pictures",
+        title="[ROI2022] Table 1: CLIC 2022 validation pictures",
         family="roi",
         header=("bpp", "PSNR", "MS-SSIM", "LPIPS", "ROI-PSNR"),
         rows=(
@@ -121,7 +121,7 @@ _TABLES = (
     ),
     PaperTable(
         name="mcm-1",
-        title="[3] Table 1: BD-rate in LPIPS, anchor VVC (VTM 10.0, intra)",
+        title="[Li2023] Table 1: BD-rate in LPIPS, anchor VVC (VTM 10.0, intra)",
         family="mcm",
         header=("method", "COCO", "CelebAMask-HQ"),
         rows=(
@@ -139,7 +139,7 @@ _TABLES = (
     ),
     PaperTable(
         name="mcm-2",
-        title="[3] Table 2: choice of the patches that stay",
+        title="[Li2023] Table 2: choice of the patches that stay",
         family="mcm",
         header=("data", "strategy", "bpp", "LPIPS"),
         rows=(

@@ -151,7 +151,7 @@ def _recorded(order: Order) -> Beside:
 
 
 def _kernels(order: Order) -> Beside:
-    """Figure 9 of [1] for the first picture of the folder that has a label map."""
+    """Figure 9 of [Liu2024] for the first picture of the folder that has a label map."""
     if order.folder is None or order.labels is None:
         raise UsageError("--table segpic-kernels needs a folder of pictures, and --labels with their label maps")
     source = MaskFolder(order.labels)
@@ -163,5 +163,5 @@ def _kernels(order: Order) -> Beside:
             target = order.output / "kernels.png"
             kernel_figure(regio.load(name, device=order.device), pixels, labels, target)
             rows = (("picture", "model", "figure"), (title, name, str(target)))
-            return Beside("[1] Figure 9: kernels and gradients, with label maps and with a grid", rows, (), ())
+            return Beside("[Liu2024] Figure 9: kernels and gradients, with label maps and with a grid", rows, (), ())
     raise UsageError(f"no picture of {order.folder} has a label map in {order.labels}")

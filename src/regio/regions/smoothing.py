@@ -1,7 +1,8 @@
 """From an importance map to the grid of a latent: smoothing, so that borders ramp, and pooling.
 
-[2] (docs/papers.md), spec of the ROI codec, steps 2 and 3: RM2D is the map convolved with a box of 51 x 51, normalised;
-RM_latent its average over each position of the latent. Ours: beyond the picture the map goes on as at its border.
+[ROI2022] (docs/papers.md), spec of the ROI codec, steps 2 and 3: RM2D is the map convolved with a box of 51 x 51,
+normalised; RM_latent its average over each position of the latent. Ours: beyond the picture the map goes on as at
+its border.
 """
 
 import numpy as np

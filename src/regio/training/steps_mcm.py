@@ -1,4 +1,4 @@
-"""Train MCM [3]: first to paint hidden patches, then to code the patches that are kept."""
+"""Train MCM [Li2023]: first to paint hidden patches, then to code the patches that are kept."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ SHARES = (0.6, 0.2, 0.0, 0.2)  # how often a batch is masked by each of STRATEGI
 class MCMStep(TrainingStep):
     """MCM and its losses.
 
-    masked      mean squared error of the whole picture, painted from a random share of its patches (stage 1 of [3];
-                departure: kept patches count as well, because the same layers paint both)
+    masked      mean squared error of the whole picture, painted from a random share of its patches (stage 1
+                of [Li2023]; departure: kept patches count as well, because the same layers paint both)
     perceptual  bpp + lambda (10 L1 + 0.25 (1 - SSIM) + 0.1 features) (Eq. 10 and 11), the weights being the recipe's
     mse         bpp + lambda 255**2 MSE
 

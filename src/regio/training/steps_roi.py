@@ -1,6 +1,6 @@
-"""Train the ROI codec [1]: exact inside the region, with a discriminator for the background.
+"""Train the ROI codec [ROI2022]: exact inside the region, with a discriminator for the background.
 
-[1] "ROI image codec optimized for visual quality", sections 1.2 to 1.5.
+[ROI2022] "ROI image codec optimized for visual quality", sections 1.2 to 1.5.
 """
 
 import torch
@@ -25,9 +25,10 @@ class RoiStep(TrainingStep):
     mse, ms-ssim  as for every model, without a region
     roi           bpp + lambda (255**2 (d_ROI + colour d_C) + background (d_BG + adversary G)), d_ROI, d_BG of Eq. 3, 4
 
-    [1] weighs the rate instead of the distortion, which is the same with lambda = 1 / lambda_s. Departures: an error in
-    a region counts (RM + alpha)**2 / alpha**2 times, because quantisation is that much finer there. G, the loss of the
-    generator, counts outside of regions only, so that nothing is invented inside. d_C keeps the tone of large areas.
+    [ROI2022] weighs the rate instead of the distortion, which is the same with lambda = 1 / lambda_s. Departures: an
+    error in a region counts (RM + alpha)**2 / alpha**2 times, because quantisation is that much finer there. G, the
+    loss of the generator, counts outside of regions only, so that nothing is invented inside. d_C keeps the tone of
+    large areas.
     """
 
     measures = ("mse", "ms-ssim", "roi")
