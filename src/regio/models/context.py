@@ -86,3 +86,8 @@ def to_level(scale: Tensor) -> Tensor:
     """A network's standard deviations, any sign -> levels; those below 0.11 count as 0.11."""
     precise = scale if scale.dtype == torch.float64 else scale.float()
     return scale_to_level(lower_bound(precise, SCALE_MIN))
+
+
+def symbols_of(decoded: Tensor, mean: Tensor) -> Tensor:
+    """The whole numbers that were coded, free of gradients; a mean that drifted by a hair does not change them."""
+    return torch.round((decoded - mean).detach())

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from regio.entropy import Coder, Mixture, RateEstimator
+from regio.models.context import symbols_of
 from regio.nn.checkerboard import join, split
 from regio.nn.exact_mixture import ExactMixtureNet, MixtureNet, companded
 
@@ -46,7 +47,7 @@ class MixtureCoder(nn.Module):
         early, late = (None, None) if y is None else split(y)
         (mean_early, mean_late), (level_early, level_late) = split(mean), split(level)
         anchors = _code(run, early, mean_early, level_early, None, coder)
-        symbols = _symbols(anchors, mean_early).to(level)
+        symbols = symbols_of(anchors, mean_early).to(level)
         around = run.context(self._framed(join(symbols, torch.zeros_like(symbols)), run))
         others = _code(run, late, mean_late, level_late, split(around)[1], coder)
         return join(anchors, others)
@@ -72,7 +73,7 @@ class MixtureCoder(nn.Module):
             window = seen[:, :, row : row + self.kernel, column : column + self.kernel]
             found = _code(run, None, mean[place], level[place], run.context(window), coder)
             decoded[place] = found
-            symbols = _symbols(found, mean[place]).to(level)
+            symbols = symbols_of(found, mean[place]).to(level)
             seen[:, :, row + edge, column + edge] = companded(symbols)[:, :, 0, 0]
         return decoded
 
@@ -102,11 +103,6 @@ def _code(run: _Runner, y: Tensor | None, mean: Tensor, level: Tensor, around: T
         mixture = Mixture(*run.shapes(hidden, level, part))
         done.append(coder.mixture("y", None if y is None else y[:, part], mean[:, part], mixture))
     return torch.cat(done, dim=1)
-
-
-def _symbols(decoded: Tensor, mean: Tensor) -> Tensor:
-    """The whole numbers that were coded, free of gradients; a mean that drifted by a hair does not change them."""
-    return torch.round((decoded - mean).detach())
 
 
 def _raster(like: Tensor) -> list[tuple[slice, slice, slice, slice]]:

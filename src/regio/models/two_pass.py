@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from regio.entropy import Coder, RateEstimator, scale_to_level
-from regio.models.context import context_net
+from regio.models.context import context_net, symbols_of
 from regio.nn.checkerboard import join, split
 from regio.nn.fixed_point import (
     INPUT_LIMIT,
@@ -77,7 +77,7 @@ class SlicePass(nn.Module):
         early, late = (None, None) if y is None else split(y)
         mean_early, _ = split(mean)
         anchors = coder.gaussian("y", early, mean_early, _bounded(split(first)[0], exact), 0.0)
-        symbols = _symbols(anchors, mean_early)
+        symbols = symbols_of(anchors, mean_early)
         nothing = torch.zeros_like(symbols)
         known_here = seen_by(torch.cat([mean, join(symbols, nothing).to(mean)], dim=1), self.near)
         hidden = self.near(known_here) + self.wide(side)
@@ -86,7 +86,7 @@ class SlicePass(nn.Module):
         second = level + _run(self.level_others, torch.cat(near, dim=1), exact)
         others = coder.gaussian("y", late, mean_late, _bounded(split(second)[1], exact), 0.0)
         decoded = join(anchors, others)
-        found = magnitudes(_placed(join(symbols, _symbols(others, mean_late)), exact))
+        found = magnitudes(_placed(join(symbols, symbols_of(others, mean_late)), exact))
         residual: Tensor = 0.5 * torch.tanh(self.residual(torch.cat([seen, decoded], dim=1)))
         return decoded + residual, found
 
@@ -193,11 +193,6 @@ def _run(net: nn.Module, seen: Tensor, exact: bool, rate: Tensor | None = None) 
     assert isinstance(net, FixedPointContext)
     more: Tensor = net.exact(seen, rate) if exact else net(seen, rate)
     return more
-
-
-def _symbols(decoded: Tensor, mean: Tensor) -> Tensor:
-    """The whole numbers that were coded, free of gradients; a mean that drifted by a hair does not change them."""
-    return torch.round((decoded - mean).detach())
 
 
 def _placed(symbols: Tensor, exact: bool) -> Tensor:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from regio.entropy import Coder, RateEstimator, scale_to_level
+from regio.models.context import symbols_of
 from regio.nn.conv import plain_stack, zeroed
 from regio.nn.gain import RateTable
 from regio.nn.norm import bounded, lower_bound
@@ -100,7 +101,7 @@ class QuadtreeContext(nn.Module):
                 "y", None if y is None else gather(y, t), at, lower_bound(gather(levels, t), 0.0), 0.0
             )
             values = values + scatter(coded, t)
-            symbols = symbols + scatter(torch.round((coded - at).detach()), t)
+            symbols = symbols + scatter(symbols_of(coded, at), t)
         refined = torch.tanh(self.residual(torch.cat([side, values.to(side.dtype)], dim=1)).float())
         return values + 0.5 * refined
 
