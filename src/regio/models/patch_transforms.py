@@ -3,7 +3,7 @@
     x ── 8×8 ──► (C,H/8,W/8) ── units, SAL ──► y' ── 2×2 ──► (M,H/16,W/16) ── units, SAL ──► y
     x̂ ◄── 8×8 ── SAL, units ── y' ◄── 2×2 ── SAL, units ◄── ŷ
 
-Ours, in the place of [Liu2024]'s strided 5×5 convolutions: the same signal path and the same SAL and RAT at 1/10 of
+Ours, instead of [Liu2024]'s strided 5×5 convolutions: the same signal path and the same SAL and RAT at 1/10 of
 the work.
 """
 

@@ -6,7 +6,7 @@ network it follows.
     x ── ½ ─ RB ── ½ ─ attention ─ RB ── ½ ──► (B,N,H/8,W/8) ── RB ─ ½ ─ attention ──► y (B,N,H/16,W/16)
     x̂ ◄── ×2 ─ RB ── ×2 ─ RB ─ attention ── ×2 ◄── (B,N,H/8,W/8) ◄── RB ─ ×2 ─ RB ─ attention ◄── ŷ
 
-The paper gives parts and strides; depths that it leaves open are those of [Cheng2020]. ReLU in the place of GDN, as
+The paper gives parts and strides; depths that it leaves open are those of [Cheng2020]. ReLU instead of GDN, as
 [ROI2022] says.
 """
 

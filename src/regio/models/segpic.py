@@ -75,7 +75,7 @@ class SegPICConfig(Config):
     support: int = 5
     context: tuple[int, ...] = (224, 176, 128, 64)
     context_kernel: int = 3
-    two_pass: TwoPass | None = None  # in the place of channel slices; wants exact scales
+    two_pass: TwoPass | None = None  # instead of channel slices; wants exact scales
     quadtree: Quadtree | None = field(
         default=None, metadata=LATER
     )  # levels in whole numbers that float32 holds exactly
@@ -91,7 +91,7 @@ class SegPICConfig(Config):
         if self.exact_scales and not self.rate_points:
             raise ValueError("exact scales are conditioned on the rate and need rate_points")
         if self.two_pass and (self.slices or not self.exact_scales):
-            raise ValueError("two_pass stands in the place of slices (slices=0) and needs exact_scales")
+            raise ValueError("two_pass replaces slices (slices=0) and needs exact_scales")
         if self.two_pass and sum(self.two_pass.slices) != self.latent:
             raise ValueError(f"slices {self.two_pass.slices} do not make up latent={self.latent}")
 

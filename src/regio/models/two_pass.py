@@ -1,6 +1,6 @@
 """Context in two passes a slice: half the latents of a slice on a checkerboard, then the rest between them.
 
-Ours, in the place of the channel-wise context of [Liu2024] (`regio.models.context`), for models whose scales are exact.
+Ours, instead of the channel-wise context of [Liu2024] (`regio.models.context`), for models whose scales are exact.
 Slices of growing width, as in ELIC (He et al. 2022): the few channels that hold most of the bits at low rates come
 first and all later ones see them.
 """
@@ -125,7 +125,7 @@ class HyperContext(nn.Module):
         0 2 0 2      first pass: mean and level by channel and rate; then by what is known around, too
 
     Means are rounded to eighths and levels exact, so symbol + mean is the same on every machine: what the levels of the
-    latent are computed from, once its gain is undone. Ours, in the place of the factorised prior. (Means rounded to
+    latent are computed from, once its gain is undone. Ours, instead of the factorised prior. (Means rounded to
     whole numbers, with the gradient of the unrounded, settle where the rounding turns over.)
     """
 

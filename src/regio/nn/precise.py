@@ -15,7 +15,7 @@ Made = TypeVar("Made")
 
 
 class Kept(Generic[Made]):
-    """What was made of frozen parameters, kept for as long as they stay what they are.
+    """A value made of frozen parameters, cached until a parameter changes.
 
     Nothing is kept of parameters that want a gradient: optimisers change those. Copies of a `Kept` are empty.
     """
