@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from regio.errors import CorruptFile, UnsupportedFile
+from regio.errors import CorruptFile, NoSuchFile, UnsupportedFile, UsageError
 from regio.format import Chunk, CustomWeights, Header, Kind, RgoFile, Tile, TileIndex, pack
 from regio.info import Info, inspect
 
@@ -148,3 +148,14 @@ def test_looking_needs_the_standard_library_alone() -> None:
         check=True,
     )
     assert done.stdout.strip() == ""
+
+
+@pytest.mark.parametrize("wrong", [3, -1, 10**10, None, ["a.rgo"]])
+def test_what_is_neither_bytes_nor_a_path_is_refused_at_once(wrong: object) -> None:
+    with pytest.raises(UsageError, match=f"cannot read a file from {type(wrong).__name__}"):
+        inspect(wrong)  # type: ignore[arg-type]
+
+
+def test_a_path_without_a_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(NoSuchFile, match=r"nope\.rgo"):
+        inspect(tmp_path / "nope.rgo")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from regio.errors import NoSuchFile, UsageError
 from regio.format import NO_LIMITS, Kind, RgoFile, parse, read
 from regio.format.chunks import METADATA
 from regio.format.cursor import Buffer
@@ -81,14 +82,19 @@ class Info:
 def inspect(data: Buffer | str | os.PathLike[str]) -> Info:
     """Read the facts about a file, given as bytes or path.
 
-    Damage to the payload is not noticed here, since nothing is decoded. CorruptFile, UnsupportedFile, or the OSError of
-    a path that cannot be read.
+    Damage to the payload is not noticed here, since nothing is decoded. CorruptFile, UnsupportedFile, UsageError for
+    anything but bytes and paths, NoSuchFile, or the OSError of a path that cannot be read.
     """
     if isinstance(data, (str, os.PathLike)):
-        with Path(data).open("rb") as source:
-            whole = read(source)
-    else:
+        try:
+            with Path(data).open("rb") as source:
+                whole = read(source)
+        except FileNotFoundError as error:
+            raise NoSuchFile(data) from error
+    elif isinstance(data, (bytes, bytearray, memoryview)):
         whole = bytes(data)
+    else:
+        raise UsageError(f"cannot read a file from {type(data).__name__}: its bytes or its path is wanted")
     return _describe(parse(whole, NO_LIMITS), len(whole))
 
 

@@ -183,7 +183,7 @@ def test_contradictory_numbers_are_refused() -> None:
         replace(PRESETS["charm"], latent=13)
     with pytest.raises(ValueError, match="do not make up"):
         replace(PRESETS["toy"], latent=13)
-    with pytest.raises(ValueError, match="in the place of slices"):
+    with pytest.raises(ValueError, match="replaces slices"):
         replace(PRESETS["toy"], slices=3)
     with pytest.raises(ValueError, match="need rate_points"):
         replace(PRESETS["segpic"], exact_scales=ExactScales(widths=(4, 4, 4)))
