@@ -181,3 +181,13 @@ def test_bd_rates_are_over_the_pictures_that_both_have(tmp_path: Path) -> None:
     (entry,) = [one for one in found if one.metric == "psnr"]
     assert entry.percent == pytest.approx(0, abs=1e-6)
     assert entry.name == "one (1 shared pictures)"
+
+
+def test_a_codec_without_a_picture_in_common_ends_no_report(tmp_path: Path) -> None:
+    rows = [row_of("one", "a", q, 30 + q / 10) for q in (10, 20, 30)]
+    rows += [row_of("two", "a", q, 31 + q / 10) for q in (10, 20, 30)]
+    rows += [row_of("other", "b", q, 30 + q / 10) for q in (10, 20, 30)]
+    found = write_report(Outcome(tuple(rows), ()), tmp_path, anchor="two").bd_rates
+    psnr = {one.name: one for one in found if one.metric == "psnr"}
+    assert psnr["one"].percent > 0
+    assert (psnr["other"].note, math.isnan(psnr["other"].percent)) == ("no picture in common", True)

@@ -41,7 +41,13 @@ def test_an_exact_estimate_never_asks_for_smooth_levels(net: Network, monkeypatc
         net.code(net.analyse(x, WHERE), RateEstimator(noisy=False), WHERE, rate, net.latent_size(x))
 
 
-@pytest.mark.parametrize("net", networks(), ids=lambda net: type(net).__name__)
+def guarded() -> Network:
+    """A model of one rate, with floating-point levels, as the papers have them."""
+    torch.manual_seed(3)
+    return SegPIC(SegPICConfig.preset("toy-guarded")).eval().requires_grad_(False)
+
+
+@pytest.mark.parametrize("net", [*networks(), guarded()], ids=lambda net: f"{type(net).__name__}-{net.rated}")
 def test_means_that_run_away_cost_bytes_and_no_picture(net: Network) -> None:
     """A decoded latent lies within half a unit of the encoded one, however wrong the mean is."""
     assert isinstance(net, WithHyperprior)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean, median
@@ -48,6 +48,7 @@ class MeanCurve:
     figures: Mapping[str, Values] = field(default_factory=dict)  # of other judges, by column
     lossless: tuple[str, ...] = ()  # pictures that came back without loss at some setting, left out of all means
     names: tuple[str, ...] = ()  # the pictures that the means are over
+    rows: tuple[Row, ...] = field(default=(), repr=False)  # that the means were made from
 
     @property
     def lpips_metric(self) -> Metric | None:
@@ -71,6 +72,10 @@ class MeanCurve:
         """The curve in dB that BD-rates and plots use; without points if the metric was not measured."""
         values = [in_decibels(value, metric) for value in self.values(metric)]
         return Curve.through(self.name, self.bpp[: len(values)], values)
+
+    def among(self, pictures: Collection[str]) -> MeanCurve:
+        """The same codec's means over some of its pictures."""
+        return _mean_curve(self.name, self.description, [row for row in self.rows if row.picture in pictures])
 
     def as_dict(self) -> dict[str, Any]:
         """The shape of the field's result files, with what they do not say beside it."""
@@ -154,6 +159,7 @@ def _mean_curve(name: str, description: str, rows: Sequence[Row]) -> MeanCurve:
         },
         lossless=tuple(sorted(perfect - shared)),
         names=tuple(sorted(shared)),
+        rows=tuple(rows),
         figures={column: tuple(means(column, setting) for setting in order) for column in judged},
     )
 

@@ -14,7 +14,7 @@ from regio.evaluation.bd_rate import BD_COLUMNS, BDRate, Curve, Fit, Metric, bd_
 from regio.evaluation.means import MeanCurve, mean_curves, write_curves
 from regio.evaluation.page import Facts, Scene, page
 from regio.evaluation.plots import plot
-from regio.evaluation.sweep import Outcome, Problem, Row
+from regio.evaluation.sweep import Outcome, Problem
 
 
 def bd_table(
@@ -72,15 +72,10 @@ def write_report(
     for metric in dict.fromkeys(metric for curve in curves for metric in curve.metrics):
         own = [curve.curve(metric) for curve in curves if curve.values(metric)]
         others = (references or {}).get(metric, ())
-        measured = [curve for curve in curves if curve.values(metric)]
-        entries += [
-            entry
-            for curve, line in zip(measured, own, strict=True)
-            for entry in (
-                *_against_anchor(outcome.rows, measured, curve, anchor, metric, fit),
-                *bd_table([line], others, metric=metric, fit=fit),
-            )
-        ]
+        for one in (curve for curve in curves if curve.values(metric)):
+            measured = [other for other in curves if other.name == anchor != one.name]
+            entries += [_against_anchor(one, other, metric, fit) for other in measured]
+            entries += bd_table([one.curve(metric)], others, metric=metric, fit=fit)
         files += (drawn := plot(own, folder / f"rd_{metric}", metric=metric, references=others))
         drawings[metric] = drawn[1].read_text(encoding="utf-8")
     table, text, problems, html = (
@@ -96,25 +91,16 @@ def write_report(
     return Findings(tuple(curves), tuple(entries), (*files, table, text, problems, html))
 
 
-def _against_anchor(
-    rows: Sequence[Row], curves: Sequence[MeanCurve], curve: MeanCurve, anchor: str | None, metric: Metric, fit: Fit
-) -> list[BDRate]:
-    """BD-rate of a curve against a measured anchor, over the pictures of both; the name says if some are left out."""
-    other = next((one for one in curves if one.name == anchor and one.name != curve.name), None)
-    if other is None:
-        return []
-    shared = set(curve.names) & set(other.names)
-    pair = [curve, other]
-    if shared and {*curve.names} != {*other.names}:
-        kept = [row for row in rows if row.picture in shared]
-        renamed = {one.name: one for one in mean_curves(kept)}
-        pair = [renamed[curve.name], renamed[other.name]]
-    entry = bd_rate(pair[1].curve(metric), pair[0].curve(metric), metric=metric, fit=fit)
-    if {*curve.names} == {*other.names}:
-        return [entry]
+def _against_anchor(curve: MeanCurve, anchor: MeanCurve, metric: Metric, fit: Fit) -> BDRate:
+    """BD-rate between two measured codecs, over the pictures of both; the name says if some are left out."""
+    shared = set(curve.names) & set(anchor.names)
     if not shared:
-        return [entry._replace(percent=math.nan, note="no picture in common")]
-    return [entry._replace(name=f"{entry.name} ({len(shared)} shared pictures)")]
+        return bd_rate(Curve(anchor.name, (), ()), Curve(curve.name, (), ()), metric=metric, fit=fit)._replace(
+            note="no picture in common"
+        )
+    entry = bd_rate(anchor.among(shared).curve(metric), curve.among(shared).curve(metric), metric=metric, fit=fit)
+    whole = len(shared) == len(curve.names) == len(anchor.names)
+    return entry if whole else entry._replace(name=f"{entry.name} ({len(shared)} shared pictures)")
 
 
 def _plain(value: object) -> object:

@@ -260,7 +260,8 @@ class MCM(WithHyperprior):
         ids = mask.flatten(1).nonzero()[:, 1].view(len(mask), -1) if chosen is None else chosen
         y = None if latents is None else self.g_a(self.encoder(latents.y, ids)[..., None])[..., 0]
         if y is not None and self.gain is not None and rate is not None:
-            y = bounded(self.gain.scale(y[..., None], rate)[..., 0])
+            y = self.gain.scale(y[..., None], rate)[..., 0]
+        y = None if y is None else bounded(y)
         cells = Cells.packed(ids, self.hyper_stride) if self.config.layout == "packed" else Cells(ids, size)
         y_hat = cells.collect(self._code_map(y, CellCoder(coder, cells), cells, rate))
         if self.gain is not None and rate is not None:

@@ -218,7 +218,7 @@ class SegPIC(WithHyperprior):
         y = None if latents is None else latents.y
         if y is not None and self.gain is not None and rate is not None:
             y = self.gain.scale(y, rate)
-            y = bounded(y)
+        y = None if y is None else bounded(y)
         seen, shallow, deep = y, None, None  # seen: what the hyper-analysis sees of y
         if self.regional is not None:
             codes = None if latents is None else latents.codes
