@@ -292,12 +292,34 @@ def test_a_failed_write_leaves_nothing_behind(
     assert names(tmp_path) == ["photo.png"]
 
 
-def test_a_missing_output_folder_is_one_line(regio: Regio, picture_file: MakeFile) -> None:
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        ("no/such/folder.rgo", "there is no folder no/such"),
+        ("photo.png/a.rgo", "photo.png is no folder"),
+        ("b.jpg", "the result is a .rgo file"),
+        ("B.PNG", "the result is a .rgo file"),
+        ("/proc/nothing/a.rgo", "there is no folder /proc/nothing"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_named_before_any_work(
+    regio: Regio, picture_file: MakeFile, stand_in: Any, output: str, message: str
+) -> None:
     picture_file()
-    done = regio("encode", "photo.png", "-o", "no/such/folder.rgo")
-    assert done.code == 1
-    assert "No such file or directory" in done.err
+    done = regio("encode", "photo.png", "-o", output, "--force")
+    assert done.code == 2
+    assert message in done.err
     assert done.err.count("\n") == 1
+    assert not any(codec.calls for codec in stand_in.LOADED.values())
+
+
+def test_several_pictures_do_not_make_a_folder_with_the_name_of_a_file(regio: Regio, picture_file: MakeFile) -> None:
+    for name in ("a.png", "b.png"):
+        picture_file(name)
+    done = regio("encode", "a.png", "b.png", "-o", "one.rgo")
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "one.rgo is a file's name" in done.err
+    assert regio("encode", "a.png", "b.png", "-o", "one.rgo/").code == 0
 
 
 def test_devices_are_written_to_and_links_stay_links(regio: Regio, picture_file: MakeFile, tmp_path: Path) -> None:

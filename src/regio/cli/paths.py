@@ -8,7 +8,7 @@ from pathlib import Path
 
 from regio.cli.progress import shown
 from regio.errors import UsageError
-from regio.names import RGO
+from regio.names import PICTURES, RGO
 
 STREAM = "-"
 _STANDARD_OUTPUT = {STREAM, "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"}
@@ -123,6 +123,7 @@ def plan(
     many = len(sources) > 1 or any(Path(text).is_dir() for text in inputs)
     jobs = [_job(source, output, many, extension) for source in sources]
     _refuse_collisions(jobs)
+    _refuse_places(jobs, extension)
     if not force:
         _refuse_existing(jobs)
     return jobs
@@ -142,6 +143,8 @@ def _job(source: Source, output: str | None, many: bool, extension: str) -> Tran
         raise UsageError("the result of standard input needs a file name: -o FILE, or -o - for standard output")
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{shown(folder)} is a file; several results need a folder")
+    if not folder.exists() and folder.suffix == extension and not output.endswith(("/", os.sep)):
+        raise UsageError(f"several results need a folder; {shown(folder)} is a file's name (a folder's ends with /)")
     return Transfer(source, (folder / source.below).with_suffix(extension), in_folder=True)
 
 
@@ -157,8 +160,29 @@ def _refuse_collisions(jobs: Sequence[Transfer]) -> None:
             raise UsageError(f"{first.name} and {job.name} would both be written to {shown(job.target)}")
 
 
+def _refuse_places(jobs: Sequence[Transfer], extension: str) -> None:
+    """Find before the work where its result could not be written."""
+    for job in jobs:
+        target = job.target
+        if target is None:
+            continue
+        if extension in RGO and target.suffix.lower() in PICTURES:
+            raise UsageError(f"{shown(target)}: the result is a {extension} file, and this is a name of another kind")
+        if target.is_dir():
+            raise UsageError(f"{shown(target)} is a folder")
+        folder = target.parent
+        while job.in_folder and not folder.exists() and folder != folder.parent:
+            folder = folder.parent  # folders below it are made
+        if not folder.exists():
+            raise UsageError(f"{shown(target)}: there is no folder {shown(folder)}; make it first")
+        if not folder.is_dir():
+            raise UsageError(f"{shown(target)}: {shown(folder)} is no folder")
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise UsageError(f"{shown(target)}: the folder {shown(folder)} cannot be written to")
+
+
 def _refuse_existing(jobs: Sequence[Transfer]) -> None:
     there = [job.target for job in jobs if job.target is not None and job.target.is_file()]
     if there:
-        more = f" and {len(there) - 1} more" if len(there) > 1 else ""
-        raise UsageError(f"{shown(there[0])}{more} exists already; --force overwrites")
+        more = f" and {len(there) - 1} more exist" if len(there) > 1 else " exists"
+        raise UsageError(f"{shown(there[0])}{more} already; --force overwrites")
