@@ -48,3 +48,16 @@ def test_ms_ssim_costs_nothing_for_equal_pictures_and_has_a_gradient_elsewhere()
     assert 0 < other.distortion.item() < 10
     assert x_hat.grad is not None
     assert math.isfinite(x_hat.grad.norm().item())
+
+
+def test_means_of_blocks_count_besides_what_their_pixels_count() -> None:
+    """An area of another tone costs (1 + means) times as much; noise without a tone costs no more."""
+    x = torch.full((1, 3, 32, 32), 0.5)
+    bits, weight = {"y": torch.zeros(1)}, torch.ones(1)
+    tone = x + 0.1
+    plain = rate_distortion(x, tone, bits, weight).distortion
+    assert rate_distortion(x, tone, bits, weight, means=1.5).distortion == pytest.approx(2.5 * float(plain), rel=1e-5)
+    checks = x + 0.1 * (1 - 2 * ((torch.arange(32)[:, None] + torch.arange(32)) % 2))
+    assert rate_distortion(x, checks, bits, weight, means=1.5).distortion == pytest.approx(float(plain), rel=1e-5)
+    maps = torch.ones(1, 1, 2, 2)
+    assert rate_distortion(x, tone, bits, maps, means=1.5).distortion == pytest.approx(2.5 * float(plain), rel=1e-5)

@@ -116,3 +116,40 @@ def test_no_picture_makes_latents_run_away(colour: tuple[float, float, float]) -
     decoded = net.code(net.analyse(x, WHERE), watcher, WHERE, torch.tensor([1.0]), net.latent_size(x))
     assert bool(decoded.y_hat.isfinite().all())
     assert all(float(mean.abs().max()) <= LATENT_LIMIT for mean, _ in watcher.asked)
+
+
+def test_filters_at_half_resolution_see_across_the_borders_of_blocks() -> None:
+    net = net_of()
+    head = net.g_s1.head
+    assert head is not None
+    x, base = torch.zeros(1, 192, 4, 4), torch.zeros(1, 3, 32, 32)
+    changed = base.clone()
+    changed[..., 15, 15] = 1.0  # the last pixel of a block of 16
+    moved = (head(x, changed) - head(x, base))[0].abs().sum(0) > 0
+    assert bool(moved[16:, :16].any())
+    assert bool(moved[:16, 16:].any())
+    rows = moved.any(1).nonzero()[:, 0]
+    assert int(rows.max() - rows.min()) < 16  # and not further than its halo
+
+
+def test_fresh_filters_and_widths_change_nothing() -> None:
+    torch.manual_seed(2)
+    net = SegPIC(SegPICConfig.preset("toy-2")).eval().requires_grad_(False)
+    assert net.step_widths is not None
+    assert net.g_s1.head is not None
+    assert float(net.g_s1.head(torch.randn(1, 192, 4, 4), torch.randn(1, 3, 32, 32)).abs().max()) == 0
+    assert float(net.step_widths(torch.randn(1, 12, 4, 4)).abs().max()) == 0
+
+
+def test_steps_are_widened_on_both_sides_alike() -> None:
+    """A wider step codes coarser: the error grows, and stays within half of the step and half of what is refined."""
+    net, x = net_of(spread=0.0), picture()
+    size, latents, rate = net.latent_size(x), net.analyse(x, WHERE), torch.tensor([0.5])
+    errors = []
+    for bias in (-3.0, 0.0, 3.0):
+        assert net.step_widths is not None
+        assert net.step_widths.bias is not None
+        net.step_widths.bias.fill_(bias)
+        decoded = net.code(latents, RateEstimator(noisy=False), WHERE, rate, size)
+        errors.append(float((decoded.y_hat - latents.y).abs().mean()))
+    assert errors[0] < errors[1] < errors[2]

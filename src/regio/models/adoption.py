@@ -1,4 +1,4 @@
-"""The numbers of one model as the beginning of another: what SegPIC's small model hands over to MCM's."""
+"""The numbers of one model as the beginning of another: SegPIC's small model hands over to MCM's and to its successor."""
 
 import torch
 from torch import Tensor
