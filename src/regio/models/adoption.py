@@ -1,4 +1,4 @@
-"""The numbers of one model as the beginning of another: SegPIC's small model hands over to MCM's and to its successor."""
+"""The numbers of one model as the beginning of another: of MCM's small model, or of the next generation."""
 
 import torch
 from torch import Tensor
