@@ -85,7 +85,7 @@ def test_alpha_of_the_paper_is_about_seventeen_points() -> None:
         ({"roi": np.zeros((160, 200), bool)}, "empty"),
         ({"roi": np.ones((160, 100), bool)}, "does not fit"),
         ({"roi": "no-such-thing"}, "neither a file nor one of faces, text, salient"),
-        ({"roi": 3.5}, "no region of interest"),
+        ({"roi": 3.5}, "not a region of interest"),
     ],
 )
 def test_contradictions_are_one_line(options: dict[str, Any], message: str) -> None:

@@ -36,6 +36,10 @@ def importance(roi: Any, pixels: Pixels) -> Importance:
     what is none of these or does not fit the picture, RegioError where a detector is not installed, OSError.
     """
     size = (int(pixels.shape[0]), int(pixels.shape[1]))
+    if isinstance(roi, list) and roi and all(_is_number(part) for part in roi):
+        roi = tuple(roi)  # a box, as JSON has it
+    if isinstance(roi, tuple) and roi and all(_is_number(part) for part in roi) and not _is_box(roi):
+        raise UsageError(f"the box {roi}: four whole numbers x, y, width, height are wanted")
     if isinstance(roi, list) or (isinstance(roi, tuple) and not _is_box(roi)):
         return _together([importance(part, pixels) for part in roi])
     if isinstance(roi, Importance):
@@ -57,7 +61,7 @@ def importance(roi: Any, pixels: Pixels) -> Importance:
         return Importance(maps.of_picture(roi, size, "given"), "a mask")
     if callable(roi):
         return _detected(roi, getattr(roi, "name", "the detector"), pixels, size)
-    raise UsageError(f"a {type(roi).__name__} is no region of interest; see regio.regions.importance")
+    raise UsageError(f"{type(roi).__name__} is not a region of interest; see regio.regions.importance")
 
 
 def _together(parts: Iterable[Importance]) -> Importance:
@@ -79,7 +83,8 @@ def _named(name: str, pixels: Pixels, size: tuple[int, int]) -> Importance:
     if name.partition("#")[0].endswith(".onnx"):
         return _detected(OnnxDetector(name), name.partition("#")[0], pixels, size)
     if not Path(name).is_file():
-        raise UsageError(f"{name!r} is neither a file nor one of {', '.join(DETECTORS)}")
+        box = "; boxes are given by --roi-box" if name.replace(",", "").replace(" ", "").isdigit() else ""
+        raise UsageError(f"{name!r} is neither a file nor one of {', '.join(DETECTORS)}{box}")
     return Importance(maps.of_picture(Path(name), size, name), f"the mask {name}")
 
 
@@ -94,7 +99,11 @@ def _detected(detector: Detector, name: str, pixels: Pixels, size: tuple[int, in
 
 
 def _is_box(roi: tuple[Any, ...]) -> bool:
-    return len(roi) == 4 and all(isinstance(number, int | float | np.number) for number in roi)
+    return len(roi) == 4 and all(map(_is_number, roi))
+
+
+def _is_number(part: object) -> bool:
+    return isinstance(part, int | float | np.number) and not isinstance(part, bool)
 
 
 def _box(roi: tuple[Any, ...]) -> maps.Box:
