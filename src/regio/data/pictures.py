@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from regio.data.graphics import made_picture
 from regio.data.importance import ImportanceFolder
 from regio.data.labels import ForeignIds, LabelSource
 from regio.errors import BadImage, RegioError, UsageError
@@ -91,6 +92,16 @@ class PicturePack:
     def weighted(self) -> int:
         """How many pictures have an importance map."""
         return sum(m is not None for m in self.importance)
+
+    def with_made(self, count: int, side: int) -> "PicturePack":
+        """This pack and `count` pictures that code makes, `side` pixels a side; see `data.graphics`."""
+        made = [made_picture(seed, side) for seed in range(count)]
+        pictures = [torch.from_numpy(pixels.copy()).permute(2, 0, 1).contiguous() for _, pixels in made]
+        names = [name for name, _ in made]
+        nothing = count * [None]  # nobody has labelled them
+        return PicturePack(
+            [*self.names, *names], [*self.pictures, *pictures], [*self.labels, *nothing], [*self.importance, *nothing]
+        )
 
     def crops(
         self,

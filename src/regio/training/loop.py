@@ -24,6 +24,7 @@ from regio.training.run import GIVE_UP, Run
 from regio.training.validate import validate, write_samples
 from regio.training.window import Window
 
+MADE_SIDE = 320  # pixels of a made picture, at least
 TOLD_EVERY = 1.0  # seconds between figures for someone who watches
 
 
@@ -96,7 +97,8 @@ def load_pack(recipe: Recipe, folders: list[Path] | None, fabric: Fabric) -> Pic
     with first:
         importance = ImportanceFolder(Path(data.importance)) if data.importance else None
         smallest = data.smallest or recipe.largest_crop
-        return load_pictures(places, smallest, _label_sources(data), data.limit, importance)
+        pack = load_pictures(places, smallest, _label_sources(data), data.limit, importance)
+    return pack.with_made(data.graphics, max(MADE_SIDE, smallest))
 
 
 def _label_sources(data: DataSection) -> list[LabelSource]:

@@ -34,6 +34,7 @@ class DataSection:
     segments: str | None = setting(
         "folder that keeps label maps made by segmentation (Felzenszwalb), once, for pictures that have none", None
     )
+    graphics: int = setting("pictures that code makes, besides those of the folders; a tenth of all is a good share", 0)
     held_back: int = setting("pictures never trained on, for validation", 16)
     smallest: int | None = setting("pictures with a shorter side are left out; default: the largest crop", None)
     downscale: float = setting("share of crops that are taken larger, up to twice, and reduced", 0.3)
@@ -45,7 +46,7 @@ class DataSection:
 
     def __post_init__(self) -> None:
         _check(0 <= self.downscale <= 1 and 0 <= self.labelled <= 1, "downscale and labelled are shares, 0 to 1")
-        _check(self.held_back >= 0, "held_back is a number of pictures")
+        _check(min(self.held_back, self.graphics) >= 0, "held_back and graphics are numbers of pictures")
         _check(self.limit is None or self.limit > self.held_back, "limit leaves nothing to train on")
 
 
