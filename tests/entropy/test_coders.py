@@ -10,7 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toy_codec import code_of_page
 
-from regio.entropy import FactorizedPrior, RateEstimator, StreamReader, StreamWriter, TableSet, level_to_scale
+from regio.entropy import (
+    FactorizedPrior,
+    RateEstimator,
+    StreamReader,
+    StreamWriter,
+    TableSet,
+    level_to_scale,
+    scale_to_level,
+)
 from regio.entropy.coders import gaussian_bits, straight_through
 from regio.entropy.range_coder import SYMBOL_LIMIT
 from regio.errors import CorruptFile
@@ -223,3 +231,14 @@ def test_rounding_passes_gradients_straight_through() -> None:
     assert hard.tolist() == [0.0, 2.0]
     assert values.grad is not None
     assert values.grad.tolist() == [1.0, 1.0]
+
+
+def test_an_exact_estimate_is_of_the_nearest_table_as_files_are() -> None:
+    values, mean = torch.randn(1, 4, 16, 16, generator=torch.Generator().manual_seed(1)) * 3, torch.zeros(1, 4, 16, 16)
+    level = scale_to_level(torch.full_like(mean, 3.0))
+    bits = []
+    for shift in (-0.4, 0.0, 0.4):
+        coder = RateEstimator(noisy=False, exact=True)
+        coder.gaussian("y", values, mean, torch.floor(level) + shift, 0.0)
+        bits.append(float(coder.bits["y"]))
+    assert bits[0] == bits[1] == bits[2]

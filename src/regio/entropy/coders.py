@@ -23,7 +23,7 @@ from regio.entropy.mixture import Mixture, Quantised, mixture_bits, quantise, re
 from regio.entropy.positions import position_bits, read_positions, set_bits, write_positions
 from regio.entropy.priors import LIKELIHOOD_FLOOR, FactorizedPrior
 from regio.entropy.range_coder import SYMBOL_LIMIT, RangeReader, RangeWriter, Symbols, table_model
-from regio.entropy.tables import PRECISION, Counts, FactorizedTables, gaussian_tables, level_to_scale
+from regio.entropy.tables import LEVELS, PRECISION, Counts, FactorizedTables, gaussian_tables, level_to_scale
 
 Maybe = Tensor | None  # None where a reader is at work, or where there is nothing to say
 Size = tuple[int, int]  # (h, w)
@@ -87,7 +87,7 @@ class RateEstimator:
     In training the rate is that of values with uniform noise, while the decoder sees rounded values with a
     straight-through gradient (as the published code of [Liu2024] and [Li2023] does); in evaluation both are of
     rounded values.
-    exact: levels as files have them, where a model has exact ones, instead of the smooth ones that are trained.
+    exact: levels as files have them, exact where a model has such, and those of the nearest table.
     """
 
     def __init__(self, noisy: bool, generator: torch.Generator | None = None, exact: bool = False) -> None:
@@ -108,7 +108,10 @@ class RateEstimator:
         assert values is not None
         residual = (values - mean).float()
         rounded = torch.round(residual)
-        scale = level_to_scale(level.to(residual.device, torch.float32))
+        level = level.to(residual.device, torch.float32)
+        if self.exact:  # a file has the nearest table
+            level = torch.floor(level + 0.5).clamp(0, LEVELS - 1)
+        scale = level_to_scale(level)
         self._count(stream, gaussian_bits(self._noise(residual) if self.noisy else rounded, scale))
         return straight_through(rounded + mean, values)
 
