@@ -128,10 +128,10 @@ class Worker:
 
         assert self.codec is not None
         picture = read_picture(data)
-        result, missed = self.codec.encode_noted(picture, **self.options)
-        info = inspect(result)
+        found = self.codec.encode_noted(picture, **self.options)
+        info = inspect(found.data)
         row = replace(row, width=info.width, height=info.height, bpp=round(info.bpp, 6), quality=info.quality)
-        return replace(row, notes="; ".join((*picture.notes, *missed)) or None), result
+        return replace(row, notes="; ".join((*picture.notes, *found.notes)) or None), found.data
 
     def _decode(self, row: Row, data: bytes) -> tuple[Row, bytes]:
         from regio.codec import decode

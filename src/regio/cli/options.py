@@ -86,6 +86,14 @@ Background = Annotated[
         help="quality outside the region (instead of --roi-strength); --quality is that of the region",
     ),
 ]
+Scale = Annotated[
+    str | None,
+    typer.Option(
+        "--scale",
+        help="size at which the picture is coded: auto, 1, 1/2 or 1/4; it decodes at full size",
+        metavar="SCALE",
+    ),
+]
 Strip = Annotated[bool, typer.Option("--strip", help="leave EXIF, XMP and colour profile out")]
 
 # The encode options whose values a command passes on as they are: name -> (type and help, default).
@@ -98,6 +106,7 @@ _ENCODE_OPTIONS: dict[str, tuple[Any, Any]] = {
     "grid": (Grid, None),
     "roi_strength": (RoiStrength, None),
     "background": (Background, None),
+    "scale": (Scale, None),
     "strip": (Strip, False),
     "max_memory": (Memory, None),
     "max_pixels": (MaxPixels, None),

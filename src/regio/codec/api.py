@@ -14,14 +14,15 @@ from regio.arrays import Form, given_as
 from regio.codec import preparation
 from regio.codec.decoding import Data, Decoding, Opened
 from regio.codec.host import undisturbed
-from regio.codec.layout import Box, Layout, Span
+from regio.codec.layout import Box, Span
 from regio.codec.memory import Budget, decoding_cost, within_memory
 from regio.codec.options import DEFAULT_QUALITY, DecodeOptions, EncodeOptions, Settings, checked, limits_of, memory_of
 from regio.codec.runtime import Runtime
+from regio.codec.scale import whole_of
 from regio.codec.search import Found
 from regio.entropy import RateEstimator, TableSet
 from regio.errors import MissingWeights, TargetMissed, UsageError
-from regio.format import rate_step
+from regio.format import Header, rate_step
 from regio.images import Picture, Pixels, Source, read_picture, to_pil
 from regio.models.base import Network
 from regio.models.catalog import DEFAULT, by_id
@@ -72,6 +73,8 @@ class Codec(Shareable):
         the smallest file that reaches it). A target_bpp or target_psnr out of reach gives the nearest file and the
         warning `regio.errors.TargetMissed`; strict=True makes a file that would be too large, or too poor, an error.
         grid: regions of a picture, or of each tile, are grid x grid, 1 to 16 (default by size). strip: no metadata.
+        scale: 1, "1/2" or "1/4", the size at which the picture is coded; a reader enlarges it again. By default
+        whichever is best for target_bpp, max_bytes and target_psnr at very low rates, and 1 elsewhere.
         max_memory: bytes that this process may occupy, kept by smaller tiles; about, not exactly.
         max_pixels: larger pictures are refused, default 2**28; Pillow's own limit, `PIL.Image.MAX_IMAGE_PIXELS`, holds
         besides for what Pillow reads.
@@ -136,7 +139,7 @@ class Codec(Shareable):
     @within_memory()
     def _decode(self, opened: Opened, as_: Form, region: Region | None, max_memory: int | str | None) -> Any:
         decoding = Decoding(self.runtime, opened)
-        box = _box(region, decoding.layout)
+        box = _box(region, opened.file.header)
         Budget.of(memory_of(max_memory)).check(decoding_cost(self.net, decoding.layout, box))
         return given_as(to_pil(decoding.picture(box)), as_)
 
@@ -262,11 +265,11 @@ def _codec_for(opened: Opened, codec: Codec | str | PathLike[str] | None, device
     return shared(by_id(opened.file.header.model).name, device)
 
 
-def _box(region: Region | None, layout: Layout) -> Box:
+def _box(region: Region | None, picture: Header) -> Box:
     """A region as the user gave it -> rows and columns; UsageError unless it lies in the picture."""
+    width, height = picture.width, picture.height
     if region is None:
-        return layout.picture
-    width, height = layout.width, layout.height
+        return whole_of(width, height)
     try:
         x, y, across, down = (operator.index(number) for number in region)
     except (TypeError, ValueError) as error:

@@ -22,10 +22,11 @@ from torch import Tensor
 
 from regio.codec.devices import exact_arithmetic, here
 from regio.codec.layout import Box, Layout, layout_of
-from regio.codec.pixels import to_pixels, unpack_alpha
+from regio.codec.pixels import unpack_alpha
 from regio.codec.roi import TileRates, rates_of_tile
 from regio.codec.runtime import Runtime
-from regio.codec.windows import Tile, synthesise
+from regio.codec.scale import pieces, under
+from regio.codec.windows import Tile
 from regio.entropy import StreamReader
 from regio.errors import CorruptFile, NoSuchFile, UnsupportedFile, UsageError
 from regio.format import DEFAULT_LIMITS, Kind, Limits, RgoFile, parse, read, verify_check
@@ -74,7 +75,7 @@ class Decoding:
         self.spans = self.file.spans
         side = None if self.index is None else self.index.log2_side
         try:
-            self.layout: Layout = layout_of(runtime.net, self.file.header.width, self.file.header.height, side)
+            self.layout: Layout = layout_of(runtime.net, *self.file.header.coded, side)
         except ValueError as error:
             raise UnsupportedFile(f"{runtime.name} cannot decode the file: {error}") from error
 
@@ -82,12 +83,13 @@ class Decoding:
     def picture(self, region: Box) -> Picture:
         """The part of the picture in `region` (pixels), with the metadata of the whole. Raises as `Codec.decode`."""
         header, file, (rows, columns) = self.file.header, self.file, region
-        self.check(region)
+        self.check(self.coded(region))
         net = self.runtime.net
         pixels = np.empty((*region.size, 3), np.uint8)
         with exact_arithmetic():
-            for box, part in synthesise(net, self.layout, region, self.read, header.grid):
-                pixels[box.seen_from(region)] = to_pixels(part, header.grey)
+            parts = pieces(net, self.layout, region, self.read, header.grid, header.grey, header.log2_scale)
+            for box, part in parts:
+                pixels[box.seen_from(region)] = part
         alpha = file.body(Kind.ALPHA)
         opacity = None if alpha is None else unpack_alpha(alpha, header.height, header.width)
         return Picture(
@@ -98,6 +100,11 @@ class Decoding:
             exif=file.body(Kind.EXIF),
             xmp=file.body(Kind.XMP),
         )
+
+    def coded(self, region: Box) -> Box:
+        """The pixels of the coded picture that a region depends on; the region itself unless it is coded smaller."""
+        log2_scale = self.file.header.log2_scale
+        return under(region, log2_scale, self.layout.picture) if log2_scale else region
 
     @torch.inference_mode()
     def verify(self) -> None:

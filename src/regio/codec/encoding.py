@@ -7,16 +7,18 @@ from functools import cached_property
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from regio.codec.devices import exact_arithmetic
 from regio.codec.kept import Order
 from regio.codec.layout import Layout
-from regio.codec.pixels import pad, to_pixels, to_tensor
+from regio.codec.pixels import pad, to_tensor
 from regio.codec.roi import Emphasis, Steps, TileRates, alpha_between
 from regio.codec.runtime import Runtime
+from regio.codec.scale import pieces, whole_of
 from regio.codec.windows import Tile as Synthesised
-from regio.codec.windows import analysis_regions, synthesise
+from regio.codec.windows import analysis_regions
 from regio.entropy import StreamWriter
 from regio.entropy.coders import Coder, Written
 from regio.format import Chunk, Header, RgoFile, Tile, TileIndex, pack
@@ -36,7 +38,11 @@ class Encoding:
     """
 
     runtime: Runtime
+    original: Picture
+    """The picture at full size, with which the decoded one is compared."""
     picture: Picture
+    """The picture as it is coded, smaller than the original where `log2_scale` is above 0."""
+    log2_scale: int
     layout: Layout
     grid: int
     chunks: tuple[Chunk, ...]
@@ -48,8 +54,8 @@ class Encoding:
 
     @property
     def pixels(self) -> int:
-        """Width times height."""
-        return self.layout.width * self.layout.height
+        """Width times height of the original."""
+        return self.original.width * self.original.height
 
     @property
     def steps(self) -> tuple[int, int]:
@@ -127,24 +133,28 @@ class Encoding:
         return len(self.at(step))
 
     @torch.inference_mode()
-    def psnr(self, step: int) -> float:
-        """PSNR in dB of the decoded 8-bit picture at a rate step, over the pixels whose opacity is above 0."""
-        layout, runtime = self.layout, self.runtime
+    def psnr(self, step: int, weights: NDArray[np.uint8] | None = None) -> float:
+        """PSNR in dB of the decoded 8-bit picture at a rate step, over the pixels whose opacity is above 0.
+
+        weights: (H,W), how much each pixel counts; all alike where there are none.
+        """
+        runtime, original = self.runtime, self.original
+        if original.alpha is not None:
+            visible = (original.alpha > 0).view(np.uint8)
+            weights = visible if weights is None else weights * visible
 
         def tile(k: int) -> Synthesised:
             return Synthesised(self.walk(k, step, StreamWriter(runtime.tables)), self.rates(k, step)[0])
 
-        parts = synthesise(runtime.net, layout, layout.picture, tile, self.grid)
-        total, alpha = 0, self.picture.alpha
+        whole = whole_of(original.width, original.height)
+        total = 0
         with exact_arithmetic():
-            for (rows, columns), x_hat in parts:
-                original = self.picture.pixels[rows.start : rows.stop, columns.start : columns.stop]
-                error = np.square(to_pixels(x_hat, self.picture.grey).astype(np.int32) - original)
-                if alpha is not None:
-                    error[alpha[rows.start : rows.stop, columns.start : columns.stop] == 0] = 0
-                total += int(error.sum(dtype=np.int64))
-        visible = self.pixels if alpha is None else max(1, int(np.count_nonzero(alpha)))
-        return float(10 * np.log10(255**2 / max(total / (3 * visible), 1e-10)))
+            for box, pixels in pieces(runtime.net, self.layout, whole, tile, self.grid, original.grey, self.log2_scale):
+                here = box.seen_from(whole)
+                error = np.square(pixels.astype(np.int32) - original.pixels[here]).sum(-1)
+                total += int((error if weights is None else error * weights[here]).sum(dtype=np.int64))
+        counted = self.pixels if weights is None else max(1, int(weights.sum(dtype=np.int64)))
+        return float(10 * np.log10(255**2 / max(total / (3 * counted), 1e-10)))
 
     def _write(self, k: int, step: int) -> Written:
         writer = StreamWriter(self.runtime.tables)
@@ -160,8 +170,9 @@ class Encoding:
         header = Header(
             model=runtime.number,
             fingerprint=runtime.fingerprint[:2],
-            width=layout.width,
-            height=layout.height,
+            width=self.original.width,
+            height=self.original.height,
+            log2_scale=self.log2_scale,
             rate=self.plan.at(step)[0],
             grid=self.grid,
             grey=self.picture.grey,

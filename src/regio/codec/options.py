@@ -19,6 +19,8 @@ DEFAULT_QUALITY = 60.0
 STRENGTH = 20.0  # points of quality between the region of interest and the rest, by default
 GRIDS = 1, 16  # least and greatest grid
 
+_SCALES: dict[str | float, float | None] = {"auto": None, "1": 1.0, "1/2": 0.5, "0.5": 0.5, "1/4": 0.25, "0.25": 0.25}
+_SCALES |= {1.0: 1.0, 0.5: 0.5, 0.25: 0.25}
 _UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "ki": 1024, "mi": 1024**2, "gi": 1024**3}
 
 
@@ -34,6 +36,7 @@ class EncodeOptions(TypedDict, total=False):
     roi: Any
     roi_strength: float | None
     background: float | None
+    scale: float | str | None
     strip: bool
     max_memory: int | str | None
     max_pixels: int | str | None
@@ -65,6 +68,8 @@ class Settings:
     roi: Any
     strength: float
     background: float | None
+    log2_scale: int | None
+    """The picture is coded at 1 / 2^this of its size; None: whatever is best."""
     strip: bool
     max_memory: int | None
     limits: Limits
@@ -105,6 +110,7 @@ def checked(options: Mapping[str, Any], spelled: Callable[[str], str] = str) -> 
         roi=roi,
         strength=given.get("roi_strength", STRENGTH),
         background=background,
+        log2_scale=None if (scale := given.get("scale")) is None else round(-math.log2(scale)),
         strip=bool(given.get("strip")),
         max_memory=given.get("max_memory"),
         limits=limits_of(given.get("max_pixels")),
@@ -186,6 +192,13 @@ def _positive(value: Any, name: str) -> float:
     return found
 
 
+def _scale(value: Any, name: str) -> float | None:
+    known = value.strip().lower() if isinstance(value, str) else float(value) if _is_number(value) else ""
+    if known not in _SCALES:
+        raise UsageError(f"{name}={value!r}: auto, 1, 1/2 or 1/4 is possible")
+    return _SCALES[known]
+
+
 def _grid(value: Any, name: str) -> int:
     found = whole(value, name)
     if not GRIDS[0] <= found <= GRIDS[1]:
@@ -215,6 +228,7 @@ _READERS: dict[str, Callable[[Any, str], Any]] = {
     "grid": _grid,
     "roi_strength": _strength,
     "background": _percent,
+    "scale": _scale,
     "max_memory": count,
     "max_pixels": _pixels,
 }

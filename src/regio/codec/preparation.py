@@ -4,47 +4,137 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from regio.codec.encoding import Encoding
 from regio.codec.layout import LOG2_SIDES, WHOLE_PIXELS, Layout, layout_of
 from regio.codec.memory import Budget, encoding_cost
 from regio.codec.options import Settings
 from regio.codec.pixels import pack_alpha
-from regio.codec.roi import Emphasis, steps_of
+from regio.codec.roi import OCTAVES, Emphasis, steps_of
 from regio.codec.runtime import Runtime
+from regio.codec.scale import smaller
 from regio.codec.search import Found, largest_within, nearest_size, smallest_reaching
 from regio.errors import UsageError
 from regio.format import Chunk, Kind
 from regio.images import Picture, fill_hidden, is_srgb
-from regio.regions import importance
+from regio.regions import Importance, importance
+
+SMALLER = 1, 2  # log2 of the scales that are tried besides the whole size
+SMALLER_BELOW = 0.1  # bits per pixel; above it, the whole size is best for nearly every picture (decision 37)
 
 
 def encode(runtime: Runtime, picture: Picture, settings: Settings) -> Found:
     """The file of a picture. Raises as `Codec.encode`."""
     picture = fill_hidden(picture)
     region = None if settings.roi is None else importance(settings.roi, picture.pixels)
+    first = settings.log2_scale or 0
+    try:
+        best = _at_scale(runtime, picture, settings, region, first)
+    except UsageError:
+        if settings.log2_scale is not None or settings.rate != "max_bytes":
+            raise
+        best = None  # too few bytes for the whole size
+    pixels = picture.width * picture.height
+    crowded = best is None or 8 * len(best.found.data) < SMALLER_BELOW * pixels
+    if settings.log2_scale is None and settings.searched and crowded:
+        best = _best_smaller(runtime, picture, settings, region, best)
+    assert best is not None
+    return best.found
+
+
+class _Attempt(NamedTuple):
+    """A picture at one scale, and the file that was found for it."""
+
+    job: Encoding
+    found: Found
+
+
+def _best_smaller(
+    runtime: Runtime, picture: Picture, settings: Settings, region: Importance | None, whole: _Attempt | None
+) -> _Attempt:
+    """The best of the whole size, half and a quarter; UsageError where none of them keeps to max_bytes.
+
+    Best is what misses no target, then, for a wanted PSNR, the smallest file, and otherwise the highest PSNR, in which
+    a pixel of the region counts as much more as the rate there is higher.
+    """
+    attempts = [] if whole is None else [whole]
+    refusal = None
+    for log2_scale in SMALLER:
+        try:
+            attempts.append(_at_scale(runtime, picture, settings, region, log2_scale))
+        except UsageError as error:
+            refusal = error
+    if not attempts:
+        assert refusal is not None
+        raise refusal
+    weights = None if region is None or len(attempts) < 2 else _weights(region, settings.strength)
+
+    def worth(attempt: _Attempt) -> tuple[int, float]:
+        job, found = attempt
+        missed = -len(found.notes)
+        return missed, -len(found.data) if settings.rate == "target_psnr" else job.psnr(found.step, weights)
+
+    return max(attempts, key=worth)
+
+
+def _weights(region: Importance, strength: float) -> NDArray[np.uint8]:
+    """How much the squared error of each pixel counts: where the gain is g times as high, g^2 times, at most 255."""
+    most = min(255.0, 4 ** (OCTAVES * strength))
+    return np.round(1 + (most - 1) * (region.values / 255)).astype(np.uint8)
+
+
+def _at_scale(
+    runtime: Runtime, picture: Picture, settings: Settings, region: Importance | None, log2_scale: int
+) -> _Attempt:
+    """The file of a picture that is coded at 1 / 2^log2_scale of its size."""
     moved = region is not None and settings.background is None  # bytes move into the region, none are added
-    job = prepare(runtime, picture, settings, searches=settings.searched or moved)
-    if region is not None and (emphasis := Emphasis.of(region, job.layout, runtime.net)):
+    job = prepare(runtime, picture, settings, searches=settings.searched or moved, log2_scale=log2_scale)
+    if region is not None and (emphasis := Emphasis.of(_smaller_map(region, log2_scale), job.layout, runtime.net)):
         job = replace(job, plan=steps_of(settings), emphasis=emphasis)
         if moved and not settings.searched:
             plain = job.without_roi().bytes_at(settings.step)
-            return Found(largest_within(job, plain, between=(settings.step + job.steps[0], settings.step)))
+            return _Attempt(job, largest_within(job, plain, (settings.step + job.steps[0], settings.step)))
     if settings.rate == "target_bpp":
-        return nearest_size(job, settings.wanted * job.pixels / 8, settings.strict)
+        return _Attempt(job, nearest_size(job, settings.wanted * job.pixels / 8, settings.strict))
     if settings.rate == "max_bytes":
-        return Found(largest_within(job, int(settings.wanted)))
+        return _Attempt(job, largest_within(job, int(settings.wanted)))
     if settings.rate == "target_psnr":
-        return smallest_reaching(job, settings.wanted, settings.strict)
-    return Found(job.at(0 if not runtime.net.rated else settings.step))
+        return _Attempt(job, smallest_reaching(job, settings.wanted, settings.strict))
+    step = settings.step if runtime.net.rated else 0
+    return _Attempt(job, Found(job.at(step), step))
 
 
-def prepare(runtime: Runtime, picture: Picture, settings: Settings, *, searches: bool = False) -> Encoding:
+def _smaller_map(region: Importance, log2_scale: int) -> Importance:
+    """An importance map for a smaller picture: a pixel matters as the most important of those that it stands for."""
+    if not log2_scale:
+        return region
+    values, side = region.values, 1 << log2_scale
+    values = np.pad(values, [(0, -length % side) for length in values.shape], mode="edge")
+    rows, columns = (length // side for length in values.shape)
+    return replace(region, values=values.reshape(rows, side, columns, side).max(axis=(1, 3)))
+
+
+def prepare(
+    runtime: Runtime, picture: Picture, settings: Settings, *, searches: bool = False, log2_scale: int = 0
+) -> Encoding:
     """Everything but the rate. searches: files at several rates will be tried."""
     synthesises = settings.rate == "target_psnr"
-    layout, keep = _layout(runtime, picture, Budget.of(settings.max_memory), searches, synthesises)
-    grid = _default_grid(picture) if settings.grid is None else settings.grid
-    return Encoding(runtime, picture, layout, grid, _chunks(picture, settings.strip) + runtime.chunks(), keep)
+    coded = replace(picture, pixels=smaller(picture.pixels, log2_scale)) if log2_scale else picture
+    layout, keep = _layout(runtime, coded, Budget.of(settings.max_memory), searches, synthesises)
+    return Encoding(
+        runtime=runtime,
+        original=picture,
+        picture=coded,
+        log2_scale=log2_scale,
+        layout=layout,
+        grid=_default_grid(coded) if settings.grid is None else settings.grid,
+        chunks=_chunks(picture, settings.strip) + runtime.chunks(),
+        keep=keep,
+    )
 
 
 def _layout(

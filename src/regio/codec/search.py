@@ -30,9 +30,10 @@ class Rated(Protocol):
 
 
 class Found(NamedTuple):
-    """A file, and a line for each target that it misses."""
+    """A file, the step it was written at, and a line for each target that it misses."""
 
     data: bytes
+    step: int
     notes: tuple[str, ...] = ()
 
 
@@ -44,21 +45,24 @@ def nearest_size(job: Rated, wanted: float, strict: bool = False) -> Found:
     least, most = job.steps
     low, high = job.bytes_at(least), job.bytes_at(most)
     if wanted > 1.02 * high:
-        return Found(job.at(most), (f"{_bpp(job, wanted)} is more than the best quality takes: {_bpp(job, high)}",))
+        return Found(
+            job.at(most), most, (f"{_bpp(job, wanted)} is more than the best quality takes: {_bpp(job, high)}",)
+        )
     if wanted < 0.98 * low:
         note = f"{_bpp(job, wanted)} is out of reach: the smallest file of this picture takes {_bpp(job, low)}"
         if strict:
             raise UsageError(note)
-        return Found(job.at(least), (note,))
+        return Found(job.at(least), least, (note,))
     above = first_step(_logarithm(job.bytes_at), math.log(wanted), *job.steps)
-    return Found(job.at(min((max(above - 1, least), above), key=lambda step: abs(job.bytes_at(step) - wanted))))
+    step = min((max(above - 1, least), above), key=lambda step: abs(job.bytes_at(step) - wanted))
+    return Found(job.at(step), step)
 
 
 def _bpp(job: Rated, size: float) -> str:
     return f"{size * 8 / job.pixels:.4g} bpp"
 
 
-def largest_within(job: Rated, limit: int, between: tuple[int, int] | None = None) -> bytes:
+def largest_within(job: Rated, limit: int, between: tuple[int, int] | None = None) -> Found:
     """The file of the highest rate step that takes at most `limit` bytes; UsageError where none does.
 
     between: the steps that it probably lies between, which saves files at the ends of the range.
@@ -73,8 +77,9 @@ def largest_within(job: Rated, limit: int, between: tuple[int, int] | None = Non
             f"{limit} bytes are too few: the smallest file of this picture takes {job.bytes_at(least)} (try strip)"
         )
     if job.bytes_at(most) <= limit:
-        return job.at(most)
-    return job.at(first_step(_logarithm(job.bytes_at), math.log(limit + 0.5), least, most) - 1)
+        return Found(job.at(most), most)
+    step = first_step(_logarithm(job.bytes_at), math.log(limit + 0.5), least, most) - 1
+    return Found(job.at(step), step)
 
 
 def smallest_reaching(job: Rated, wanted: float, strict: bool = False) -> Found:
@@ -88,8 +93,9 @@ def smallest_reaching(job: Rated, wanted: float, strict: bool = False) -> Found:
         note = f"{wanted:g} dB is out of reach: the best is {best:.2f} dB for this picture"
         if strict:
             raise UsageError(note)
-        return Found(job.at(most), (note,))
-    return Found(job.at(first_step(job.psnr, wanted, *job.steps)))
+        return Found(job.at(most), most, (note,))
+    step = first_step(job.psnr, wanted, *job.steps)
+    return Found(job.at(step), step)
 
 
 def _logarithm(size: Callable[[int], int]) -> Callable[[int], float]:

@@ -56,7 +56,7 @@ class Limits:
     def check_piece(self, head: Header, tiles: TileIndex | None) -> None:
         """LimitExceeded for too many pixels in one piece."""
         side = header.MAX_SIDE if tiles is None else tiles.side
-        width, height = (min(side, coded_side(length)) for length in (head.width, head.height))
+        width, height = (min(side, coded_side(length)) for length in head.coded)
         if width * height > self.piece:
             raise LimitExceeded(
                 f"{width} x {height} pixels in one piece; this release codes up to {self.piece}, and more in tiles"
@@ -108,7 +108,7 @@ class RgoFile:
         body = self.body(Kind.TILES)
         if body is None:
             return None
-        return chunks.read_tiles(Cursor(body, where="tiles chunk"), self.header.width, self.header.height)
+        return chunks.read_tiles(Cursor(body, where="tiles chunk"), *self.header.coded)
 
     @property
     def spans(self) -> list[slice]:
@@ -160,7 +160,7 @@ def _inspect_body(kind: int, body: Cursor, head: Header) -> None:
     if kind == Kind.ALPHA:
         chunks.check_alpha(body, head.width, head.height)
     elif kind == Kind.TILES:
-        chunks.read_tiles(body, head.width, head.height)
+        chunks.read_tiles(body, *head.coded)
     elif kind == Kind.WEIGHTS:
         start = body.at
         if chunks.read_weights(body).fingerprint[: len(head.fingerprint)] != head.fingerprint:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 import operator
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
@@ -58,6 +58,8 @@ class Wire:
     bias: int = 0
     fixed: bytes | None = None
     boolean: bool = False
+    when: str = ""
+    """A flag further up; the field is in the file where it is set, and has its default where it is not."""
     fault: type[RegioError] = CorruptFile
     doc: str = ""
 
@@ -114,12 +116,14 @@ def bits(
     lo: int = 0,
     hi: int | None = None,
     bias: int = 0,
+    when: str = "",
     fault: type[RegioError] = CorruptFile,
     default: Any = dataclasses.MISSING,
 ) -> Any:
-    """Declare width bits that hold value - bias."""
+    """Declare width bits that hold value - bias. when: the name of a flag, without which they are not in the file."""
     top = bias + (1 << width) - 1 if hi is None else hi
-    return _declare(Wire(form=Form.BITS, width=width, lo=lo, hi=top, bias=bias, fault=fault, doc=doc), default)
+    wire = Wire(form=Form.BITS, width=width, lo=lo, hi=top, bias=bias, when=when, fault=fault, doc=doc)
+    return _declare(wire, default)
 
 
 def flag(*, doc: str, default: Any = dataclasses.MISSING) -> Any:
@@ -148,6 +152,10 @@ class Slot(NamedTuple):
         """Bits of the slot (of a varint: the most)."""
         return sum(wire.width for wire in self.wires)
 
+    def present(self, flags: Callable[[str], bool]) -> bool:
+        """Tell whether the slot is in the file. flags: the value of a flag, by its name."""
+        return not self.wires[0].when or flags(self.wires[0].when)
+
 
 @cache
 def slots(cls: type) -> tuple[Slot, ...]:
@@ -167,6 +175,11 @@ def slots(cls: type) -> tuple[Slot, ...]:
     if wires:
         raise ValueError(f"{cls.__name__}: the bits of {', '.join(names)} do not fill whole bytes")
     return tuple(done)
+
+
+def _slots_of(record: DataclassInstance) -> Iterator[Slot]:
+    """The slots that the file has."""
+    return (slot for slot in slots(type(record)) if slot.present(lambda flag: bool(getattr(record, flag))))
 
 
 def check(record: DataclassInstance) -> None:
@@ -193,7 +206,7 @@ def _slot_bytes(record: DataclassInstance, slot: Slot) -> bytes:
 def pack(record: DataclassInstance) -> bytes:
     """Write a record; UsageError if a value lies outside its range."""
     check(record)
-    return b"".join(_slot_bytes(record, slot) for slot in slots(type(record)))
+    return b"".join(_slot_bytes(record, slot) for slot in _slots_of(record))
 
 
 def size(record: DataclassInstance) -> int:
@@ -225,6 +238,8 @@ def unpack(cls: type[Record], cursor: Cursor) -> Record:
     """
     found: dict[str, Any] = {}
     for slot in slots(cls):
+        if not slot.present(found.__getitem__):
+            continue
         start = cursor.at
         for name, wire, value in zip(slot.names, slot.wires, _read_slot(slot, cursor), strict=True):
             if not wire.admits(value):
@@ -246,7 +261,7 @@ class Described(NamedTuple):
 def describe(record: DataclassInstance) -> Iterator[Described]:
     """Yield each field with its offset and bytes; fields of bits share those of their slot."""
     at = 0
-    for slot in slots(type(record)):
+    for slot in _slots_of(record):
         length = len(_slot_bytes(record, slot))
         for name in slot.names:
             yield Described(name, at, length, getattr(record, name))
@@ -269,6 +284,7 @@ def table(cls: type) -> str:
                 extent = f"{place} of {most} {unit}"
             else:
                 extent = f"{most} {unit}"
+            extent += f", if `{wire.when}` is 1" if wire.when else ""
             stored = f" (stored less {wire.bias})" if wire.bias else ""
             lines.append(f"| `{name}` | {extent} | {wire.values}{stored} | {wire.doc} |")
     return "\n".join(lines) + "\n"

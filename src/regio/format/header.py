@@ -23,27 +23,40 @@ class Header:
     """The facts a decoder needs first; UsageError when a value does not fit.
 
     Compatibility: fields are never moved, widened or given a second meaning within a version. What is reserved here
-    (a flag bit, rate steps above 4000) is where version 1 may grow; anything else takes version 2.
+    (bits of `later`, rate steps above 4000) is where version 1 may grow; anything else takes version 2.
     """
 
     magic: bytes = constant(MAGIC, doc="marks the file; not text, so no text file begins so")
     version: int = bits(4, lo=VERSION, hi=VERSION, default=VERSION, fault=UnsupportedFile, doc="version of the format")
-    reserved: int = bits(1, hi=0, default=0, fault=UnsupportedFile, doc="for later features")
+    more: bool = flag(default=False, doc="1: a byte of further fields follows `grid`; one of them is not 0")
     varies: bool = flag(default=False, doc="1: rates vary over the picture, and each tile begins with a rate map")
     grey: bool = flag(default=False, doc="1: the picture is grey, 0: it is RGB")
     has_chunks: bool = flag(default=False, doc="1: chunks follow the header, 0: the payload does")
     model: int = varint(hi=MAX_MODEL, doc="catalog id of the weights; 0: custom weights, named in a weights chunk")
     fingerprint: bytes = raw(2, doc="first two bytes of the fingerprint of the weights")
-    width: int = varint(lo=1, hi=MAX_SIDE, doc="columns of the coded picture, after EXIF orientation")
-    height: int = varint(lo=1, hi=MAX_SIDE, doc="rows of the coded picture, after EXIF orientation")
+    width: int = varint(lo=1, hi=MAX_SIDE, doc="columns of the picture, after EXIF orientation")
+    height: int = varint(lo=1, hi=MAX_SIDE, doc="rows of the picture, after EXIF orientation")
     rate: int = bits(
         12, hi=MAX_RATE, doc="rate step: quality times 40, the lowest where rates vary; 0 where the model has one rate"
     )
     grid: int = bits(4, lo=1, hi=16, bias=1, default=1, doc="SegPIC: regions are a grid of this many by as many")
+    later: int = bits(6, hi=0, when="more", default=0, fault=UnsupportedFile, doc="for later features")
+    log2_scale: int = bits(
+        2,
+        hi=2,
+        when="more",
+        default=0,
+        fault=UnsupportedFile,
+        doc="the picture is coded at full (0), half (1) or quarter (2) size",
+    )
     check: int = u32(default=0, doc="CRC-32 of the rest of the file and of the symbols, see Check")
 
     def __post_init__(self) -> None:
         fields.check(self)
+        if self.more != (self.log2_scale > 0):  # so that a header has one spelling
+            raise UsageError(
+                f"more={self.more}, log2_scale={self.log2_scale}: further fields are there if one is not 0"
+            )
 
     @property
     def quality(self) -> float:
@@ -56,6 +69,11 @@ class Header:
         return self.width * self.height
 
     @property
+    def coded(self) -> tuple[int, int]:
+        """(width, height) of the picture as it is coded: the whole size, a half or a quarter of it, rounded up."""
+        return scaled(self.width, self.log2_scale), scaled(self.height, self.log2_scale)
+
+    @property
     def size(self) -> int:
         """Bytes of this header in the file."""
         return fields.size(self)
@@ -65,9 +83,17 @@ class Header:
         return fields.pack(self)
 
 
+def scaled(length: int, log2_scale: int) -> int:
+    """A side in pixels, divided by a power of two and rounded up."""
+    return -(-length >> log2_scale)
+
+
 def unpack(cursor: Cursor) -> Header:
     """Read a header; CorruptFile, or UnsupportedFile for a later version or feature."""
-    return fields.unpack(Header, cursor)
+    try:
+        return fields.unpack(Header, cursor)
+    except UsageError as error:
+        raise cursor.fault("further fields are announced, and all of them are 0") from error
 
 
 def rate_step(quality: float) -> int:

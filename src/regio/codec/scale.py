@@ -1,0 +1,98 @@
+"""Pictures that are coded at half or quarter size: what the writer codes, and what the reader makes of it.
+
+At very low rates a small picture, enlarged, looks better than a large one whose every block starves
+(docs/decisions/0037). The enlargement is part of the format, exact in whole numbers; how a picture is made smaller is
+the writer's affair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from regio.codec.layout import Box, Layout, Span
+from regio.codec.pixels import to_pixels
+from regio.codec.windows import Tile, synthesise
+from regio.format.header import scaled
+from regio.images import Pixels
+from regio.models.base import Network
+
+TAPS = {1: ((2, -17, 69, 228, -34, 8),), 2: ((4, -27, 112, 197, -38, 8), (0, -8, 31, 250, -22, 5))}
+"""log2 of the factor -> the weights of six neighbouring pixels, in 256ths, for the first half of the pixels that stand
+in place of one; the others mirror them. Lanczos' kernel with three lobes, rounded, each row adding up to 256."""
+REACH = 3  # coded pixels that a pixel may depend on, on either side of its own
+_ROWS = 256  # enlarged at a time
+
+
+def smaller(pixels: NDArray[np.uint8], log2_scale: int) -> NDArray[np.uint8]:
+    """(H,W[,3]) -> half (1) or a quarter (2) of its size, rounded up, by Lanczos' filter."""
+    if not log2_scale:
+        return pixels
+    factor = 1 << log2_scale
+    size = scaled(pixels.shape[1], log2_scale), scaled(pixels.shape[0], log2_scale)
+    over = [(0, -length % factor) for length in pixels.shape[:2]] + [(0, 0)] * (pixels.ndim - 2)
+    whole = Image.fromarray(np.pad(pixels, over, mode="edge"))
+    return np.asarray(whole.resize(size, Image.Resampling.LANCZOS))
+
+
+def whole_of(width: int, height: int) -> Box:
+    """All of a picture."""
+    return Box(Span(0, height), Span(0, width))
+
+
+def pieces(
+    net: Network, layout: Layout, region: Box, fetch: Callable[[int], Tile], grid: int, grey: bool, log2_scale: int
+) -> Iterator[tuple[Box, Pixels]]:
+    """The decoded picture, part by part: (box, pixels (h,w,3)), boxes and `region` in pixels of the full size.
+
+    layout: of the picture as it is coded; fetch, grid: as `synthesise` takes them.
+    """
+    seen = region if not log2_scale else under(region, log2_scale, layout.picture)
+    parts = ((box, to_pixels(x_hat, grey)) for box, x_hat in synthesise(net, layout, seen, fetch, grid))
+    if not log2_scale:
+        yield from parts
+        return
+    small = np.empty((*seen.size, 3), np.uint8)
+    for box, pixels in parts:
+        small[box.seen_from(seen)] = pixels
+    yield region, larger(small, seen, region, log2_scale)
+
+
+def under(region: Box, log2_scale: int, coded: Box) -> Box:
+    """The coded pixels that a region of the picture depends on."""
+    spans = (Span(side.start >> log2_scale, scaled(side.stop, log2_scale)).wider(REACH) for side in region)
+    return Box(*spans).within(coded)
+
+
+def larger(pixels: Pixels, seen: Box, region: Box, log2_scale: int) -> Pixels:
+    """Enlarge the coded pixels of the box `seen`, as `under` gives it -> the pixels (h,w,3) of a region.
+
+    Every pixel is the same whatever the region. What lies beyond the picture repeats its outermost pixels.
+    """
+    out = np.empty((*region.size, 3), np.uint8)
+    weights, at = _plan(region.columns, seen.columns, log2_scale)
+    for start in range(region.rows.start, region.rows.stop, _ROWS):
+        rows = Span(start, min(start + _ROWS, region.rows.stop))
+        down, places = _plan(rows, seen.rows, log2_scale)
+        tall = np.zeros((rows.length, *pixels.shape[1:]), np.int32)
+        wide = np.zeros((rows.length, *out.shape[1:]), np.int32)
+        for k in range(2 * REACH):
+            tall += down[:, k, None, None] * pixels[places[:, k]]
+        for k in range(2 * REACH):
+            wide += weights[:, k, None] * tall[:, at[:, k]]
+        out[rows.seen_from(region.rows.start)] = np.clip((wide + (1 << 15)) >> 16, 0, 255)
+    return out
+
+
+def _plan(span: Span, seen: Span, log2_scale: int) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
+    """For each pixel of a span, the weights of six coded ones, and where these stand from the start of `seen`."""
+    first = TAPS[log2_scale]
+    phases = np.array([*first, *(row[::-1] for row in reversed(first))], np.int32)
+    position = np.arange(span.start, span.stop)
+    phase = position & (1 << log2_scale) - 1
+    base = (position >> log2_scale) - REACH + (phase >= len(first))
+    places = base[:, None] + np.arange(2 * REACH)
+    return phases[phase], np.clip(places, seen.start, seen.stop - 1) - seen.start
