@@ -29,6 +29,7 @@ class Info:
     parts          bytes of header, each chunk, rate map and payload; they add up to bytes_total
     metadata       which of icc, exif, xmp the file keeps
     tile_side      in pixels; None when the payload is one piece
+    scale          1, 0.5 or 0.25: the size at which the picture is coded, as a fraction of width and height
     roi_quality    0..100, that of the region of interest, where `quality` is that of the rest; None without one
     """
 
@@ -45,6 +46,7 @@ class Info:
     parts: dict[str, int]
     metadata: tuple[str, ...]
     tile_side: int | None
+    scale: float
     roi_quality: float | None
     version: int
 
@@ -122,6 +124,7 @@ def _describe(file: RgoFile, total: int) -> Info:
         parts={"header": head.size + end, **sizes, "payload": len(file.payload) - sizes.get("rate map", 0)},
         metadata=tuple(chunk.name for chunk in file.chunks if chunk.kind in METADATA),
         tile_side=tiles.side if tiles else None,
+        scale=1 / (1 << head.log2_scale),
         roi_quality=(head.rate + span) / STEPS_PER_QUALITY if maps else None,
         version=head.version,
     )

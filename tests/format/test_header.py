@@ -45,7 +45,7 @@ def test_quality_outside_its_range_is_a_usage_error(quality: float) -> None:
 
 EDGES: list[tuple[str, Any, Any, Any, Any]] = [
     ("version", 1, 1, 0, 2),
-    ("reserved", 0, 0, -1, 1),
+    ("more", False, False, -1, 2),
     ("varies", False, True, -1, 2),
     ("grey", False, True, -1, 2),
     ("has_chunks", False, True, -1, 2),
@@ -55,6 +55,8 @@ EDGES: list[tuple[str, Any, Any, Any, Any]] = [
     ("height", 1, MAX_SIDE, 0, MAX_SIDE + 1),
     ("rate", 0, 4000, -1, 4001),
     ("grid", 1, 16, 0, 17),
+    ("later", 0, 0, -1, 1),
+    ("log2_scale", 1, 2, -1, 3),
     ("check", 0, 0xFFFFFFFF, -1, 1 << 32),
 ]
 
@@ -62,11 +64,11 @@ EDGES: list[tuple[str, Any, Any, Any, Any]] = [
 @pytest.mark.parametrize(("name", "lowest", "highest", "below", "above"), EDGES)
 def test_each_field_holds_its_range_and_no_more(name: str, lowest: Any, highest: Any, below: Any, above: Any) -> None:
     for value in (lowest, highest):
-        head = replace(HEADER, **{name: value})
+        head = replace(HEADER, **{"more": name == "log2_scale", name: value})
         assert read(head.pack()) == head
     for value in (below, above):
         with pytest.raises(UsageError, match=f"{name}="):
-            replace(HEADER, **{name: value})
+            replace(HEADER, **{"more": name == "log2_scale", name: value})
 
 
 def test_the_edges_above_name_every_field() -> None:
@@ -79,8 +81,11 @@ def test_the_edges_above_name_every_field() -> None:
         ("d753 10 01 abcd 8006 8004 9603 01020304", CorruptFile, "magic is D7 53 at offset 0, expected D7 52"),
         ("d752 00 01 abcd 8006 8004 9603 01020304", UnsupportedFile, "version is 0 at offset 2, expected 1"),
         ("d752 20 01 abcd 8006 8004 9603 01020304", UnsupportedFile, "version is 2 at offset 2, expected 1"),
-        ("d752 18 01 abcd 8006 8004 9603 01020304", UnsupportedFile, "reserved is 1 at offset 2, expected 0"),
-        ("d752 1c 01 abcd 8006 8004 9603 01020304", UnsupportedFile, "reserved is 1 at offset 2, expected 0"),
+        ("d752 18 01 abcd 8006 8004 9603 05 01020304", UnsupportedFile, "later is 1 at offset 12, expected 0"),
+        ("d752 1c 01 abcd 8006 8004 9603 81 01020304", UnsupportedFile, "later is 32 at offset 12, expected 0"),
+        ("d752 18 01 abcd 8006 8004 9603 03 01020304", UnsupportedFile, "log2_scale is 3 at offset 12"),
+        ("d752 18 01 abcd 8006 8004 9603 00 01020304", CorruptFile, "all of them are 0"),
+        ("d752 18 01 abcd 8006 8004 9603", CorruptFile, "offset 12"),
         ("d752 10 80808001 abcd 8006 8004 9603 01020304", CorruptFile, "number longer than the 3 bytes .* offset 3"),
         ("d752 10 8100 abcd 8006 8004 9603 01020304", CorruptFile, "needless zero bits at offset 3"),
         ("d752 10 01 abcd 00 8004 9603 01020304", CorruptFile, "width is 0 at offset 6"),
@@ -98,6 +103,20 @@ def test_each_fault_of_the_bytes_is_located(spelling: str, error: type[Exception
 def test_a_later_version_is_recognised_before_anything_else_of_it_is_read() -> None:
     with pytest.raises(UnsupportedFile, match="version"):
         read(bytes.fromhex("d752 2f"))
+
+
+def test_a_picture_coded_smaller_takes_one_byte_more() -> None:
+    half = replace(HEADER, more=True, log2_scale=1)
+    assert half.pack() == bytes.fromhex("d752 18 01 abcd 8006 8004 9603 01 01020304")
+    assert replace(half, width=767, height=1).coded == (384, 1)
+    assert replace(half, log2_scale=2, width=765, height=512).coded == (192, 128)
+    assert HEADER.coded == (768, 512)
+
+
+@pytest.mark.parametrize(("more", "log2_scale"), [(True, 0), (False, 1), (False, 2)])
+def test_a_header_has_one_spelling(more: bool, log2_scale: int) -> None:
+    with pytest.raises(UsageError, match="one needs the other"):
+        replace(HEADER, more=more, log2_scale=log2_scale)
 
 
 def test_the_check_is_the_last_field() -> None:
@@ -120,8 +139,9 @@ HEADERS = st.builds(
 
 
 @settings(max_examples=50, deadline=None)
-@given(head=HEADERS)
-def test_any_header_reads_back_and_no_prefix_of_it_does(head: Header) -> None:
+@given(head=HEADERS, log2_scale=st.integers(0, 2))
+def test_any_header_reads_back_and_no_prefix_of_it_does(head: Header, log2_scale: int) -> None:
+    head = replace(head, more=log2_scale > 0, log2_scale=log2_scale)
     data = head.pack()
     assert read(data) == head
     for cut in range(len(data)):

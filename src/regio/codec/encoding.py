@@ -172,6 +172,7 @@ class Encoding:
             fingerprint=runtime.fingerprint[:2],
             width=self.original.width,
             height=self.original.height,
+            more=self.log2_scale > 0,
             log2_scale=self.log2_scale,
             rate=self.plan.at(step)[0],
             grid=self.grid,

@@ -54,9 +54,7 @@ class Header:
     def __post_init__(self) -> None:
         fields.check(self)
         if self.more != (self.log2_scale > 0):  # so that a header has one spelling
-            raise UsageError(
-                f"more={self.more}, log2_scale={self.log2_scale}: further fields are there if one is not 0"
-            )
+            raise UsageError(f"more={self.more}, log2_scale={self.log2_scale}: one needs the other")
 
     @property
     def quality(self) -> float:
