@@ -61,6 +61,7 @@ def test_a_plain_file_says_all_of_this() -> None:
         "parts": {"header": 14, "payload": 200},
         "metadata": (),
         "tile_side": None,
+        "scale": 1.0,
         "roi_quality": None,
         "version": 1,
     }

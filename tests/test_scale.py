@@ -13,11 +13,12 @@ from test_tiles import tiling
 from toy_codec import paper, picture, toy
 
 import regio
-from regio.codec import Codec, scale
+from regio.codec import Codec, preparation, scale
 from regio.codec.layout import Box, Span
 from regio.errors import CorruptFile, LimitExceeded, RegioError, UsageError
 from regio.format import Limits, parse
 from regio.models.catalog import DEFAULT
+from regio.regions import Importance
 
 Plane = NDArray[np.uint8]
 MODELS: dict[str, Callable[[], Codec]] = {"toy": toy, "paper": paper}
@@ -138,9 +139,23 @@ def test_opacity_and_grey_keep_the_full_size() -> None:
 
 
 def test_a_pixel_that_matters_is_not_lost_when_the_picture_shrinks() -> None:
-    mask = np.zeros((256, 256), np.uint8)
-    mask[100, 100] = 255
-    assert parse(toy().encode(picture(256, 256), scale="1/4", roi=mask)).header.varies
+    values = np.zeros((250, 250), np.uint8)
+    values[249, 101] = 255
+    small = preparation._smaller_map(Importance(values, "a pixel"), 2).values
+    assert small.shape == (63, 63)
+    assert np.argwhere(small).tolist() == [[62, 25]]
+    assert small.max() == 255
+
+
+def test_a_region_of_interest_moves_bytes_in_a_smaller_picture_too() -> None:
+    pixels = picture(512, 512)
+    plain = toy().encode(pixels, scale="1/2")
+    data = toy().encode(pixels, scale="1/2", roi=(0, 0, 256, 512))
+    assert parse(data).header.varies
+    assert len(data) <= len(plain)
+    errors = [np.square(toy().decode(file, as_="numpy").astype(float) - pixels) for file in (plain, data)]
+    before, after = (error[:, :256].mean() / error[:, 256:].mean() for error in errors)
+    assert after < before
 
 
 @pytest.mark.parametrize("wrong", ["1/3", "half", 0, 2, 0.3, -1, float("nan"), [1], True, ""])

@@ -100,6 +100,11 @@ def inspect(data: Buffer | str | os.PathLike[str]) -> Info:
     return _describe(parse(whole, NO_LIMITS), len(whole))
 
 
+def at_scale(info: Info) -> str:
+    """What a line says of a picture that is coded smaller: ", at 1/2 size"; nothing of others."""
+    return "" if info.scale == 1 else f", at 1/{1 / info.scale:g} size"
+
+
 def _describe(file: RgoFile, total: int) -> Info:
     head = file.header
     tiles = file.tiles

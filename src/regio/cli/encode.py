@@ -58,7 +58,7 @@ def encode(
     with talking("loading the codec"):
         from regio.codec import load
         from regio.images import read_picture
-        from regio.info import inspect
+        from regio.info import at_scale, inspect
         from regio.models.catalog import DEFAULT
         from regio.regions import importance
 
@@ -75,7 +75,7 @@ def encode(
         info = inspect(found.data)
         target = shown(job.target or "-")
         values = {"source": job.real, "target": job.real_target, "seconds": round(seconds, 3)}
-        names = ("width", "height", "codec", "quality", "bytes_total", "bpp")
+        names = ("width", "height", "codec", "quality", "scale", "bytes_total", "bpp")
         notes = picture.notes + found.notes
         if region is not None and not region.found:
             notes += (f"{region.what}; coded evenly",)
@@ -83,6 +83,7 @@ def encode(
         if region is not None:
             values |= {"roi": region.what, "roi_quality": info.roi_quality}
         line = f"{job.name} -> {target}: {info.bytes_total} bytes, {info.bpp:.3f} bpp, quality {info.quality:g}"
+        line += at_scale(info)
         return Result(line, values, notes)
 
     run_batch(jobs, work, parallel=parallel, as_json=as_json)

@@ -17,7 +17,7 @@ def info(files: RgoFiles, as_json: Json = False) -> None:
       regio info photo.rgo
       regio info --json small/ | jq .bpp
     """
-    from regio.info import Info, inspect
+    from regio.info import Info, at_scale, inspect
 
     def work(source: Source) -> Result:
         found = inspect(read_rgo(source) if source.path is None else source.path)
@@ -28,7 +28,7 @@ def info(files: RgoFiles, as_json: Json = False) -> None:
         if found.roi_quality is not None:
             quality = f"quality {found.roi_quality:g} in the region of interest and {found.quality:g} elsewhere"
         facts = {
-            "picture": f"{found.width} x {found.height}, {found.colour}",
+            "picture": f"{found.width} x {found.height}, {found.colour}{at_scale(found)}",
             "codec": f"{found.codec}, {quality}, grid {found.grid}, weights {found.fingerprint}",
             "size": f"{found.bytes_total} bytes, {found.bpp:.4g} bpp",
             "parts": ", ".join(f"{part} {size}" for part, size in found.parts.items()),

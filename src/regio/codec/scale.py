@@ -35,7 +35,7 @@ def smaller(pixels: NDArray[np.uint8], log2_scale: int) -> NDArray[np.uint8]:
     size = scaled(pixels.shape[1], log2_scale), scaled(pixels.shape[0], log2_scale)
     over = [(0, -length % factor) for length in pixels.shape[:2]] + [(0, 0)] * (pixels.ndim - 2)
     whole = Image.fromarray(np.pad(pixels, over, mode="edge"))
-    return np.asarray(whole.resize(size, Image.Resampling.LANCZOS))
+    return np.array(whole.resize(size, Image.Resampling.LANCZOS))
 
 
 def whole_of(width: int, height: int) -> Box:
