@@ -26,6 +26,16 @@ class NoSuchFile(UsageError, FileNotFoundError):
         return one_line(self)
 
 
+class IsAFolder(UsageError, IsADirectoryError):
+    """A path names a folder where a file is wanted; also an IsADirectoryError, as Python programs expect it."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        super().__init__(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
+
+    def __str__(self) -> str:
+        return one_line(self)
+
+
 class CorruptFile(RegioError):
     """A .rgo file that is damaged, truncated, or not a .rgo file at all; says at which offset where it can."""
 

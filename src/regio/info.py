@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import html
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from regio.errors import NoSuchFile, UsageError
-from regio.format import NO_LIMITS, Kind, RgoFile, parse, read
+from regio.format import NO_LIMITS, Data, Kind, RgoFile, parse, read
 from regio.format.chunks import METADATA
-from regio.format.cursor import Buffer
 from regio.format.header import STEPS_PER_QUALITY
 
 
@@ -81,22 +77,13 @@ class Info:
         )
 
 
-def inspect(data: Buffer | str | os.PathLike[str]) -> Info:
-    """Read the facts about a file, given as bytes or path.
+def inspect(data: Data) -> Info:
+    """Read the facts about a file, given as bytes, path or binary stream.
 
-    Damage to the payload is not noticed here, since nothing is decoded. CorruptFile, UnsupportedFile, UsageError for
-    anything but bytes and paths, NoSuchFile, or the OSError of a path that cannot be read.
+    Damage to the payload is not noticed here, since nothing is decoded, nor a missing end unless the file has a tile
+    index. CorruptFile, UnsupportedFile, UsageError for what is no file; NoSuchFile, IsAFolder or OSError for a path.
     """
-    if isinstance(data, (str, os.PathLike)):
-        try:
-            with Path(data).open("rb") as source:
-                whole = read(source)
-        except FileNotFoundError as error:
-            raise NoSuchFile(data) from error
-    elif isinstance(data, (bytes, bytearray, memoryview)):
-        whole = bytes(data)
-    else:
-        raise UsageError(f"cannot read a file from {type(data).__name__}: its bytes or its path is wanted")
+    whole = read(data)
     return _describe(parse(whole, NO_LIMITS), len(whole))
 
 

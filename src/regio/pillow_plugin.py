@@ -6,6 +6,7 @@ pixels are asked for. `import regio` registers this; Pillow itself finds nothing
 
 import io
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any
@@ -111,13 +112,17 @@ def save(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> None:
     """Write `image`, with the keyword arguments of `Image.save`.
 
     codec (a name, a path or a loaded Codec), device, those of `Codec.encode`, and exif, icc_profile, xmp as elsewhere
-    in Pillow: left out, the image's own are kept; None or empty, they are dropped. Like Pillow's own formats, this
-    ignores options it does not know.
+    in Pillow: left out, the image's own are kept; None or empty, they are dropped. Other
+    options are left out with a warning.
     """
     from regio.codec import Codec, encode
     from regio.codec.options import NAMES
 
     given: dict[str, Any] = image.encoderinfo
+    known = {*NAMES, *_INFO_NAMES.values(), "codec", "device"}
+    for name in given:
+        if name not in known:
+            warnings.warn(f"{name}= has no effect on a .rgo file; what has is {', '.join(sorted(known))}", stacklevel=2)
     overrides = {name: given[name] for name in _INFO_NAMES.values() if name in given}
     if overrides:
         image = image.copy()
@@ -131,9 +136,15 @@ def save(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> None:
         stream.write(encode(image, codec=codec, device=given.get("device", "auto"), **options))
 
 
+def save_all(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> None:
+    """Refuse several pictures in one file."""
+    raise UsageError("a .rgo file holds one picture: save each frame to a file of its own, without save_all")
+
+
 def register() -> None:
     """Make the format known to Pillow; once more does no harm."""
     Image.register_open(FORMAT, RgoImageFile, accept)
     Image.register_save(FORMAT, save)
+    Image.register_save_all(FORMAT, save_all)
     Image.register_extension(FORMAT, EXTENSION)
     Image.register_mime(FORMAT, MIME)

@@ -85,7 +85,7 @@ def test_a_set_of_no_patches_or_too_many_is_refused(count: int, message: str, mo
 def test_a_quantile_of_no_symbol_is_refused() -> None:
     data = toy().encode(picture(32, 32))
     start = len(data) - len(parse(data).payload)
-    refused(toy(), data[:start] + b"\xff" * 40, CorruptFile, "points outside every probability table")
+    refused(toy(), data[:start] + b"\xff" * 40, CorruptFile, "its end does not follow from its beginning")
 
 
 def test_a_symbol_beyond_all_bounds_is_no_work_and_no_crash() -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from regio.arrays import Form, given_as
 from regio.codec import preparation
-from regio.codec.decoding import Data, Decoding, Opened
+from regio.codec.decoding import Decoding, Opened
 from regio.codec.host import undisturbed
 from regio.codec.layout import Box, Span
 from regio.codec.memory import Budget, decoding_cost, within_memory
@@ -22,7 +22,7 @@ from regio.codec.scale import whole_of
 from regio.codec.search import Found
 from regio.entropy import RateEstimator, TableSet
 from regio.errors import MissingWeights, TargetMissed, UsageError
-from regio.format import Header, rate_step
+from regio.format import Data, Header, rate_step
 from regio.images import Picture, Pixels, Source, read_picture, to_pil
 from regio.models.base import Network
 from regio.models.catalog import DEFAULT, by_id
@@ -59,6 +59,10 @@ class Codec(Shareable):
     def to_share(self) -> Goods:
         """What goes to the hub: the network with the tables that its files were made with."""
         return Goods(self.net, self.name, self.weights.tables)
+
+    def __reduce__(self) -> tuple[type["Codec"], tuple[store.Weights, str]]:
+        """For pickle and copy: the tables of the range coder are made anew."""
+        return Codec, (self.weights, str(self.device))
 
     def __repr__(self) -> str:
         return f"<regio codec {self.name}, weights {self.fingerprint[:8]}, on {self.device}>"
@@ -128,7 +132,8 @@ class Codec(Shareable):
         grey (no axis in NumPy), 3 for colour, and one more with alpha.
         region: (x, y, width, height) in pixels, the part that is wanted; the same pixels as in the whole, and of a file
         with tiles only those are decoded that it needs. max_memory: bytes that this process may occupy, about.
-        max_pixels: files of larger pictures are refused before anything is decoded, default 2**28.
+        max_pixels: files of larger pictures are refused before anything is decoded, default 2**28; as in encoding, both
+        sides count as multiples of 64.
 
         Raises CorruptFile for damaged data, MissingWeights for a file of other weights, UnsupportedFile, LimitExceeded,
         UsageError for a region that is not inside the picture.
@@ -177,6 +182,8 @@ def load(name_or_path: str | PathLike[str] = DEFAULT, device: str = "auto") -> C
 
     device: auto, cpu, cuda, cuda:1 ... MissingWeights where there are none, UnsupportedFile where they are not ours.
     """
+    if not isinstance(name_or_path, str | PathLike):
+        raise UsageError(f"cannot load a codec from {type(name_or_path).__name__}: a name or a path is wanted")
     return Codec(store.load(Path(name_or_path) if isinstance(name_or_path, PathLike) else name_or_path), device)
 
 

@@ -12,9 +12,6 @@ import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from os import PathLike
-from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -28,14 +25,12 @@ from regio.codec.runtime import Runtime
 from regio.codec.scale import pieces, under
 from regio.codec.windows import Tile
 from regio.entropy import StreamReader
-from regio.errors import CorruptFile, NoSuchFile, UnsupportedFile, UsageError
-from regio.format import DEFAULT_LIMITS, Kind, Limits, RgoFile, parse, read, verify_check
+from regio.errors import CorruptFile, UnsupportedFile
+from regio.format import DEFAULT_LIMITS, Data, Kind, Limits, RgoFile, parse, read, verify_check
 from regio.format.header import MAX_RATE
 from regio.images import Picture
 from regio.models.base import Network
 from regio.nn.regional import GridRegions
-
-Data = bytes | bytearray | memoryview | str | PathLike[str] | BinaryIO  # a file, its path, or a stream of it
 
 
 @dataclass(frozen=True)
@@ -47,20 +42,8 @@ class Opened:
 
     @classmethod
     def of(cls, data: Data, limits: Limits = DEFAULT_LIMITS) -> Opened:
-        """Read and parse a file. CorruptFile, UnsupportedFile, LimitExceeded; NoSuchFile or OSError for a path."""
-        if isinstance(data, str | PathLike):
-            try:
-                with Path(data).open("rb") as stream:
-                    whole = read(stream)
-            except FileNotFoundError as error:
-                raise NoSuchFile(data) from error
-        elif isinstance(data, bytes | bytearray | memoryview):
-            whole = bytes(data)
-        elif hasattr(data, "read"):
-            whole = read(data)
-        else:
-            kind = type(data).__name__
-            raise UsageError(f"cannot read a file from {kind}: its bytes, its path or a binary stream is wanted")
+        """Read and parse a file; raises as `regio.format.read` and `parse` do."""
+        whole = read(data)
         return cls(whole, parse(whole, limits))
 
 

@@ -24,7 +24,7 @@ from regio.images import Picture, fill_hidden, is_srgb
 from regio.regions import Importance, importance
 
 SMALLER = 1, 2  # log2 of the scales that are tried besides the whole size
-SMALLER_BELOW = 0.1  # bits per pixel; above it, the whole size is best for nearly every picture (decision 37)
+SMALLER_BELOW = 0.08  # bits per pixel; above it, the whole size is best (docs/decisions/0037)
 
 
 def encode(runtime: Runtime, picture: Picture, settings: Settings) -> Found:

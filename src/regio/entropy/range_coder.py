@@ -204,7 +204,7 @@ class RangeReader:
         try:
             symbols: Symbols = self._decoder.decode(model, wanted)
         except (AssertionError, ValueError) as error:
-            raise CorruptFile("the coded data is damaged: it points outside every probability table") from error
+            raise CorruptFile("the coded data is damaged: its end does not follow from its beginning") from error
         return symbols
 
     def _escape(self, size: int) -> int:

@@ -6,7 +6,7 @@ parse(), verify_check() and Limits.
 """
 
 from regio.format.chunks import Chunk, CustomWeights, Kind, Tile, TileIndex, tile_grid
-from regio.format.container import DEFAULT_LIMITS, NO_LIMITS, Limits, RgoFile, pack, parse, read, verify_check
+from regio.format.container import DEFAULT_LIMITS, NO_LIMITS, Data, Limits, RgoFile, pack, parse, read, verify_check
 from regio.format.header import Header, rate_step
 from regio.format.rate_map import NO_MAP, Ladder, RateMap
 
@@ -16,6 +16,7 @@ __all__ = [
     "NO_MAP",
     "Chunk",
     "CustomWeights",
+    "Data",
     "Header",
     "Kind",
     "Ladder",

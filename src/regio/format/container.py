@@ -9,17 +9,21 @@ where the payload is one tile or several, each with a rate map before its stream
 
 from __future__ import annotations
 
+import os
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from regio.errors import LimitExceeded, UsageError
+from regio.errors import CorruptFile, LimitExceeded, UsageError
 from regio.format import chunks, header, rate_map
 from regio.format.chunks import Chunk, CustomWeights, Kind, TileIndex
 from regio.format.cursor import Buffer, Cursor
 from regio.format.header import CHECK_BYTES, Header
 from regio.format.rate_map import RateMap
+from regio.names import opened
+
+Data = Buffer | str | os.PathLike[str] | BinaryIO  # a file, its path, or a stream of it
 
 CODED_MULTIPLE = 64  # models fill up the sides of pictures to multiples of this, or of a divisor of it
 
@@ -211,20 +215,39 @@ def parse(data: Buffer, limits: Limits = DEFAULT_LIMITS) -> RgoFile:
     limits.check_piece(head, tiles)
     if tiles is not None and tiles.payload_size != len(file.payload):
         found_bytes = len(file.payload)
-        cut = next((k for k, span in enumerate(tiles.spans()) if span.stop > found_bytes), None)
-        why = "bytes after the last tile" if cut is None else f"tile {cut} is cut: truncated file?"
-        raise cursor.fault(f"{found_bytes} bytes, the tile index says {tiles.payload_size} ({why})", start)
+        if (missing := tiles.payload_size - found_bytes) > 0:
+            cut = next(k for k, span in enumerate(tiles.spans()) if span.stop > found_bytes)
+            whole = len(data) + missing
+            raise CorruptFile(
+                f"the file is truncated: {missing:,} of {whole:,} bytes are missing at its end, from tile {cut} on"
+            )
+        raise cursor.fault(f"{-missing:,} bytes after the last tile", start + tiles.payload_size)
     for _ in file.maps():  # so that nobody after parse() meets a damaged one
         pass
     return file
 
 
-def read(stream: BinaryIO) -> bytes:
-    """Read a file to its end, but only if it begins like one of ours: it may be an endless device or a film.
+def read(source: Data) -> bytes:
+    """The bytes of a file: themselves, or read from a path or a binary stream to its end.
 
-    CorruptFile, or UnsupportedFile for a later version.
+    Only what begins like a file of ours is read on: it may be an endless device or a film. CorruptFile, UnsupportedFile
+    for a later version, UsageError for what is no file; NoSuchFile, IsAFolder or another OSError for a path.
     """
+    if isinstance(source, bytes | bytearray | memoryview):
+        return bytes(source)
+    if isinstance(source, str | os.PathLike):
+        with opened(source) as stream:
+            return _read(stream)
+    if hasattr(source, "read"):
+        return _read(source)
+    kind = type(source).__name__
+    raise UsageError(f"cannot read a file from {kind}: its bytes, its path or a binary stream is wanted")
+
+
+def _read(stream: BinaryIO) -> bytes:
     start = stream.read(LONGEST_HEADER)
+    if not isinstance(start, bytes):
+        raise UsageError("cannot read a file from a text stream: a binary one is wanted")
     header.unpack(Cursor(start, where="header"))
     return start + stream.read()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from regio.errors import UnsupportedFile, UsageError
+from regio.errors import CorruptFile, UnsupportedFile, UsageError
 from regio.format import fields
 from regio.format.cursor import Cursor
 from regio.format.fields import bits, constant, flag, raw, u32, varint
@@ -86,8 +86,37 @@ def scaled(length: int, log2_scale: int) -> int:
     return -(-length >> log2_scale)
 
 
+_KINDS = {
+    b"\x89PNG": "a PNG picture",
+    b"\xff\xd8\xff": "a JPEG picture",
+    b"GIF8": "a GIF picture",
+    b"BM": "a BMP picture",
+    b"II*\0": "a TIFF picture",
+    b"MM\0*": "a TIFF picture",
+    b"%PDF": "a PDF document",
+    b"PK\3\4": "a ZIP archive",
+    b"\x1f\x8b": "a gzip archive",
+}
+
+
+def _foreign(start: bytes) -> str:
+    """What a file is that is none of ours, by its first bytes; "" for one of ours."""
+    if (len(start) >= len(MAGIC) and start.startswith(MAGIC)) or start == MAGIC[:1]:
+        return ""
+    if start[:4] == b"RIFF" and start[8:] == b"WEBP":
+        return "it is a WebP picture"
+    if start[4:8] == b"ftyp":
+        return f"it is an AVIF, HEIC or MP4 file ({start[8:].decode('ascii', 'replace').strip()})"
+    known = next((kind for magic, kind in _KINDS.items() if start.startswith(magic)), None)
+    if known is not None:
+        return f"it is {known}"
+    return f"it begins with {start[:4].hex(' ').upper()}" if start else "it is empty"
+
+
 def unpack(cursor: Cursor) -> Header:
     """Read a header; CorruptFile, or UnsupportedFile for a later version or feature."""
+    if kind := _foreign(bytes(cursor.data[cursor.at : cursor.at + 12])):
+        raise CorruptFile(f"not a .rgo file: {kind}")
     try:
         return fields.unpack(Header, cursor)
     except UsageError as error:

@@ -7,7 +7,6 @@ is kept while it describes the pixels. `Picture.notes` names what is lost on the
 import io
 from dataclasses import dataclass
 from os import PathLike
-from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 
 import numpy as np
@@ -31,6 +30,7 @@ from regio.images.blocks import (
 )
 from regio.images.opening import check_format, open_picture
 from regio.images.png import SIGNATURE, Png, opacity_by_key, split
+from regio.names import opened
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -97,7 +97,7 @@ def read_picture(source: Source | Picture) -> Picture:
     if isinstance(source, bytes | bytearray | memoryview):
         return _decode(io.BytesIO(source))
     if isinstance(source, str | PathLike):
-        with Path(source).open("rb") as stream:
+        with opened(source) as stream:
             return _decode(stream)
     if hasattr(source, "read"):
         return _decode(cast(BinaryIO, source))
@@ -110,6 +110,8 @@ def _decode(stream: BinaryIO) -> Picture:
     start = b""
     try:
         start = stream.read(_START)
+        if not isinstance(start, bytes):
+            raise UsageError("cannot read a picture from a text stream: a binary one is wanted")
         if start.startswith(SIGNATURE):
             png = split(start + stream.read())
             with open_picture(io.BytesIO(png.pixels)) as image:
