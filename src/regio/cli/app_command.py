@@ -12,7 +12,7 @@ from regio.codec.options import count
 def app(
     host: Annotated[
         str,
-        typer.Option(help="address to listen on; 127.0.0.1 is this machine alone, 0.0.0.0 everybody who can reach it"),
+        typer.Option(help="address to listen on; 127.0.0.1: this machine only, 0.0.0.0: every machine that reaches it"),
     ] = "127.0.0.1",
     port: Annotated[
         int | None, typer.Option(min=1, max=65535, help="default: the first that is free from 7860 on")
@@ -22,10 +22,11 @@ def app(
     max_total: Annotated[str, typer.Option(help="all files of all visitors together", metavar="SIZE")] = "4G",
     allow_host: Annotated[
         list[str] | None,
-        typer.Option(help="serve this host name, too; IP addresses and localhost are always served; may be repeated"),
+        typer.Option(help="also serve this host name; IP addresses and localhost are always served; may be repeated"),
     ] = None,
     study: Annotated[
-        Path | None, typer.Option(help="keep the blind study in this SQLite file; default: votes go with the server")
+        Path | None,
+        typer.Option(help="keep the blind study in this SQLite file; default: votes are lost when the server ends"),
     ] = None,
     codec: Annotated[
         list[str] | None, typer.Option(help="offer these weights, too: a .safetensors path; may be repeated")

@@ -9,7 +9,7 @@ from regio.cli.options import Json, needs_extra
 
 def bench(
     picture: Annotated[
-        str | None, typer.Argument(help="picture that the sizes are cut from; default: waves, edges and noise")
+        str | None, typer.Argument(help="picture to cut the sizes from; default: waves, edges and noise")
     ] = None,
     codecs: Annotated[
         str | None,
@@ -19,9 +19,11 @@ def bench(
     ] = None,
     sizes: Annotated[str, typer.Option(help="WIDTHxHEIGHT, with commas")] = "512x512,768x512,1920x1080",
     devices: Annotated[str, typer.Option(help="for Regio models, with commas: cpu, cuda, cuda:1 …")] = "cpu",
-    bpp: Annotated[float, typer.Option(min=0.001, max=24, help="bits per pixel for everybody; try 0.1 … 1")] = 0.5,
-    repeats: Annotated[int, typer.Option(min=1, max=999, help="times are medians of so many; 5 is enough")] = 5,
-    threads: Annotated[int, typer.Option(min=1, max=999, help="of the CPU, for Regio models; others take one")] = 1,
+    bpp: Annotated[float, typer.Option(min=0.001, max=24, help="bits per pixel of every codec; try 0.1 … 1")] = 0.5,
+    repeats: Annotated[
+        int, typer.Option(min=1, max=999, help="runs of each measurement; times are their medians; 5 is enough")
+    ] = 5,
+    threads: Annotated[int, typer.Option(min=1, max=999, help="CPU threads of Regio models; other codecs use one")] = 1,
     as_json: Json = False,
 ) -> None:
     """Time encoding and decoding at equal bytes, each codec, device and size in a process of its own.

@@ -43,22 +43,27 @@ Source = Annotated[
 Target = Annotated[str, typer.Argument(help="folder or URL for the results and the manifest", metavar="DST")]
 Workers = Annotated[
     int | None,
-    typer.Option("--workers", min=1, help="processes that each hold the codec; default: one a GPU, or else one a core"),
+    typer.Option(
+        "--workers", min=1, help="processes, each with the codec loaded; default: one per GPU, else one per core"
+    ),
 ]
 Threads = Annotated[
-    int, typer.Option("--threads", min=1, help="of each worker on the CPU; more for few large pictures")
+    int, typer.Option("--threads", min=1, help="CPU threads of each worker; use more for few large pictures")
 ]
 Address = Annotated[
     str | None,
-    typer.Option("--address", help="of a Ray cluster: auto, HOST:6379, ray://HOST:10001; default: this machine alone"),
+    typer.Option(
+        "--address", help="address of a Ray cluster: auto, HOST:6379, ray://HOST:10001; default: this machine"
+    ),
 ]
 Manifest = Annotated[
     str, typer.Option("--manifest", help="name of the manifest in DST, .parquet or .csv", metavar="NAME")
 ]
 Append = Annotated[
-    bool, typer.Option("--append-suffix", help="a.jpg becomes a.jpg.rgo, and not a.rgo as a.png would, too")
+    bool,
+    typer.Option("--append-suffix", help="name results a.jpg.rgo, not a.rgo, so that a.jpg and a.png do not collide"),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="say how much there is to do, and do nothing")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="only print how much there is to do")]
 
 
 @takes_encode_options
@@ -113,12 +118,12 @@ def decode(
     target: Target,
     kind: Annotated[
         str,
-        typer.Option("--format", help="png, webp, jpg, tiff ...; png and webp lose nothing", autocompletion=formats),
+        typer.Option("--format", help="png, webp, jpg, tiff ...; png and webp are lossless", autocompletion=formats),
     ] = "png",
     codec: Annotated[
         str | None,
         typer.Option(
-            "--codec", help="weights for files made with custom ones; others name theirs", autocompletion=codecs
+            "--codec", help="weights of files made with custom weights; other files name theirs", autocompletion=codecs
         ),
     ] = None,
     strip: Strip = False,

@@ -9,7 +9,7 @@ from regio.cli.options import Device, Force, Json, needs_extra
 
 def compare(
     picture: Annotated[str, typer.Argument(help="picture to compare on, or - for standard input")],
-    bpp: Annotated[float, typer.Option(min=0.001, max=24, help="bits per pixel for everybody; try 0.1 … 0.5")] = 0.2,
+    bpp: Annotated[float, typer.Option(min=0.001, max=24, help="bits per pixel of every codec; try 0.1 … 0.5")] = 0.2,
     codecs: Annotated[
         str | None,
         typer.Option(

@@ -35,19 +35,19 @@ def decode(
         str | None,
         typer.Option(
             "--format",
-            help="png, webp, jpg, tiff ...; default: what -o says, else png, which loses nothing",
+            help="png, webp, jpg, tiff ...; default: by the name in -o, else png, which is lossless",
             autocompletion=formats,
         ),
     ] = None,
     codec: Annotated[
         str | None,
         typer.Option(
-            "--codec", help="weights for files made with custom ones; others name theirs", autocompletion=codecs
+            "--codec", help="weights of files made with custom weights; other files name theirs", autocompletion=codecs
         ),
     ] = None,
     region: Annotated[
         str | None,
-        typer.Option("--region", help="this part only, in pixels: 0,0,640,480", metavar="X,Y,W,H"),
+        typer.Option("--region", help="decode only this part, in pixels: 0,0,640,480", metavar="X,Y,W,H"),
     ] = None,
     strip: Strip = False,
     memory: Memory = None,

@@ -39,9 +39,9 @@ def encode(
 ) -> None:
     """Encode pictures.
 
-    Quality, bits per pixel, bytes and PSNR exclude each other. With a region of interest and --quality the file takes
-    as many bytes as without one; they move into the region, unless --background sets the quality outside it. A target
-    out of reach gives the nearest file and a note; --strict makes it an error.
+    Choose the rate by quality, bits per pixel, bytes or PSNR, one of them. With a region of interest and --quality,
+    the file is as large as without a region: bytes move into the region. --background sets the quality outside it
+    instead. A target out of reach gives the nearest file and a note; --strict makes it an error.
 
     \b
     Examples:

@@ -30,17 +30,20 @@ def evaluate(
     folder: Annotated[Path | None, typer.Argument(help="folder of pictures; subfolders included")] = None,
     codecs: Annotated[str | None, typer.Option(help=CODECS_HELP + "; MODEL+roi favours what --marks marks")] = None,
     qualities: Annotated[
-        str | None, typer.Option(help="of the Regio models, 0 … 100, with commas; default: 0,10,…,100")
+        str | None, typer.Option(help="qualities of Regio models, 0 … 100, with commas; default: 0,10,…,100")
     ] = None,
     settings: Annotated[
-        str | None, typer.Option(help="of other codecs, in their own units: 'jpeg=5,26;avif=20'; default: 8 to 10 each")
+        str | None,
+        typer.Option(help="settings of other codecs, in their own units: 'jpeg=5,26;avif=20'; default: 8 to 10 each"),
     ] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="folder for the report")] = Path("report"),
-    anchor: Annotated[str | None, typer.Option(help="a codec of the list that the others are measured against")] = None,
+    anchor: Annotated[
+        str | None, typer.Option(help="the codec in the list that BD-rates compare the others with")
+    ] = None,
     references: Annotated[
         Path | None, typer.Option(help="folder of result files (JSON) to draw and to measure against")
     ] = None,
-    fit: Annotated[str, typer.Option(help="of BD-rates: pchip, akima or cubic; pchip is recommended")] = "pchip",
+    fit: Annotated[str, typer.Option(help="curve fit of BD-rates: pchip (recommended), akima or cubic")] = "pchip",
     lpips: Annotated[str | None, typer.Option(help="also LPIPS, by squeeze (fast), alex or vgg")] = None,
     lpips_weights: Annotated[
         Path | None, typer.Option(help="folder with its weights; default: fetched once from their publishers")
@@ -64,9 +67,9 @@ def evaluate(
         typer.Option(help="adds the agreement of its labels: salient, faces, text, file.onnx or module:function"),
     ] = None,
     fid: Annotated[bool, typer.Option("--fid", help="also FID and KID (needs torch-fidelity); slow")] = False,
-    crops: Annotated[int, typer.Option(min=0, help="pictures to show crops of in the page")] = 3,
+    crops: Annotated[int, typer.Option(min=0, help="number of pictures whose crops the page shows")] = 3,
     crop_bpp: Annotated[float, typer.Option(min=0.001, max=24, help="bits per pixel of these crops")] = 0.2,
-    repeats: Annotated[int, typer.Option(min=1, max=99, help="of each measurement; times are medians")] = 1,
+    repeats: Annotated[int, typer.Option(min=1, max=99, help="runs of each measurement; times are their medians")] = 1,
     table: Annotated[
         str | None,
         typer.Option(
@@ -78,7 +81,7 @@ def evaluate(
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
-    """Measure codecs on a folder from real files: CSV, curves, BD-rates, plots, a page. Goes on where it was stopped.
+    """Measure codecs on a folder from real files: CSV, curves, BD-rates, plots, a page. Continues where it stopped.
 
     \b
     Examples:

@@ -22,7 +22,7 @@ def export(
         Path | None, typer.Option("--output", "-o", help="the .safetensors file to write; default: in the run's folder")
     ] = None,
     name: Annotated[
-        str | None, typer.Option("--name", help="what the weights call themselves; default: the recipe's name")
+        str | None, typer.Option("--name", help="name stored in the weights; default: the recipe's name")
     ] = None,
     half: Annotated[bool, typer.Option("--half", help="store numbers in half precision: half the size")] = False,
     parts: Annotated[
@@ -30,9 +30,9 @@ def export(
     ] = None,
     force: Force = False,
 ) -> None:
-    """Export the averaged weights of a run, with a card that says how they came to be.
+    """Export the averaged weights of a run, with a card that says how they were trained.
 
-    Given one of the parts that --parts made, put them together again.
+    If RUN is one of the parts that --parts wrote, join all parts again.
 
     \b
     Examples:

@@ -23,7 +23,7 @@ def export_onnx(
     ],
     output: Annotated[Path, typer.Option("--output", "-o", help="folder for the two files")] = Path(),
     grid: Annotated[
-        int, typer.Option("--grid", min=1, max=16, help="SegPIC: regions are a grid of N by N, as in files made so")
+        int, typer.Option("--grid", min=1, max=16, help="SegPIC: regions are a grid of N by N, as in the files to read")
     ] = 1,
     opset: Annotated[int, typer.Option("--opset", min=18, max=24, help="version of ONNX's operators")] = 20,
     force: Force = False,

@@ -22,25 +22,32 @@ Output = Annotated[
     str | None,
     typer.Option("--output", "-o", help="file, folder, or - for standard output; default: beside the input"),
 ]
-Parallel = Annotated[int, typer.Option("--jobs", "-j", min=1, help="files at once; more than cores does not help")]
+Parallel = Annotated[
+    int,
+    typer.Option("--jobs", "-j", min=1, help="files to work on at once; more than the number of cores does not help"),
+]
 Force = Annotated[bool, typer.Option("--force", help="overwrite outputs that exist")]
 Json = Annotated[bool, typer.Option("--json", help="results as JSON, one object a line")]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 ...; auto takes a GPU that is there")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 ...; auto takes a GPU if there is one")]
 Memory = Annotated[
     str | None,
-    typer.Option("--max-memory", help="about what the process may occupy: 1500M, 2G; big pictures", metavar="SIZE"),
+    typer.Option(
+        "--max-memory", help="approximate memory limit of the process, for large pictures: 1500M, 2G", metavar="SIZE"
+    ),
 ]
 MaxPixels = Annotated[
     str | None,
     typer.Option(
-        "--max-pixels", help="refuse larger pictures: 300M; default 179M of Pillow's, 268M of ours", metavar="COUNT"
+        "--max-pixels",
+        help="refuse pictures with more pixels: 300M; default 179M for input pictures, 268M for .rgo",
+        metavar="COUNT",
     ),
 ]
 CodecName = Annotated[
     str | None,
     typer.Option(
         "--codec",
-        help="a name of `regio models`, a .safetensors file or a hub id; default: the first",
+        help="a name from `regio models`, a .safetensors file or a hub id; default: segpic-xs",
         autocompletion=codecs,
     ),
 ]
@@ -60,7 +67,10 @@ TargetPsnr = Annotated[
     typer.Option("--target-psnr", min=10, max=60, help="the smallest file with this PSNR in dB; try 30-38"),
 ]
 Strict = Annotated[
-    bool, typer.Option("--strict", help="fail where --target-bpp or --target-psnr cannot be kept, write no other file")
+    bool,
+    typer.Option(
+        "--strict", help="fail if --target-bpp or --target-psnr is out of reach, instead of writing the nearest file"
+    ),
 ]
 Grid = Annotated[
     int | None,
@@ -83,7 +93,7 @@ Background = Annotated[
         "--background",
         min=0,
         max=100,
-        help="quality outside the region (instead of --roi-strength); --quality is that of the region",
+        help="quality outside the region, instead of --roi-strength; --quality is the region's",
     ),
 ]
 Scale = Annotated[
@@ -94,7 +104,7 @@ Scale = Annotated[
         metavar="SCALE",
     ),
 ]
-Strip = Annotated[bool, typer.Option("--strip", help="leave EXIF, XMP and colour profile out")]
+Strip = Annotated[bool, typer.Option("--strip", help="leave out EXIF, XMP and the colour profile")]
 
 # The encode options whose values a command passes on as they are: name -> (type and help, default).
 _ENCODE_OPTIONS: dict[str, tuple[Any, Any]] = {

@@ -22,19 +22,19 @@ Rois = Annotated[
     list[str] | None,
     typer.Option(
         "--roi",
-        help="what matters: faces, text, salient, a painted mask (white matters), an ONNX saliency model as a file or "
-        "as URL#sha256=...; may be repeated",
+        help="region of interest: faces, text, salient, a mask file (white is the region), an ONNX saliency model as a "
+        "file or as URL#sha256=...; may be repeated",
         metavar="ROI",
         autocompletion=detectors,
     ),
 ]
 Boxes = Annotated[
     list[str] | None,
-    typer.Option("--roi-box", help="a box that matters, in pixels; may be repeated", metavar="X,Y,WIDTH,HEIGHT"),
+    typer.Option("--roi-box", help="a box as region, in pixels; may be repeated", metavar="X,Y,WIDTH,HEIGHT"),
 ]
 LabelNumbers = Annotated[
     list[int] | None,
-    typer.Option("--roi-label", help="take --roi for a label map, of which this label matters; may be repeated"),
+    typer.Option("--roi-label", help="--roi is a label map and this label is the region; may be repeated"),
 ]
 
 

@@ -16,12 +16,12 @@ def train(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="folder of the run; default: runs/ and the recipe's name")
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="go on where the run in this folder stopped")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="continue the run in this folder where it stopped")] = False,
     max_minutes: Annotated[
-        float | None, typer.Option("--max-minutes", min=0, help="stop cleanly after this time, ready to be resumed")
+        float | None, typer.Option("--max-minutes", min=0, help="stop after this time; --resume continues")
     ] = None,
     steps: Annotated[
-        int | None, typer.Option("--steps", min=1, help="stop after so many steps of this call, ready to be resumed")
+        int | None, typer.Option("--steps", min=1, help="stop after this many steps of this call; --resume continues")
     ] = None,
     data: Annotated[
         list[Path] | None, typer.Option("--data", help="folder of pictures instead of the recipe's; may be repeated")

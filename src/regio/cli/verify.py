@@ -16,7 +16,7 @@ from regio.names import RGO
 def verify(
     files: RgoFiles,
     codec: Annotated[
-        str | None, typer.Option("--codec", help="weights for files made with custom ones; others name theirs")
+        str | None, typer.Option("--codec", help="weights of files made with custom weights; other files name theirs")
     ] = None,
     memory: Memory = None,
     max_pixels: MaxPixels = None,
