@@ -1,9 +1,14 @@
-"""The largest file within a budget of bytes."""
+"""The largest file within a budget of bytes, and what codecs share that search for it along a ladder of settings."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+if TYPE_CHECKING:
+    from regio.evaluation.marks import Mask
+    from regio.images import Pixels
 
 
 class SizedFile(NamedTuple):
@@ -33,3 +38,23 @@ def best_on_ladder(encode: Callable[[float], bytes], ladder: Sequence[float], bu
         if not best.fits or len(data) > len(best.data):
             best = SizedFile(data, ladder[middle], fits=True)
     return best
+
+
+class OnLadder:
+    """A contestant of one thread whose settings are a ladder, and that knows no regions."""
+
+    ladder: tuple[float, ...]
+    device = "cpu, 1 thread"
+
+    def encode(self, pixels: Pixels, setting: float) -> bytes:
+        """See Contestant, as the others."""
+        raise NotImplementedError
+
+    def at_bytes(self, pixels: Pixels, budget: int) -> SizedFile:
+        return best_on_ladder(lambda setting: self.encode(pixels, setting), self.ladder, budget)
+
+    def aimed_at(self, mask: Mask | None) -> Self:
+        return self
+
+    def share_inside(self, data: bytes, mask: Mask) -> float:
+        return math.nan

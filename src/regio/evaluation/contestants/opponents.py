@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import importlib
 import io
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,14 +19,13 @@ from typing import Any
 import numpy as np
 from PIL import Image, features
 
-from regio.evaluation.budget import SizedFile, best_on_ladder
+from regio.evaluation.budget import OnLadder
 from regio.evaluation.contestants.vvc import Vvc
-from regio.evaluation.marks import Mask
 from regio.images import Pixels
 
 
 @dataclass(frozen=True, kw_only=True)
-class Opponent:
+class Opponent(OnLadder):
     """A codec that Pillow, or a plugin of it, can write and read."""
 
     name: str
@@ -56,19 +54,6 @@ class Opponent:
         found = features.version(self.library) if self.plugin is None else version(self.library)
         return f"{self.library} {found}"
 
-    @property
-    def device(self) -> str:
-        """All of them run on one thread."""
-        return "cpu, 1 thread"
-
-    def aimed_at(self, mask: Mask | None) -> Opponent:
-        """None of them can."""
-        return self
-
-    def share_inside(self, data: bytes, mask: Mask) -> float:
-        """None of them can tell."""
-        return math.nan
-
     def encode(self, pixels: Pixels, setting: float) -> bytes:
         """(H,W,3) uint8 RGB -> bytes of a whole file."""
         self._register()
@@ -81,10 +66,6 @@ class Opponent:
         self._register()
         with Image.open(io.BytesIO(data), formats=[self.file_format]) as image:
             return np.asarray(image.convert("RGB"))
-
-    def at_bytes(self, pixels: Pixels, budget: int) -> SizedFile:
-        """The largest file of at most `budget` bytes."""
-        return best_on_ladder(lambda setting: self.encode(pixels, setting), self.ladder, budget)
 
     def _register(self) -> None:
         if self.plugin is None:

@@ -8,7 +8,6 @@ encoder: slower, somewhat better, and for 4:4:4; a curve of one is no curve of t
 
 from __future__ import annotations
 
-import math
 import re
 import shutil
 import subprocess
@@ -24,8 +23,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from regio.errors import RegioError
-from regio.evaluation.budget import SizedFile, best_on_ladder
-from regio.evaluation.marks import Mask
+from regio.evaluation.budget import OnLadder
 from regio.images import Pixels
 
 Plane = npt.NDArray[np.float32]
@@ -47,7 +45,7 @@ class Programs(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Vvc:
+class Vvc(OnLadder):
     """VVC as a contestant; its setting is the quantisation parameter, 63 smallest to 8 best (VVenC fails under it)."""
 
     name: str = "vvc"
@@ -67,10 +65,6 @@ class Vvc:
     @property
     def weights(self) -> str:
         return self.programs.version if self.programs else "absent"
-
-    @property
-    def device(self) -> str:
-        return "cpu, 1 thread"
 
     def missing(self) -> str | None:
         """Why it cannot take part here; None if it can."""
@@ -102,18 +96,6 @@ class Vvc:
         else:
             samples = _through_files([programs.decoder, "-t", "1", "-v", "1"], "-b", "-o", data[4:])
         return to_pixels(samples, height, width)
-
-    def at_bytes(self, pixels: Pixels, budget: int) -> SizedFile:
-        """The largest file of at most `budget` bytes."""
-        return best_on_ladder(lambda setting: self.encode(pixels, setting), self.ladder, budget)
-
-    def aimed_at(self, mask: Mask | None) -> Vvc:
-        """It cannot."""
-        return self
-
-    def share_inside(self, data: bytes, mask: Mask) -> float:
-        """It cannot tell."""
-        return math.nan
 
     def _programs(self) -> Programs:
         if self.programs is None:
