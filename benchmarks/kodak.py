@@ -41,6 +41,7 @@ from regio.codec.roi import STRENGTH
 from regio.errors import RegioError, UsageError
 from regio.evaluation.bd_rate import BDRate, find_curves
 from regio.evaluation.contestants import OwnCodec
+from regio.evaluation.judges.lpips import LpipsJudge
 from regio.evaluation.judges.ssimulacra2 import Ssimulacra2
 from regio.evaluation.judging import Judges
 from regio.evaluation.marks import read_marks
@@ -77,10 +78,8 @@ def main() -> int:
     torch.set_num_threads(options.threads)
     pictures = find_pictures(options.pictures)
     contestant = OwnCodec(regio.load(options.codec, device=options.device), options.qualities)
-    judges = Judges(
-        lpips=Lpips("squeeze", weights=options.lpips) if options.lpips else None,
-        others=(Ssimulacra2(),) if options.ssimulacra2 else (),
-    )
+    lpips = (LpipsJudge(Lpips("squeeze", weights=options.lpips)),) if options.lpips else ()
+    judges = Judges((*lpips, *((Ssimulacra2(),) if options.ssimulacra2 else ())))
     outcome = sweep(pictures, [contestant], options.output / "sweep.csv", judges=judges, progress=talk)
     for problem in outcome.problems:
         print(f"failed: {problem.picture}: {problem.reason}", file=sys.stderr)

@@ -108,4 +108,4 @@ def test_it_trains_two_steps_and_is_exported_and_evaluated(tmp_path: Path) -> No
     assert command(["evaluate", str(folder), *options]) == 0
     rows = [row for row in read_rows(report / "sweep.csv") if row.codec == "mine"]
     assert [(row.picture, row.quality) for row in rows] == [(f"{n}.png", q) for n in range(3) for q in (20, 60)]
-    assert all(row.psnr > 15 and 16 < row.bytes < 180 * 200 for row in rows)
+    assert all(row.figures["psnr"] > 15 and 16 < row.bytes < 180 * 200 for row in rows)

@@ -14,6 +14,7 @@ import pytest
 from shared import SHARED, needs_shared
 
 from regio.evaluation.contestants.opponents import OPPONENTS
+from regio.evaluation.judges.lpips import LpipsJudge
 from regio.evaluation.judging import Judges
 from regio.evaluation.sweep import Row, measure
 from regio.images import read_picture
@@ -52,9 +53,9 @@ def test_an_opponent_agrees_with_the_record_at_equal_settings(name: str) -> None
     with (RECORDS / f"{curve}.csv").open(newline="") as file:
         (record,) = (row for row in csv.DictReader(file) if row["image"] == "03" and float(row["setting"]) == setting)
     (path,) = (SHARED / "data" / "kodak").glob("*03.png")
-    judges = Judges(Lpips("squeeze", weights=SHARED / "data" / "weights"))
+    judges = Judges((LpipsJudge(Lpips("squeeze", weights=SHARED / "data" / "weights")),))
     found: Row = measure(opponent, path.name, judges.look_at(path.name, read_picture(path).pixels), setting, commit="")
     assert found.bytes == pytest.approx(int(record["bytes"]), rel=0.01)
-    assert found.psnr == pytest.approx(float(record["psnr-rgb"]), abs=0.05)
-    assert found.ms_ssim == pytest.approx(float(record["ms-ssim-rgb"]), abs=1e-4)
-    assert found.lpips == pytest.approx(float(record["lpips-squeeze"]), abs=1e-3)
+    assert found.figures["psnr"] == pytest.approx(float(record["psnr-rgb"]), abs=0.05)
+    assert found.figures["ms_ssim"] == pytest.approx(float(record["ms-ssim-rgb"]), abs=1e-4)
+    assert found.figures["lpips"] == pytest.approx(float(record["lpips-squeeze"]), abs=1e-3)

@@ -25,17 +25,14 @@ def beside(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 @pytest.fixture
 def mean() -> MeanCurve:
-    numbers = dict.fromkeys(("roi_psnr", "background_psnr", "agreement", "roi_share", "encode_seconds"), NAN)
+    numbers = dict.fromkeys(("encode_seconds", "decode_seconds"), NAN)
     return MeanCurve(
         name="ours",
         description="",
         pictures=2,
         settings=(0, 50, 100),
         bpp=(0.05, 0.1, 0.2),
-        psnr=(25.0, 26.0, 27.0),
-        ms_ssim=(0.8, 0.9, 0.95),
-        lpips=(0.4, 0.2, 0.1),
-        decode_seconds=NAN,
+        figures={"psnr": (25.0, 26.0, 27.0), "ms_ssim": (0.8, 0.9, 0.95), "lpips": (0.4, 0.2, 0.1)},
         weights="",
         commits=(),
         devices=(),

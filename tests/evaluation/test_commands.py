@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 from regio.cli.compare import compare
 from regio.cli.evaluate import evaluate, numbers_in
 from regio.errors import UsageError
+from regio.evaluation.judges.ssimulacra2 import Ssimulacra2
 from regio.losses.perceptual import LAYERS
 from regio.losses.perceptual_weights import BACKBONES
 
@@ -93,6 +94,31 @@ def test_odd_pictures_do_not_stop_a_run_with_every_judge(folder: Path, tmp_path:
     assert "not among the codecs that take part: jpeg" in str(early.exception)
     wrong = CliRunner().invoke(app(), [*command[:5], "avif=3", *command[6:8]])
     assert isinstance(wrong.exception, UsageError)
+
+
+@pytest.mark.parametrize(("options", "installed", "asked"), [
+    ([], True, True), ([], False, False), (["--no-ssimulacra2"], True, False), (["--judges", "blocks"], True, True),
+])  # fmt: skip
+def test_ssimulacra2_is_in_the_report_where_its_package_is_installed(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: list[str], installed: bool, asked: bool
+) -> None:
+    if not installed:
+        monkeypatch.setattr(Ssimulacra2, "installed", staticmethod(lambda: False))
+    command = ["evaluate", str(folder), "--codecs", "jpeg", "--settings", "jpeg=10,60", "-o", str(tmp_path / "out")]
+    result = CliRunner().invoke(app(), [*command, *options])
+    assert result.exit_code == 0, result.output
+    assert ("SSIMULACRA 2" in result.stdout) == asked
+    assert (tmp_path / "out/rd_ssimulacra2.svg").exists() == asked
+    assert ("SSIMULACRA 2" in (tmp_path / "out/index.html").read_text()) == asked
+    if not installed:
+        refused = CliRunner().invoke(app(), [*command, "--ssimulacra2"])
+        assert "pip install ssimulacra2" in str(refused.exception)
+
+
+def test_agreement_by_name_needs_a_segmenter(folder: Path) -> None:
+    result = CliRunner().invoke(app(), ["evaluate", str(folder), "--codecs", "jpeg", "--judges", "agreement"])
+    assert isinstance(result.exception, UsageError)
+    assert "needs a --segmenter" in str(result.exception)
 
 
 def test_compare_prints_a_table_and_writes_the_sheet(tmp_path: Path) -> None:

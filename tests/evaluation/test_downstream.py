@@ -12,8 +12,8 @@ from PIL import Image
 
 from regio.errors import MissingWeights, RegioError, UsageError
 from regio.evaluation.contestants.opponents import OPPONENTS
-from regio.evaluation.downstream import DEVIATION, MEAN, labeller_named, mean_iou
 from regio.evaluation.fidelity import PATCH, columns_of, fidelity, patches
+from regio.evaluation.judges.agreement import DEVIATION, MEAN, labeller_named, mean_iou
 from regio.evaluation.sweep import sweep
 
 

@@ -15,7 +15,7 @@ from toy_codec import picture
 from regio.errors import MissingWeights, RegioError, UsageError
 from regio.evaluation import judges
 from regio.evaluation.contestants.opponents import OPPONENTS
-from regio.evaluation.judges.base import Column, Figures, Judge, Setting, Verdict
+from regio.evaluation.judges.base import Column, Figures, Judge, Setting
 from regio.evaluation.judges.blocks import BLOCK, Blocks, block_means, border_ratio
 from regio.evaluation.judges.butteraugli import Butteraugli
 from regio.evaluation.judging import Judges
@@ -31,19 +31,10 @@ class Darkness(Judge):
     about = "how much darker a picture has become"
     columns = (Column("darkness", "darkness", ".1f", "−darkness, steps", lambda value: -value),)
 
-    @classmethod
-    def make(cls, setting: Setting) -> "Darkness":
-        return cls()
+    description = "darkness 1"
 
-    @property
-    def description(self) -> str:
-        return "darkness 1"
-
-    def prepare(self, original: Pixels) -> Verdict:
-        def verdict(decoded: Pixels) -> Figures:
-            return {"darkness": float(original.astype(float).mean() - decoded.mean()) + 100 / decoded.std()}
-
-        return verdict
+    def score(self, reference: Pixels, decoded: Pixels) -> float:
+        return float(reference.astype(float).mean() - decoded.mean()) + 100 / float(decoded.std())
 
 
 @pytest.fixture
@@ -65,7 +56,7 @@ def test_a_judge_of_one_file_is_in_the_csv_and_the_report(tmp_path: Path, with_d
     head, first, *_ = table.read_text().splitlines()
     assert head.split(",")[-1] == "darkness"
     assert float(first.split(",")[-1]) == pytest.approx(outcome.rows[0].figures["darkness"], rel=1e-6)
-    assert read_rows(table)[0].figures.keys() == {"darkness"}
+    assert read_rows(table)[0].figures.keys() == {"psnr", "ms_ssim", "darkness"}
     report = write_report(outcome, tmp_path / "report", anchor="jpeg")
     (curve,) = report.curves
     assert "darkness" in curve.metrics
@@ -94,7 +85,7 @@ def test_a_judge_of_one_file_is_in_the_help() -> None:
 
 
 def test_a_judge_that_there_is_not_is_named_with_those_there_are() -> None:
-    with pytest.raises(UsageError, match="no judge 'taste'; there are dists, ssimulacra2, butteraugli, blocks"):
+    with pytest.raises(UsageError, match="no judge 'taste'; there are lpips, dists, ssimulacra2, butteraugli, blocks"):
         judges.judges_named(["taste"], Setting())
 
 
@@ -104,14 +95,14 @@ def test_rows_without_a_judge_are_measured_anew_when_it_is_asked(
     Image.fromarray(picture(64, 64)).save(tmp_path / "a.png")
     pictures, table = {"a.png": tmp_path / "a.png"}, tmp_path / "s.csv"
     sweep(pictures, [OPPONENTS["jpeg"]], table, settings={"jpeg": (40,)})
-    assert read_rows(table)[0].figures == {}
+    assert "darkness" not in read_rows(table)[0].figures
     asked = Judges(others=with_darkness)
     (row,) = sweep(pictures, [OPPONENTS["jpeg"]], table, settings={"jpeg": (40,)}, judges=asked).rows
     assert row.figures["darkness"] > 0
 
 
 def verdict_of(original: Pixels, decoded: Pixels) -> Figures:
-    return Blocks.make(Setting()).prepare(original)(decoded)
+    return Blocks.make(Setting()).prepare(original, None)(decoded)
 
 
 def test_an_area_of_another_tone_is_an_error_of_means() -> None:
@@ -149,7 +140,7 @@ def test_butteraugli_is_asked_of_the_program(tmp_path: Path, monkeypatch: pytest
     tool.write_text('#!/bin/sh\nif [ ! -s "$1" ] || [ ! -s "$2" ]; then exit 3; fi\necho 4.5\necho "3-norm: 1.25"\n')
     tool.chmod(tool.stat().st_mode | stat.S_IXUSR)
     judge = Butteraugli.make(Setting())
-    assert judge.prepare(picture(32, 32))(picture(32, 32)) == {"butteraugli": 1.25}
+    assert judge.prepare(picture(32, 32), None)(picture(32, 32)) == {"butteraugli": 1.25}
     tool.write_text("#!/bin/sh\necho no such codec >&2\nexit 1\n")
     with pytest.raises(RegioError, match="butteraugli_main: no such codec"):
         judge.score(picture(32, 32), picture(32, 32))

@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from regio.evaluation.metrics import bpp, decibels, ms_ssim, mse, psnr
+from regio.evaluation.judges.base import decibels
+from regio.evaluation.metrics import bpp, ms_ssim, mse, psnr
 
 
 def noise(height: int, width: int, seed: int = 0) -> np.ndarray:

@@ -20,7 +20,7 @@ from regio.evaluation.scenes import scenes_of
 from regio.evaluation.sweep import Outcome, Problem, Row, sweep
 
 ROWS = [
-    Row("c", picture, quality, 100, rate, psnr, similarity, 0.5, 0.25, "w", "k")
+    Row("c", picture, quality, 100, rate, 0.5, 0.25, "w", "k", figures={"psnr": psnr, "ms_ssim": similarity})
     for picture, quality, rate, psnr, similarity in (("a", 3, 0.3, 30, 0.9), ("a", 9, 0.8, 36, 0.99))
 ]
 

@@ -22,8 +22,8 @@ from regio.evaluation.sweep import Outcome, Problem, Row
 def row(picture: str, quality: float, bpp: float, psnr: float, ms_ssim: float = 0.9, **other: str) -> Row:
     fields = {"codec": "c", "weights": "w", "commit": "k"} | other
     return Row(
-        picture=picture, quality=quality, bytes=int(1000 * bpp), bpp=bpp, psnr=psnr, ms_ssim=ms_ssim,
-        encode_seconds=0.5, decode_seconds=0.25, **fields,
+        picture=picture, quality=quality, bytes=int(1000 * bpp), bpp=bpp, encode_seconds=0.5,
+        decode_seconds=0.25, figures={"psnr": psnr, "ms_ssim": ms_ssim}, **fields,
     )  # fmt: skip
 
 
@@ -39,21 +39,21 @@ def test_means_are_over_pictures_and_curves_rise_in_rate() -> None:
     (curve,) = mean_curves(ROWS, {"c": "a codec"})
     assert (curve.settings, curve.pictures, curve.description) == ((3, 9), 2, "a codec")
     assert curve.bpp == pytest.approx((0.2, 0.6))
-    assert curve.psnr == pytest.approx((32, 38))  # mean of dB
+    assert curve.figures["psnr"] == pytest.approx((32, 38))  # mean of dB
     assert curve.curve("ms_ssim").qualities == pytest.approx((8.2391, 16.9897), abs=1e-4)  # of mean MS-SSIM 0.85, 0.98
 
 
 def test_only_pictures_measured_at_every_setting_count() -> None:
     (curve,) = mean_curves([*ROWS, row("c", 9, 5, 60)])
     assert curve.pictures == 2
-    assert curve.psnr == pytest.approx((32, 38))
+    assert curve.figures["psnr"] == pytest.approx((32, 38))
     with pytest.raises(UsageError, match="no picture was measured at all of the settings"):
         mean_curves([row("a", 1, 1, 1), row("b", 2, 1, 1)])
 
 
 def test_pictures_too_small_for_ms_ssim_do_not_spoil_its_mean() -> None:
     (curve,) = mean_curves([*ROWS, row("dot", 3, 1, 50, math.nan), row("dot", 9, 2, 50, math.nan)])
-    assert curve.ms_ssim == pytest.approx((0.85, 0.98))
+    assert curve.figures["ms_ssim"] == pytest.approx((0.85, 0.98))
     (small,) = mean_curves([row("dot", 3, 1, 50, math.nan)])
     assert "ms-ssim-rgb" not in small.as_dict()["results"]
 
@@ -154,12 +154,11 @@ def row_of(codec: str, picture: str, quality: float, psnr: float) -> Row:
         quality=quality,
         bytes=100,
         bpp=quality / 100,
-        psnr=psnr,
-        ms_ssim=0.9 + quality / 1000,
         encode_seconds=0.1,
         decode_seconds=0.1,
         weights=codec,
         commit="c",
+        figures={"psnr": psnr, "ms_ssim": 0.9 + quality / 1000},
     )
 
 
@@ -167,7 +166,7 @@ def test_a_picture_without_loss_makes_no_mean_infinite(tmp_path: Path) -> None:
     rows = [row_of("one", name, q, 30 + q / 10) for name in ("a", "b") for q in (10, 20, 30)]
     rows += [row_of("one", "flat", q, math.inf if q > 10 else 50.0) for q in (10, 20, 30)]
     (curve,) = write_report(Outcome(tuple(rows), ()), tmp_path).curves
-    assert curve.psnr == pytest.approx((31, 32, 33))
+    assert curve.figures["psnr"] == pytest.approx((31, 32, 33))
     assert (curve.lossless, curve.pictures) == (("flat",), 2)
     assert means_table([curve]).splitlines()[-1] == "one: without loss and left out of the means: flat"
 

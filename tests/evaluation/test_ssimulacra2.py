@@ -27,8 +27,8 @@ def test_the_less_is_left_the_lower() -> None:
 def test_it_is_one_of_the_judges() -> None:
     judges, pixels = Judges(others=(Ssimulacra2(),)), picture(64, 64)
     assert judges.names("x") == (f"SSIMULACRA 2, ssimulacra2 {metadata.version('ssimulacra2')}",)
-    assert judges.look_at("x", pixels).scores(pixels).figures["ssimulacra2"] == pytest.approx(100, abs=1e-6)
-    assert Judges().look_at("x", pixels).scores(pixels).figures == {}
+    assert judges.look_at("x", pixels).figures(pixels)["ssimulacra2"] == pytest.approx(100, abs=1e-6)
+    assert "ssimulacra2" not in Judges().look_at("x", pixels).figures(pixels)
     assert math.isnan(Ssimulacra2().score(pixels[:7], pixels[:7]))
     with pytest.raises(ValueError, match="reference"):
         Ssimulacra2().score(pixels, pixels[:32])

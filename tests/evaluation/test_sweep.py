@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import math
 import zlib
 from pathlib import Path
@@ -74,11 +75,28 @@ def test_every_picture_is_measured_at_every_setting(folder: Path, tmp_path: Path
     ]  # fmt: skip
     row = outcome.rows[0]
     assert row.bpp == row.bytes * 8 / 600
-    assert row.psnr == pytest.approx(10 * math.log10(255**2 / 77.5), abs=0.3)  # mean of 0..15 squared is 77.5
-    assert math.isnan(row.ms_ssim)
+    assert row.figures["psnr"] == pytest.approx(
+        10 * math.log10(255**2 / 77.5), abs=0.3
+    )  # mean of 0..15 squared is 77.5
+    assert math.isnan(row.figures["ms_ssim"])
     assert (row.weights, row.commit) == ("w1", source_commit())
     assert table.read_text().splitlines()[0] == ",".join(all_columns())
     assert [again.key for again in read_rows(table)] == [row.key for row in outcome.rows]
+
+
+def test_the_csv_keeps_the_columns_of_files_that_exist(folder: Path, tmp_path: Path) -> None:
+    sweep({"a.png": folder / "a.png"}, [Rounding()], tmp_path / "s.csv", settings={"rounding": [1]})
+    head, line = (tmp_path / "s.csv").read_text().splitlines()
+    assert head == (
+        "codec,picture,quality,bytes,bpp,psnr,ms_ssim,encode_seconds,decode_seconds,weights,commit,device,lpips,"
+        "roi_psnr,background_psnr,agreement,roi_share,judges,dists,ssimulacra2,butteraugli,mean_y,mean_cb,mean_cr,"
+        "blocking"
+    )
+    fields = next(csv.reader([line]))
+    assert fields[:4] == ["rounding", "a.png", "1", fields[3]]
+    assert float(fields[5]) > 40
+    assert fields[6] == ""
+    assert fields[9:13] == ["w1", source_commit(), "cpu, 1 thread", ""]
 
 
 def test_an_interrupted_sweep_goes_on_where_it_stopped(folder: Path, tmp_path: Path) -> None:

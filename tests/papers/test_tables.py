@@ -150,7 +150,7 @@ def test_estimated_rows_agree_with_files_where_the_label_map_is_a_grid(folder: P
     pixels = np.asarray(Image.open(folder / "0.png"))
     data = grids[1].encode(pixels, 50)
     assert estimated.bytes == pytest.approx(len(data), rel=0.02, abs=50)  # a custom model is named in its file
-    assert estimated.psnr == pytest.approx(
+    assert estimated.figures["psnr"] == pytest.approx(
         float(-10 * np.log10(np.mean((grids[1].decode(data) / 255.0 - pixels / 255.0) ** 2))), abs=0.05
     )
     with pytest.raises(UsageError, match="no picture has a label map"):
@@ -169,8 +169,8 @@ def test_the_patch_study_draws_as_many_patches_by_every_strategy(
     assert [row[0] for row in table.ours[1:]] == [f"toy-mcm {name}" for name in STRATEGIES]
     rows = strategies(regio.load(path, device="cpu"), {"0.png": folder / "0.png"}, [0], Judges(marks=marks))
     again = strategies(regio.load(path, device="cpu"), {"0.png": folder / "0.png"}, [0], Judges(marks=marks))
-    assert [row.psnr for row in rows] == [row.psnr for row in again]  # the same draw
-    assert len({row.psnr for row in rows}) == len(STRATEGIES)
+    assert [row.figures["psnr"] for row in rows] == [row.figures["psnr"] for row in again]  # the same draw
+    assert len({row.figures["psnr"] for row in rows}) == len(STRATEGIES)
     with pytest.raises(UsageError, match="does not choose patches"):
         strategies(regio.load(toy, device="cpu"), {"0.png": folder / "0.png"}, [0], Judges())
 

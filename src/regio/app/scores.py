@@ -10,7 +10,7 @@ import numpy as np
 
 from regio.app.choices import Mask
 from regio.errors import MissingWeights
-from regio.evaluation.features import features_of
+from regio.evaluation.judges.networks import features_of
 from regio.evaluation.metrics import masked_psnr
 from regio.evaluation.parts import masked_lpips, masked_ms_ssim
 from regio.images import Pixels

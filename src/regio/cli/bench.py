@@ -34,6 +34,7 @@ def bench(
       regio bench photo.png --devices cpu,cuda --threads 4
     """
     import json
+    from dataclasses import asdict
 
     from regio.cli.progress import Progress, print_result, say
     from regio.evaluation import speed
@@ -62,6 +63,6 @@ def bench(
                 continue
             found.append(one)
             if as_json:
-                print_result(json.dumps(speed.as_dict(one)))
+                print_result(json.dumps(asdict(one)))
         if not as_json and found:
             print_result(speed.table(found))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from regio.cli.options import Device, Json, needs_extra
-from regio.evaluation.judges import help_text
+from regio.evaluation.judges import Setting, Ssimulacra2, help_text, judges_named
 
 if TYPE_CHECKING:
     from regio.cli.progress import Progress
+    from regio.evaluation.bd_rate import Fit
     from regio.evaluation.contestants import Lineup
     from regio.evaluation.judging import Judges
     from regio.evaluation.report import Findings
@@ -23,61 +24,80 @@ CODECS_HELP = (
     "default: the default model, jpeg, webp, jpeg2000, avif"
 )
 
-JUDGES_HELP = help_text()
+Folder = Annotated[Path | None, typer.Argument(help="folder of pictures; subfolders included")]
+Codecs = Annotated[str | None, typer.Option(help=CODECS_HELP + "; MODEL+roi favours what --marks marks")]
+Qualities = Annotated[
+    str | None, typer.Option(help="qualities of Regio models, 0 … 100, with commas; default: 0,10,…,100")
+]
+Settings = Annotated[
+    str | None,
+    typer.Option(help="settings of other codecs, in their own units: 'jpeg=5,26;avif=20'; default: 8 to 10 each"),
+]
+Report = Annotated[Path, typer.Option("--output", "-o", help="folder for the report")]
+Anchor = Annotated[str | None, typer.Option(help="the codec in the list that BD-rates compare the others with")]
+References = Annotated[Path | None, typer.Option(help="folder of result files (JSON) to draw and to measure against")]
+Fitted = Annotated[str, typer.Option(help="curve fit of BD-rates: pchip (recommended), akima or cubic")]
+Network = Annotated[str | None, typer.Option(help="also LPIPS, by squeeze (fast), alex or vgg")]
+Weights = Annotated[
+    Path | None, typer.Option(help="folder with its weights; default: fetched once from their publishers")
+]
+WithDists = Annotated[bool, typer.Option("--dists", help="also DISTS; weights from --lpips-weights, else fetched")]
+WithSsimulacra2 = Annotated[
+    bool | None,
+    typer.Option(
+        "--ssimulacra2/--no-ssimulacra2",
+        help="SSIMULACRA 2, a third of a second for a file of 768x512 pixels; default: where its package is installed",
+    ),
+]
+MoreJudges = Annotated[str | None, typer.Option(help="more judges, with commas. " + help_text())]
+MarkedBy = Annotated[
+    Path | None, typer.Option(help="regions of interest: JSON of boxes, or folder of masks; adds their PSNR")
+]
+Strength = Annotated[
+    float | None,
+    typer.Option(min=0.1, max=100, help="of MODEL+roi: points of quality between region and rest; default: 20"),
+]
+Segmenter = Annotated[
+    str | None,
+    typer.Option(help="adds the agreement of its labels: salient, faces, text, file.onnx or module:function"),
+]
+Fid = Annotated[bool, typer.Option("--fid", help="also FID and KID (needs torch-fidelity); slow")]
+Crops = Annotated[int, typer.Option(min=0, help="number of pictures whose crops the page shows")]
+CropBpp = Annotated[float, typer.Option(min=0.001, max=24, help="bits per pixel of these crops")]
+Repeats = Annotated[int, typer.Option(min=1, max=99, help="runs of each measurement; times are their medians")]
+Table = Annotated[
+    str | None,
+    typer.Option(
+        help="a paper's table, its figures beside ours: segpic-1, segpic-2, segpic-3, segpic-kernels, roi-1, "
+        "mcm-1, mcm-2; or curves, the BD-rates of all --references against --anchor (vtm)"
+    ),
+]
+LabelMaps = Annotated[Path | None, typer.Option(help="label maps (PNG) for segpic-3 and segpic-kernels")]
 
 
 def evaluate(
-    folder: Annotated[Path | None, typer.Argument(help="folder of pictures; subfolders included")] = None,
-    codecs: Annotated[str | None, typer.Option(help=CODECS_HELP + "; MODEL+roi favours what --marks marks")] = None,
-    qualities: Annotated[
-        str | None, typer.Option(help="qualities of Regio models, 0 … 100, with commas; default: 0,10,…,100")
-    ] = None,
-    settings: Annotated[
-        str | None,
-        typer.Option(help="settings of other codecs, in their own units: 'jpeg=5,26;avif=20'; default: 8 to 10 each"),
-    ] = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="folder for the report")] = Path("report"),
-    anchor: Annotated[
-        str | None, typer.Option(help="the codec in the list that BD-rates compare the others with")
-    ] = None,
-    references: Annotated[
-        Path | None, typer.Option(help="folder of result files (JSON) to draw and to measure against")
-    ] = None,
-    fit: Annotated[str, typer.Option(help="curve fit of BD-rates: pchip (recommended), akima or cubic")] = "pchip",
-    lpips: Annotated[str | None, typer.Option(help="also LPIPS, by squeeze (fast), alex or vgg")] = None,
-    lpips_weights: Annotated[
-        Path | None, typer.Option(help="folder with its weights; default: fetched once from their publishers")
-    ] = None,
-    dists: Annotated[
-        bool, typer.Option("--dists", help="also DISTS; weights from --lpips-weights, else fetched")
-    ] = False,
-    ssimulacra2: Annotated[
-        bool, typer.Option("--ssimulacra2", help="also SSIMULACRA 2, a second or more a file")
-    ] = False,
-    judges: Annotated[str | None, typer.Option(help="more judges, with commas. " + JUDGES_HELP)] = None,
-    marks: Annotated[
-        Path | None, typer.Option(help="regions of interest: JSON of boxes, or folder of masks; adds their PSNR")
-    ] = None,
-    roi_strength: Annotated[
-        float | None,
-        typer.Option(min=0.1, max=100, help="of MODEL+roi: points of quality between region and rest; default: 20"),
-    ] = None,
-    segmenter: Annotated[
-        str | None,
-        typer.Option(help="adds the agreement of its labels: salient, faces, text, file.onnx or module:function"),
-    ] = None,
-    fid: Annotated[bool, typer.Option("--fid", help="also FID and KID (needs torch-fidelity); slow")] = False,
-    crops: Annotated[int, typer.Option(min=0, help="number of pictures whose crops the page shows")] = 3,
-    crop_bpp: Annotated[float, typer.Option(min=0.001, max=24, help="bits per pixel of these crops")] = 0.2,
-    repeats: Annotated[int, typer.Option(min=1, max=99, help="runs of each measurement; times are their medians")] = 1,
-    table: Annotated[
-        str | None,
-        typer.Option(
-            help="a paper's table, its figures beside ours: segpic-1, segpic-2, segpic-3, segpic-kernels, roi-1, "
-            "mcm-1, mcm-2; or curves, the BD-rates of all --references against --anchor (vtm)"
-        ),
-    ] = None,
-    labels: Annotated[Path | None, typer.Option(help="label maps (PNG) for segpic-3 and segpic-kernels")] = None,
+    folder: Folder = None,
+    codecs: Codecs = None,
+    qualities: Qualities = None,
+    settings: Settings = None,
+    output: Report = Path("report"),
+    anchor: Anchor = None,
+    references: References = None,
+    fit: Fitted = "pchip",
+    lpips: Network = None,
+    lpips_weights: Weights = None,
+    dists: WithDists = False,
+    ssimulacra2: WithSsimulacra2 = None,
+    judges: MoreJudges = None,
+    marks: MarkedBy = None,
+    roi_strength: Strength = None,
+    segmenter: Segmenter = None,
+    fid: Fid = False,
+    crops: Crops = 3,
+    crop_bpp: CropBpp = 0.2,
+    repeats: Repeats = 1,
+    table: Table = None,
+    labels: LabelMaps = None,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
@@ -89,85 +109,114 @@ def evaluate(
       regio evaluate photos --qualities 20,40,60,80 --lpips squeeze -o report/photos
       regio evaluate --table segpic-1 --references curves
     """
-    from regio.cli.progress import Progress, say
     from regio.errors import UsageError
-    from regio.evaluation.bd_rate import axes, find_curves, fit_named
-    from regio.evaluation.contestants import line_up, names_in
-    from regio.evaluation.report import write_report
-    from regio.evaluation.scenes import scenes_of
-    from regio.evaluation.sweep import find_pictures, sweep
+    from regio.evaluation.bd_rate import fit_named
+    from regio.evaluation.contestants import names_in
     from regio.papers.run import Order
 
     with needs_extra("eval"):
-        method = fit_named(fit)
-        own = numbers_in(qualities)
-        others = settings_in(settings)
-        asked = [*(judges or "").replace(" ", "").split(","), "dists" * dists, "ssimulacra2" * ssimulacra2]
-        panel = judges_for(lpips, lpips_weights, marks, segmenter, device, [name for name in asked if name])
+        method, own, others = fit_named(fit), numbers_in(qualities), settings_in(settings)
+        if ssimulacra2 is None:  # the papers' tables do not have it
+            ssimulacra2 = table is None and Ssimulacra2.installed()
+        asked = names_of_judges(judges, lpips, lpips_weights, segmenter, dists=dists, ssimulacra2=ssimulacra2)
+        panel = judges_for(asked, Setting(device, lpips_weights, lpips or "squeeze", segmenter), marks)
         if table is not None:
             names = tuple(names_in(codecs)) if codecs else ()
             order = Order(table, folder, output, references, labels, names, own, panel, method, anchor or "vtm", device)
-            print_table(order, as_json)
-            return
+            return print_table(order, as_json)
         if folder is None:
             raise UsageError("name a folder of pictures, or a --table")
-        pictures = find_pictures(folder)
-        curves = {metric: find_curves(references, metric) if references else [] for metric in axes()}
-        lineup = line_up(names_in(codecs), device=device, strength=roi_strength)
-        check_before(lineup, anchor, fid)
-        progress = Progress(1)
-        outcome = sweep(
-            pictures,
-            lineup.contestants,
-            output / "sweep.csv",
-            settings=chosen(lineup, own, others),
-            judges=panel,
-            repeats=repeats,
-            progress=progress.show,
-        )
-        if fid:
-            add_fid(lineup, outcome, pictures, output, progress)
-        scenes = scenes_of(
-            outcome, pictures, lineup.contestants, rate=crop_bpp, count=crops, judges=panel, progress=progress.show
-        )
-        progress.clear()
-        for problem in outcome.problems:
-            say(f"{' by '.join(filter(None, (problem.picture, problem.codec)))} skipped: {problem.reason}")
-        report = write_report(
-            outcome,
-            output,
-            descriptions={one.name: one.description for one in lineup.contestants},
-            references=curves,
-            anchor=anchor,
-            fit=method,
-            scenes=scenes,
-            skipped=lineup.skipped,
-        )
-        print_report(report, lineup, output, anchor, as_json)
+        task = Task(folder, names_in(codecs), own, others, output, anchor, references, method, panel, device)
+        return print_report(*report_on(task, roi_strength, repeats, crops, crop_bpp, fid=fid), task, as_json)
 
 
-def judges_for(
+class Task(NamedTuple):
+    """A report to make, as the command line asks for it."""
+
+    folder: Path
+    codecs: list[str]
+    qualities: tuple[float, ...]
+    settings: dict[str, tuple[float, ...]]
+    output: Path
+    anchor: str | None
+    references: Path | None
+    fit: Fit
+    judges: Judges
+    device: str
+
+
+def report_on(
+    task: Task, strength: float | None, repeats: int, crops: int, crop_bpp: float, *, fid: bool
+) -> tuple[Findings, Lineup]:
+    """Measure and write. strength: of MODEL+roi; crops: pictures that the page shows crops of, at crop_bpp."""
+    from regio.cli.progress import Progress, say
+    from regio.evaluation.bd_rate import axes, find_curves
+    from regio.evaluation.contestants import line_up
+    from regio.evaluation.report import write_report
+    from regio.evaluation.scenes import scenes_of
+    from regio.evaluation.sweep import find_pictures, sweep
+
+    pictures = find_pictures(task.folder)
+    curves = {metric: find_curves(task.references, metric) if task.references else [] for metric in axes()}
+    lineup = line_up(task.codecs, device=task.device, strength=strength)
+    check_before(lineup, task.anchor, fid)
+    contestants, progress = lineup.contestants, Progress(1)
+    outcome = sweep(
+        pictures,
+        contestants,
+        task.output / "sweep.csv",
+        settings=chosen(lineup, task.qualities, task.settings),
+        judges=task.judges,
+        repeats=repeats,
+        progress=progress.show,
+    )
+    if fid:
+        add_fid(lineup, outcome, pictures, task.output, progress)
+    scenes = scenes_of(
+        outcome, pictures, contestants, rate=crop_bpp, count=crops, judges=task.judges, progress=progress.show
+    )
+    progress.clear()
+    for problem in outcome.problems:
+        say(f"{' by '.join(filter(None, (problem.picture, problem.codec)))} skipped: {problem.reason}")
+    report = write_report(
+        outcome,
+        task.output,
+        descriptions={one.name: one.description for one in contestants},
+        references=curves,
+        anchor=task.anchor,
+        fit=task.fit,
+        scenes=scenes,
+        skipped=lineup.skipped,
+    )
+    return report, lineup
+
+
+def names_of_judges(
+    named: str | None,
     lpips: str | None,
     weights: Path | None,
-    marks: Path | None,
     segmenter: str | None,
-    device: str,
-    more: list[str],
-) -> Judges:
-    """Who is asked besides PSNR and MS-SSIM. more: names of `evaluation.judges`."""
-    from regio.evaluation.downstream import labeller_named
-    from regio.evaluation.judges import Setting, judges_named
+    *,
+    dists: bool,
+    ssimulacra2: bool,
+) -> list[str]:
+    """Names of the judges that the options ask besides those that are always asked."""
+    names = [name for name in (named or "").replace(" ", "").split(",") if name]
+    if dists:
+        names.append("dists")
+    if ssimulacra2:
+        names.append("ssimulacra2")
+    if lpips is not None or (weights is not None and "dists" not in names):
+        names.insert(0, "lpips")
+    return [*names, "agreement"] if segmenter else names
+
+
+def judges_for(names: list[str], setting: Setting, marks: Path | None) -> Judges:
+    """The judges of these names, and the regions that are marked."""
     from regio.evaluation.judging import Judges
     from regio.evaluation.marks import read_marks
 
-    network = None
-    if lpips is not None or (weights is not None and "dists" not in more):
-        from regio.codec.devices import device_of
-        from regio.losses.perceptual import Lpips
-
-        network = Lpips(lpips or "squeeze", weights=weights).to(device_of(device))
-    regions, labeller = read_marks(marks) if marks else None, labeller_named(segmenter) if segmenter else None
-    return Judges(network, regions, labeller, judges_named(more, Setting(device, weights)))
+    return Judges(judges_named(names, setting), read_marks(marks) if marks else None)
 
 
 def check_before(lineup: Lineup, anchor: str | None, fid: bool) -> None:
@@ -212,7 +261,7 @@ def add_fid(lineup: Lineup, outcome: Outcome, pictures: dict[str, Path], output:
     print_result(columns(header, rows) + "\n")
 
 
-def print_report(report: Findings, lineup: Lineup, output: Path, anchor: str | None, as_json: bool) -> None:
+def print_report(report: Findings, lineup: Lineup, task: Task, as_json: bool) -> None:
     """The figures on standard output; where the page lies, on standard error."""
     import json
 
@@ -221,14 +270,14 @@ def print_report(report: Findings, lineup: Lineup, output: Path, anchor: str | N
     from regio.evaluation.report import markdown
 
     if as_json:
-        entries = json.loads((output / "bd_rates.json").read_text(encoding="utf-8"))
+        entries = json.loads((task.output / "bd_rates.json").read_text(encoding="utf-8"))
         means = [curve.as_dict() for curve in report.curves]
         return print_result(json.dumps({"curves": means, "bd_rates": entries, "skipped": lineup.skipped}))
     print_result(means_table(report.curves))
-    shown = [entry for entry in report.bd_rates if anchor in (None, entry.anchor)]  # the files have them all
+    shown = [entry for entry in report.bd_rates if task.anchor in (None, entry.anchor)]  # the files have them all
     if shown:
         print_result("\n" + markdown(shown).rstrip())
-    return say(f"the whole report: {output / 'index.html'}")
+    return say(f"the whole report: {task.output / 'index.html'}")
 
 
 def print_table(order: Order, as_json: bool) -> None:

@@ -18,53 +18,26 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from regio.errors import UsageError
-from regio.evaluation.judges import columns_of_judges
-from regio.evaluation.metrics import decibels
+from regio.evaluation.judges import metrics_of_judges
 
 Fit = Literal["pchip", "akima", "cubic"]
 Metric = str
 """A key of `axes()`."""
 
-FIELD_KEYS: dict[Metric, tuple[str, ...]] = {
-    "psnr": ("psnr-rgb", "psnr"),
-    "ms_ssim": ("ms-ssim-rgb", "ms-ssim"),
-    "lpips_squeeze": ("lpips-squeeze",),
-    "lpips_alex": ("lpips-alex",),
-    "lpips_vgg": ("lpips-vgg",),
-    "roi_psnr": ("roi-psnr-rgb",),
-    "background_psnr": ("background-psnr-rgb",),
-}
-"""What the field's result files call a metric; the first is what we write."""
-
-AXES: dict[Metric, str] = {
-    "psnr": "PSNR (RGB), dB",
-    "ms_ssim": "MS-SSIM (RGB), −10 log₁₀(1 − m), dB",
-    "lpips_squeeze": "LPIPS (SqueezeNet), −10 log₁₀ l, dB",
-    "lpips_alex": "LPIPS (AlexNet), −10 log₁₀ l, dB",
-    "lpips_vgg": "LPIPS (VGG-16), −10 log₁₀ l, dB",
-    "roi_psnr": "PSNR inside the region, dB",
-    "background_psnr": "PSNR outside the region, dB",
-}
-
 
 def axes() -> dict[Metric, str]:
-    """Every metric that makes a curve, and what its axis says: ours, then those of the judges."""
-    return AXES | {key: column.axis for key, column in columns_of_judges().items() if column.axis}
+    """Every metric that makes a curve, and what its axis says."""
+    return {key: column.axis for key, column in metrics_of_judges().items() if column.axis}
 
 
 def field_keys(metric: Metric) -> tuple[str, ...]:
-    """What result files call a metric; the first is what we write."""
-    return FIELD_KEYS.get(metric, (metric,))
+    """What the field's result files call a metric; the first is what we write."""
+    return metrics_of_judges()[metric].fields or (metric,)
 
 
 def in_decibels(value: float, metric: Metric) -> float:
-    """A metric's value on the scale in which curves rise and are integrated; MS-SSIM over 1 is dB already."""
-    if metric == "ms_ssim":
-        return value if value > 1 else decibels(value)
-    if metric.startswith("lpips"):
-        return decibels(1 - value)
-    column = columns_of_judges().get(metric)
-    return value if column is None else column.curve(value)
+    """A metric's value on the scale in which curves rise and are integrated; most scales are in dB."""
+    return metrics_of_judges()[metric].curve(value)
 
 
 FEWEST_POINTS: dict[Fit, int] = {"pchip": 2, "akima": 2, "cubic": 4}

@@ -47,6 +47,6 @@ def estimated(codec: Codec, label: str, picture: str, original: Original, settin
         weights=codec.fingerprint,
         commit=source_commit(),
         device=device_name(codec.device),
-        judges="; ".join(original.judges.names(picture)),
-        **original.scores(x_hat.round().byte().permute(1, 2, 0).cpu().numpy())._asdict(),
+        judges="; ".join(original.judges),
+        figures=original.figures(x_hat.round().byte().permute(1, 2, 0).cpu().numpy()),
     )

@@ -8,7 +8,6 @@ depend on the number of patches, which therefore stands beside them. Networks an
 from __future__ import annotations
 
 import csv
-import math
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from PIL import Image
 
 from regio.durable import replacing
 from regio.errors import RegioError, UsageError
+from regio.evaluation.columns import figure
 from regio.evaluation.contestants import Contestant
 from regio.evaluation.sweep import FAILURES, Row
 from regio.images import Pixels, read_picture
@@ -136,6 +136,6 @@ def columns_of(entries: Sequence[Fidelity]) -> list[list[str]]:
     """Cells for a table, the header first."""
     rows = [["codec", "setting", "bpp", "FID", "KID x 1000", "patches"]]
     for one in entries:
-        kid = "–" if math.isnan(one.kid) else f"{1000 * one.kid:.3f}"
-        rows.append([one.codec, f"{one.setting:.4g}", f"{one.bpp:.4f}", f"{one.fid:.2f}", kid, str(one.patches)])
+        figures = [f"{one.fid:.2f}", figure(1000 * one.kid, ".3f"), str(one.patches)]
+        rows.append([one.codec, f"{one.setting:.4g}", f"{one.bpp:.4f}", *figures])
     return rows

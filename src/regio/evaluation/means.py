@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
@@ -13,10 +14,9 @@ from typing import Any
 from regio.errors import UsageError
 from regio.evaluation.bd_rate import Curve, Metric, axes, field_keys, in_decibels
 from regio.evaluation.columns import columns, figure
-from regio.evaluation.judges import columns_of_judges
+from regio.evaluation.judges import Column, columns_of_judges, metrics_of_judges
 from regio.evaluation.sweep import Row
 
-BACKBONES: dict[str, Metric] = {"SqueezeNet": "lpips_squeeze", "AlexNet": "lpips_alex", "VGG": "lpips_vgg"}
 Values = tuple[float, ...]
 
 
@@ -32,36 +32,23 @@ class MeanCurve:
     pictures: int
     settings: Values
     bpp: Values
-    psnr: Values  # mean of the pictures' dB
-    ms_ssim: Values  # mean over the pictures large enough
-    lpips: Values
-    roi_psnr: Values  # mean over the pictures with a marked region
-    background_psnr: Values
-    agreement: Values
-    roi_share: Values
     encode_seconds: Values
     decode_seconds: Values
     weights: str
     commits: tuple[str, ...]
     devices: tuple[str, ...]
     judges: tuple[str, ...]  # regions left out
-    figures: Mapping[str, Values] = field(default_factory=dict)  # of other judges, by column
+    figures: Mapping[str, Values]  # of judges, by column: means over the pictures that have one; PSNR of the dB
     lossless: tuple[str, ...] = ()  # pictures that came back without loss at some setting, left out of all means
     names: tuple[str, ...] = ()  # the pictures that the means are over
     rows: tuple[Row, ...] = field(default=(), repr=False)  # that the means were made from
 
-    @property
-    def lpips_metric(self) -> Metric | None:
-        """Which LPIPS these are; None without."""
-        return next((BACKBONES[name] for name in BACKBONES for judge in self.judges if f"({name}" in judge), None)
-
     def values(self, metric: Metric) -> Values:
-        """The metric at each setting; none if it was not measured."""
-        if metric.startswith("lpips"):
-            found = self.lpips if metric == self.lpips_metric else ()
-        else:
-            found = self.figures[metric] if metric in self.figures else getattr(self, metric, (math.nan,))
-        return () if any(math.isnan(value) for value in found) else tuple(found)
+        """The metric at each setting; none if it was not measured at all of them."""
+        column = metrics_of_judges()[metric]
+        found = self.figures.get(column.of or metric, ())
+        known = not any(math.isnan(value) for value in found) and _by(column, self.judges)
+        return tuple(found) if known else ()
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -80,12 +67,10 @@ class MeanCurve:
     def as_dict(self) -> dict[str, Any]:
         """The shape of the field's result files, with what they do not say beside it."""
         results: dict[str, Values] = {"bpp": self.bpp}
-        results |= {field_keys(metric)[0]: self.values(metric) for metric in self.metrics}
-        drawn = axes()
-        named = {key: values for key, values in self.figures.items() if key not in drawn}
-        for key, extra in (named | {"downstream-miou": self.agreement, "roi-share": self.roi_share}).items():
-            if not any(math.isnan(value) for value in extra):
-                results[key] = extra
+        split = {column.of for column in metrics_of_judges().values()}  # whose curves stand there
+        for metric in metrics_of_judges():
+            if metric not in split and (values := self.values(metric)):
+                results[field_keys(metric)[0]] = values
         results |= {"encoding_time": self.encode_seconds, "decoding_time": self.decode_seconds}
         return {
             "name": self.name,
@@ -125,25 +110,25 @@ def _mean_curve(name: str, description: str, rows: Sequence[Row]) -> MeanCurve:
     if not shared:
         raise UsageError(f"{name}: no picture was measured at all of the settings {sorted(by_setting)}")
 
-    perfect = {picture for rows in by_setting.values() for picture in shared if math.isinf(rows[picture].psnr)}
+    # PSNR tells whether a picture came back without loss
+    perfect = {name for rows in by_setting.values() for name in shared if math.isinf(_figure("psnr", rows[name]))}
     if perfect != shared:  # a decibel value that is infinite would be all that is left of a mean
         shared -= perfect
     used = [by_setting[setting][picture] for setting in by_setting for picture in sorted(shared)]
     judges = set.intersection(*(set(row.judges.split("; ")) for row in used)) - {""}
 
-    judged = columns_of_judges()
+    def over(of: Callable[[Row], float], mean: Callable[[list[float]], float] = fmean) -> Values:
+        values = ([of(by_setting[at][picture]) for picture in sorted(shared)] for at in order)
+        return tuple(mean([one for one in some if not math.isnan(one)] or [math.nan]) for some in values)
 
-    def means(column: str, setting: float) -> float:
-        if column == "lpips" and not any(judge.startswith("LPIPS") for judge in judges):
-            return math.nan  # some rows have none, or another backbone's
-        rows = (by_setting[setting][picture] for picture in sorted(shared))
-        own = column not in judged
-        values = [float(getattr(row, column)) if own else row.figures.get(column, math.nan) for row in rows]
-        mean = median if column.endswith("seconds") else fmean
-        return mean([value for value in values if not math.isnan(value)] or [math.nan])
-
-    order = sorted(by_setting, key=lambda setting: means("bpp", setting))
-    columns = ("bpp", "psnr", "ms_ssim", *EXTRA)
+    order = list(by_setting)
+    rates = dict(zip(order, over(lambda row: row.bpp), strict=True))
+    order.sort(key=rates.__getitem__)
+    figures: dict[str, Values] = {}
+    for key in columns_of_judges():
+        curves = [column for column in metrics_of_judges().values() if column.of == key]
+        alike = not curves or any(_by(column, judges) for column in curves)  # else some rows are by another network
+        figures[key] = over(partial(_figure, key if alike else ""))
     return MeanCurve(
         name=name,
         description=description,
@@ -153,15 +138,23 @@ def _mean_curve(name: str, description: str, rows: Sequence[Row]) -> MeanCurve:
         commits=tuple(sorted({row.commit for row in used})),
         devices=tuple(sorted({row.device for row in used} - {""})),
         judges=tuple(sorted(judge for judge in judges if not judge.startswith("region "))),
-        **{
-            column: tuple(means(column, setting) for setting in order)
-            for column in (*columns, "encode_seconds", "decode_seconds")
-        },
+        bpp=over(lambda row: row.bpp),
+        encode_seconds=over(lambda row: row.encode_seconds, median),
+        decode_seconds=over(lambda row: row.decode_seconds, median),
+        figures=figures,
         lossless=tuple(sorted(perfect - shared)),
         names=tuple(sorted(shared)),
         rows=tuple(rows),
-        figures={column: tuple(means(column, setting) for setting in order) for column in judged},
     )
+
+
+def _figure(key: str, row: Row) -> float:
+    return row.figures.get(key, math.nan)
+
+
+def _by(column: Column, judges: Collection[str]) -> bool:
+    """Whether judges of these descriptions give the figures of a column or curve."""
+    return not column.of or any(column.by in judge for judge in judges)
 
 
 def write_curves(curves: Iterable[MeanCurve], folder: Path) -> list[Path]:
@@ -175,32 +168,20 @@ def write_curves(curves: Iterable[MeanCurve], folder: Path) -> list[Path]:
     return paths
 
 
-EXTRA = {
-    "lpips": ("LPIPS", ".4f"),
-    "roi_psnr": ("ROI dB", ".2f"),
-    "background_psnr": ("rest dB", ".2f"),
-    "roi_share": ("ROI share", ".3f"),
-    "agreement": ("mIoU", ".3f"),
-}
-
-
 def means_rows(curves: Sequence[MeanCurve]) -> list[list[str]]:
     """Every point of every mean curve as cells, the header first; columns that nobody has are left out."""
-    judged = {key: (column.title, column.form) for key, column in columns_of_judges().items()}
-    titles = EXTRA | judged
-
-    def values(one: MeanCurve, name: str) -> Values:
-        return one.figures.get(name, len(one.settings) * (math.nan,)) if name in judged else getattr(one, name)
-
-    extra = [name for name in titles if any(not math.isnan(value) for one in curves for value in values(one, name))]
-    header = ["codec", "setting", "bpp", "PSNR dB", "MS-SSIM", *(titles[name][0] for name in extra)]
-    rows = [[*header, "encode s", "decode s", "pictures"]]
+    shown = {
+        key: column
+        for key, column in columns_of_judges().items()
+        if column.always or any(not math.isnan(value) for one in curves for value in one.figures.get(key, ()))
+    }
+    titles = (f"{column.title} {column.unit}".rstrip() for column in shown.values())
+    rows = [["codec", "setting", "bpp", *titles, "encode s", "decode s", "pictures"]]
     for curve in curves:
         for at, setting in enumerate(curve.settings):
             seconds = (figure(curve.encode_seconds[at], ".3f"), figure(curve.decode_seconds[at], ".3f"))
-            cells = [curve.name, f"{setting:.4g}", f"{curve.bpp[at]:.4f}", f"{curve.psnr[at]:.2f}"]
-            cells += [figure(curve.ms_ssim[at], ".4f")]
-            cells += [figure(values(curve, name)[at], titles[name][1]) for name in extra]
+            cells = [curve.name, f"{setting:.4g}", f"{curve.bpp[at]:.4f}"]
+            cells += [figure(curve.figures[key][at], column.form) for key, column in shown.items()]
             rows.append([*cells, *seconds, str(curve.pictures)])
     return rows
 

@@ -78,11 +78,6 @@ def bpp(size: int, pixels: Pixels) -> float:
     return 8 * size / int(height * width)
 
 
-def decibels(similarity: float) -> float:
-    """MS-SSIM (0..1) as -10 log10(1 - m): the scale in which its curves are drawn and integrated."""
-    return math.inf if similarity >= 1 else -10 * math.log10(1 - similarity)
-
-
 def check_pair(reference: Pixels, decoded: Pixels) -> None:
     for name, pixels in (("reference", reference), ("decoded", decoded)):
         if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from regio.evaluation.columns import figure
 from regio.evaluation.contestants import Contestant
+from regio.evaluation.judges import columns_of_judges
 from regio.evaluation.judging import Judges
 from regio.evaluation.page import Scene, Take
 from regio.evaluation.side_by_side import Window, busiest_window
@@ -70,8 +72,9 @@ def _window(pixels: Pixels, versions: Sequence[Pixels]) -> Window:
 
 
 def _figures(row: Row) -> str:
-    lpips = "" if row.lpips != row.lpips else f", LPIPS {row.lpips:.3f}"
-    return (
-        f"{row.bytes} bytes, {row.bpp:.3f} bpp, PSNR {row.psnr:.2f} dB, MS-SSIM {figure(row.ms_ssim, '.4f')}{lpips} "
-        f"(setting {row.quality:.4g})"
-    )
+    found = [
+        f"{column.title} {figure(row.figures.get(key, math.nan), column.form)} {column.unit}".rstrip()
+        for key, column in columns_of_judges().items()
+        if column.always or not math.isnan(row.figures.get(key, math.nan))
+    ]
+    return f"{row.bytes} bytes, {row.bpp:.3f} bpp, {', '.join(found)} (setting {row.quality:.4g})"

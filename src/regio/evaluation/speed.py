@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -221,11 +221,6 @@ def table(found: Sequence[Speed]) -> str:
         for one in found
     ]
     return columns([*header, *(["device MiB"] if with_gpu else [])], rows)
-
-
-def as_dict(one: Speed) -> dict[str, Any]:
-    """For JSON."""
-    return asdict(one)
 
 
 def size_in(text: str) -> tuple[int, int]:

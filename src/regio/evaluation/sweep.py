@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from regio.durable import replacing
 from regio.errors import RegioError, UsageError, one_line
@@ -35,27 +35,20 @@ FAILURES = (RegioError, OSError, ValueError, RuntimeError, SystemError)
 
 @dataclass(frozen=True)
 class Row:
-    """One file: a picture by a codec at a setting. The fields are the CSV's columns."""
+    """One file: a picture by a codec at a setting. The CSV has a column for each field, and one for each figure."""
 
     codec: str
     picture: str
     quality: float  # the codec's own setting
     bytes: int  # of the whole file
     bpp: float
-    psnr: float  # dB
-    ms_ssim: float  # 0..1; NaN (an empty field) where the picture is too small for it
     encode_seconds: float  # wall clock
     decode_seconds: float
     weights: str  # fingerprint of the weights, or library and version
     commit: str  # of the source that measured it
     device: str = ""  # where the codec ran, and with how many threads
-    lpips: float = math.nan  # NaN (an empty field) in this and the following where nobody was asked
-    roi_psnr: float = math.nan  # dB inside the marked region
-    background_psnr: float = math.nan  # dB outside of it
-    agreement: float = math.nan  # mean IoU of a segmenter's labels with those of the original
-    roi_share: float = math.nan  # part of y's bits inside the marked region, 0..1
     judges: str = ""  # whose figures these are: backbones and hashes, the region, the segmenter
-    figures: Mapping[str, float] = field(default_factory=dict)  # of other judges, by column; a column each in the CSV
+    figures: Mapping[str, float] = field(default_factory=dict)  # by column of judges; NaN or none: an empty field
 
     @property
     def key(self) -> tuple[str, str, str, float]:
@@ -68,14 +61,19 @@ class Row:
 
 
 NOBODY_ELSE = Judges()
-_OWN = tuple(column.name for column in dataclasses.fields(Row) if column.name != "figures")
-COLUMNS_OF_OLD = _OWN[: _OWN.index("commit") + 1]
-_NUMBERS = {column.name: column.type for column in dataclasses.fields(Row) if column.type in ("float", "int")}
+FIRST_COLUMNS = (
+    "codec", "picture", "quality", "bytes", "bpp", "psnr", "ms_ssim", "encode_seconds", "decode_seconds", "weights",
+    "commit", "device", "lpips", "roi_psnr", "background_psnr", "agreement", "roi_share", "judges",
+)  # fmt: skip
+"""Written down, as their order is that of files which exist; those of judges that came later follow."""
+OLDEST = FIRST_COLUMNS[: FIRST_COLUMNS.index("commit") + 1]
+_KINDS: dict[str, Callable[[str], Any]] = {"float": lambda text: float(text or math.nan), "int": int, "str": str}
+_OWN = {one.name: _KINDS[str(one.type)] for one in dataclasses.fields(Row) if one.name != "figures"}
 
 
 def all_columns() -> tuple[str, ...]:
-    """The columns of the CSV: a row's own, then one for each figure of the judges that there are."""
-    return _OWN + tuple(columns_of_judges())
+    """The columns of the CSV."""
+    return tuple(dict.fromkeys((*FIRST_COLUMNS, *columns_of_judges())))
 
 
 class Problem(NamedTuple):
@@ -134,7 +132,7 @@ def sweep(
 ) -> Outcome:
     """Measure whatever `table` (a CSV, made if absent) does not hold yet.
 
-    settings: codec name -> values instead of the contestant's own. judges: besides PSNR and MS-SSIM; a row that one of
+    settings: codec name -> values instead of the contestant's own. judges: who is asked; a row that one of
     them has not seen is measured anew. repeats: of encoding and decoding; times are medians. Rows with other weights
     than the contestant's stay in the CSV and are not used. Pictures that cannot be read, and files that cannot be made,
     become problems.
@@ -190,6 +188,9 @@ def measure(
         decoded = aimed.decode(data)
         encoding.append(between - start)
         decoding.append(time.perf_counter() - between)
+    figures = dict(original.figures(decoded))
+    if original.mask is not None:
+        figures["roi_share"] = contestant.share_inside(data, original.mask)
     return Row(
         codec=contestant.name,
         picture=name,
@@ -201,9 +202,8 @@ def measure(
         weights=contestant.weights,
         commit=commit,
         device=contestant.device,
-        roi_share=math.nan if original.mask is None else contestant.share_inside(data, original.mask),
-        judges="; ".join(original.judges.names(name)),
-        **original.scores(decoded)._asdict(),
+        judges="; ".join(original.judges),
+        figures=figures,
     )
 
 
@@ -216,7 +216,7 @@ def read_rows(table: Path) -> list[Row]:
     whole_lines = text[: text.rfind("\n") + 1]
     reader = csv.DictReader(io.StringIO(whole_lines, newline=""))
     names = tuple(reader.fieldnames or ())
-    if names != all_columns()[: len(names)] or 0 < len(names) < len(COLUMNS_OF_OLD):
+    if names != all_columns()[: len(names)] or 0 < len(names) < len(OLDEST):
         raise UsageError(f"{table}: not a table of this command (its columns: {', '.join(names)})")
     rows: list[Row] = []
     for number, line in enumerate(reader, start=2):
@@ -228,19 +228,11 @@ def read_rows(table: Path) -> list[Row]:
 
 
 def _row(line: Mapping[str, str | None], names: Sequence[str]) -> Row:
-    values: dict[str, object] = {}
-    figures: dict[str, float] = {}
-    for column in names:
-        text = line[column]
-        kind = _NUMBERS.get(column)
-        if text is None:
-            raise ValueError(f"no {column}")
-        if column not in _OWN:
-            if text:
-                figures[column] = float(text)
-            continue
-        values[column] = text if kind is None else int(text) if kind == "int" else float(text or math.nan)
-    return Row(**values, figures=figures)  # type: ignore[arg-type]  # each was converted by its own declaration
+    texts = {column: text for column in names if (text := line[column]) is not None}
+    if len(texts) < len(names):
+        raise ValueError("fewer fields than columns")
+    own = {column: _OWN[column](text) for column, text in texts.items() if column in _OWN}
+    return Row(**own, figures={column: float(text) for column, text in texts.items() if text and column not in _OWN})
 
 
 def _fields(row: Row) -> list[str]:
@@ -249,8 +241,9 @@ def _fields(row: Row) -> list[str]:
             return "" if math.isnan(value) else f"{value:.9g}"
         return str(value)
 
-    own = [text(getattr(row, column)) for column in _OWN]
-    return own + [text(row.figures.get(column, math.nan)) for column in columns_of_judges()]
+    return [
+        text(getattr(row, column) if column in _OWN else row.figures.get(column, math.nan)) for column in all_columns()
+    ]
 
 
 @contextmanager

@@ -119,7 +119,7 @@ def _segpic_3(table: PaperTable, measured: Measured) -> Made:
 def _roi_1(table: PaperTable, measured: Measured) -> Made:
     ours: list[tuple[str, ...]] = [("model", *table.header)]
     for one in (*measured.ours, *measured.others):
-        lpips = one.lpips_metric
+        lpips = _lpips_of(one)
         for row in table.rows:
             rate = float(row[0])
             cells = [figure(one.curve("psnr").quality_at(rate), ".2f"), _natural(one.curve("ms_ssim").quality_at(rate))]
@@ -135,10 +135,10 @@ def _mcm_1(table: PaperTable, measured: Measured) -> Made:
     if everybody and anchor is None:
         notes.append("vvc was not measured, so there is no BD-rate against it.")
     ours: list[tuple[str, ...]] = [("codec", "BD-rate", "overlap, dB", "points (ours, anchor)")]
-    if anchor is not None and anchor.lpips_metric is None:
+    metric = None if anchor is None else _lpips_of(anchor)
+    if anchor is not None and metric is None:
         notes.append("LPIPS was not measured: --lpips squeeze.")
-    elif anchor is not None and anchor.lpips_metric is not None:
-        metric = anchor.lpips_metric
+    elif anchor is not None and metric is not None:
         for one in everybody:
             if one is not anchor:
                 entry = bd_rate(anchor.curve(metric), one.curve(metric), metric=metric, fit=measured.fit)
@@ -151,7 +151,7 @@ def _mcm_2(table: PaperTable, measured: Measured) -> Made:
     ours: list[tuple[str, ...]] = [("codec", "setting", "bpp", "LPIPS")]
     for one in measured.ours:
         for at, setting in enumerate(one.settings):
-            ours.append((one.name, f"{setting:g}", f"{one.bpp[at]:.4f}", figure(one.lpips[at], ".3f")))
+            ours.append((one.name, f"{setting:g}", f"{one.bpp[at]:.4f}", figure(one.figures["lpips"][at], ".3f")))
     notes = (
         ["Ours count estimated bits; objects are the regions of --marks, if there are any."] if len(ours) > 1 else []
     )
@@ -189,6 +189,11 @@ def _percent(anchor: Curve | None, curve: Curve | None, metric: Metric, fit: Fit
 def _entry(name: str, found: BDRate) -> tuple[str, ...]:
     overlap = "–" if math.isnan(found.low) else f"{found.low:.2f}–{found.high:.2f}"
     return name, found.note or f"{found.percent:+.2f} %", overlap, f"{found.points[0]}, {found.points[1]}"
+
+
+def _lpips_of(curve: MeanCurve) -> Metric | None:
+    """The LPIPS that a curve was measured in; None without."""
+    return next((metric for metric in curve.metrics if metric.startswith("lpips")), None)
 
 
 def _times(one: MeanCurve) -> tuple[str, str]:

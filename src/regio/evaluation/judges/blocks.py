@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from regio.evaluation.judges.base import Column, Figures, Judge, Setting, Verdict
+from regio.evaluation.judges.base import Column, Figures, Judge, Verdict
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from regio.evaluation.marks import Mask
     from regio.images import Pixels
 
     Planes = NDArray[np.float64]
@@ -35,17 +36,9 @@ class Blocks(Judge):
         Column("blocking", "blocking", ".3f"),
     )
 
-    @classmethod
-    def make(cls, setting: Setting) -> Blocks:
-        """See Judge."""
-        return cls()
+    description = "blocks of 16"
 
-    @property
-    def description(self) -> str:
-        """See Judge."""
-        return "blocks of 16"
-
-    def prepare(self, original: Pixels) -> Verdict:
+    def prepare(self, original: Pixels, mask: Mask | None) -> Verdict:
         """See Judge; NaN for pictures without a whole block, or too small to have a border."""
         import numpy as np
 
@@ -56,14 +49,9 @@ class Blocks(Judge):
         def verdict(decoded: Pixels) -> Figures:
             check_pair(original, decoded)
             error = block_means(decoded) - means
-            y, cb, cr = np.sqrt(np.square(error).mean(axis=(0, 1))) if error.size else [math.nan] * 3
-            found = border_ratio(decoded)
-            return {
-                "mean_y": float(y),
-                "mean_cb": float(cb),
-                "mean_cr": float(cr),
-                "blocking": found / ratio if ratio else math.nan,
-            }
+            found = np.sqrt(np.square(error).mean(axis=(0, 1))) if error.size else [math.nan] * 3
+            blocking = border_ratio(decoded) / ratio if ratio else math.nan
+            return {column.key: float(value) for column, value in zip(self.columns, (*found, blocking), strict=True)}
 
         return verdict
 

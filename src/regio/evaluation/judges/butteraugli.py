@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from regio.errors import MissingWeights, RegioError
-from regio.evaluation.judges.base import Column, Figures, Judge, Setting, Verdict
+from regio.evaluation.judges.base import Column, Judge, Setting
 
 if TYPE_CHECKING:
     from regio.images import Pixels
@@ -28,6 +28,8 @@ class Butteraugli(Judge):
     about = "Butteraugli, 3-norm; needs butteraugli_main of libjxl"
     columns = (Column("butteraugli", "Butteraugli", ".3f", "−Butteraugli (3-norm)", lambda value: -value),)
 
+    description = "Butteraugli, 3-norm, butteraugli_main"
+
     def __init__(self, tool: str) -> None:
         self.tool = tool
 
@@ -38,19 +40,6 @@ class Butteraugli(Judge):
         if tool is None:
             raise MissingWeights(f"Butteraugli needs the program {TOOL} (Debian: libjxl-devtools)")
         return cls(tool)
-
-    @property
-    def description(self) -> str:
-        """See Judge."""
-        return "Butteraugli, 3-norm, butteraugli_main"
-
-    def prepare(self, original: Pixels) -> Verdict:
-        """See Judge."""
-
-        def verdict(decoded: Pixels) -> Figures:
-            return {"butteraugli": self.score(original, decoded)}
-
-        return verdict
 
     def score(self, reference: Pixels, decoded: Pixels) -> float:
         """Two (H,W,3) uint8 pictures -> the 3-norm; NaN for pictures with a side under `SMALLEST`."""

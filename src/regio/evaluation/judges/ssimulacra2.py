@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from regio.errors import MissingWeights
-from regio.evaluation.judges.base import Column, Figures, Judge, Setting, Verdict
+from regio.evaluation.judges.base import Column, Judge
 
 if TYPE_CHECKING:
     from regio.images import Pixels
@@ -23,32 +23,21 @@ class Ssimulacra2(Judge):
     """
 
     name = "ssimulacra2"
-    about = "SSIMULACRA 2, a second or more a file"
+    about = "SSIMULACRA 2, a third of a second for a file of 768x512 pixels"
     columns = (Column("ssimulacra2", "SSIMULACRA 2", ".2f", "SSIMULACRA 2, points"),)
 
     def __init__(self) -> None:
+        if not self.installed():
+            raise MissingWeights("SSIMULACRA 2 needs the package ssimulacra2 (pip install ssimulacra2)")
+        self.description = f"SSIMULACRA 2, ssimulacra2 {version('ssimulacra2')}"
+
+    @staticmethod
+    def installed() -> bool:
+        """Whether its package is; then `regio evaluate` asks it unless told not to."""
         try:
-            self._description = f"SSIMULACRA 2, ssimulacra2 {version('ssimulacra2')}"
+            return bool(version("ssimulacra2"))
         except PackageNotFoundError:
-            raise MissingWeights("SSIMULACRA 2 needs the package ssimulacra2 (pip install ssimulacra2)") from None
-
-    @classmethod
-    def make(cls, setting: Setting) -> Ssimulacra2:
-        """See Judge."""
-        return cls()
-
-    @property
-    def description(self) -> str:
-        """See Judge."""
-        return self._description
-
-    def prepare(self, original: Pixels) -> Verdict:
-        """See Judge."""
-
-        def verdict(decoded: Pixels) -> Figures:
-            return {"ssimulacra2": self.score(original, decoded)}
-
-        return verdict
+            return False
 
     def score(self, reference: Pixels, decoded: Pixels) -> float:
         """Two (H,W,3) uint8 pictures -> the score; NaN for pictures with a side under `SMALLEST`.
