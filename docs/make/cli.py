@@ -103,8 +103,8 @@ def table(one: Any, context: Any) -> str:
         if parameter.param_type_name == "argument":
             left = f"`{re.split(r' <', names)[0].upper()}`"
         else:
-            options, value = re.fullmatch(r"(-[^ ,]+(?:, -[^ ,]+)*) *(.*)", names).groups()  # type: ignore[union-attr]
-            left = ", ".join(f"`{option}`" for option in options.split(", "))
+            options, value = re.fullmatch(r"(-[^ ,]+(?:(?:, | / )-[^ ,]+)*) *(.*)", names).groups()  # type: ignore[union-attr]
+            left = ", ".join(f"`{option}`" for option in re.split(", | / ", options))
             left += f" {kind(value)}" if value else ""
         rows.append(f"| {left} | {code(limits(meaning)).replace('|', chr(92) + '|')} |")
     return "\n".join(rows)
