@@ -47,7 +47,7 @@ class Codec:
     def encode(self, image: Any, **options: Any) -> bytes:
         from PIL import Image
 
-        from regio.images import read_picture
+        from regio.images import metadata_chunks, read_picture
 
         if "STAND_IN_SLEEPS" in os.environ:  # and says so, by making this file
             Path(os.environ["STAND_IN_SLEEPS"]).touch()
@@ -57,11 +57,11 @@ class Codec:
         if sum(value is not None for value in targets) > 1:
             raise UsageError("stand-in: one target at a time")
         picture = read_picture(image)
-        bodies = {} if options.get("strip") else {1: picture.icc, 2: picture.exif, 3: picture.xmp}
+        chunks = () if options.get("strip") else metadata_chunks(picture)
         if picture.alpha is not None:
             stream = io.BytesIO()
             Image.fromarray(picture.alpha).save(stream, "PNG")
-            bodies[int(Kind.ALPHA)] = stream.getvalue()
+            chunks = (*chunks, Chunk(Kind.ALPHA, stream.getvalue()))
         head = Header(
             model=1,
             fingerprint=FINGERPRINT,
@@ -71,7 +71,6 @@ class Codec:
             rate=rate_step(60 if targets[0] is None else targets[0]),
         )
         raw = picture.pixels.tobytes()
-        chunks = tuple(Chunk(kind, body) for kind, body in bodies.items() if body)
         return pack(RgoFile(head, chunks, zlib.compress(raw)), zlib.crc32(raw))
 
 
@@ -106,14 +105,13 @@ def decode(data: bytes | str | Path, *, region: Any = None, codec: Any = None, *
     import numpy as np
     from PIL import Image
 
-    from regio.images import Picture, to_pil
+    from regio.images import Picture, stored_in, to_pil
 
     file, raw = _pixels(data)
     pixels = np.frombuffer(raw, np.uint8).reshape(file.header.height, file.header.width, 3)
     stored = file.body(Kind.ALPHA)
     alpha = None if stored is None else np.array(Image.open(io.BytesIO(stored)))
-    bodies = {"icc": file.body(Kind.ICC), "exif": file.body(Kind.EXIF), "xmp": file.body(Kind.XMP)}
-    image = to_pil(Picture(pixels, file.header.grey, alpha, **bodies))
+    image = to_pil(Picture(pixels, file.header.grey, alpha, **stored_in(file)._asdict()))
     if region is None:
         return image
     x, y, width, height = region

@@ -37,7 +37,7 @@ TABLE = {
     "info": Row({"errors", "format"}, set(), frozenset({"models.catalog"})),
     "regions": Row({"errors", "durable"}, {"numpy"}, frozenset({"cv2", "onnxruntime", "safetensors", "PIL", "images"})),
     "arrays": Row({"errors"}, {"numpy", "PIL"}, frozenset({"torch"})),
-    "images": Row({"errors", "names", "arrays"}, {"numpy", "PIL"}),
+    "images": Row({"errors", "names", "arrays", "format"}, {"numpy", "PIL"}),
     "entropy": Row({"errors"}, {"torch", "numpy", "constriction"}),
     "nn": Row({"errors"}, {"torch", "numpy"}),
     "hub": Row({"errors"}, set(), frozenset({"huggingface_hub"})),
@@ -53,7 +53,7 @@ TABLE = {
         {"errors", "durable", "models"}, {"torch"}, frozenset({"codec", "onnx", "onnxruntime", "onnxscript"})
     ),
     "interop": Row({"errors", "nn", "entropy", "models"}, {"torch", "numpy"}),
-    "pillow_plugin": Row({"errors", "format", "info"}, {"PIL"}, frozenset({"codec"})),
+    "pillow_plugin": Row({"errors", "format", "info"}, {"PIL"}, frozenset({"codec", "images"})),
     "": Row(
         {"errors", "version", "pillow_plugin"},
         set(),

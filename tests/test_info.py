@@ -60,6 +60,7 @@ def test_a_plain_file_says_all_of_this() -> None:
         "bpp": 8 * 214 / 7000,
         "parts": {"header": 14, "payload": 200},
         "metadata": (),
+        "metadata_bytes": 0,
         "tile_side": None,
         "scale": 1.0,
         "roi_quality": None,
@@ -73,6 +74,7 @@ def test_a_file_with_everything_says_so() -> None:
     assert info.fingerprint == "01" * 16
     assert info.colour == "LA"
     assert info.metadata == ("exif",)
+    assert (info.metadata_bytes, info.metadata_share) == (10, "exif: 10 bytes, 12.5 % of the file")
     assert info.tile_side == 128
     assert info.parts == {
         "header": 15,

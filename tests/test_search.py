@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from regio.codec.search import first_step, largest_within
+from regio.codec.search import first_step, largest_within, nearest_size
+from regio.errors import UsageError
 from regio.format.header import MAX_RATE
 
 CURVES: dict[str, Callable[[int], float]] = {
@@ -61,6 +62,7 @@ class Sized:
     """A picture whose files have the sizes of a curve; says which were made."""
 
     pixels, steps = 1000, (-800, MAX_RATE)
+    metadata = 0
 
     def __init__(self) -> None:
         self.made: list[int] = []
@@ -83,3 +85,13 @@ def test_a_guess_saves_tries_and_changes_nothing(between: tuple[int, int] | None
     if between == (0, 1000):
         assert min(job.made) >= 0
         assert max(job.made) <= 1000
+
+
+def test_a_limit_that_metadata_breaks_says_so() -> None:
+    job = Sized()
+    with pytest.raises(UsageError, match=r"takes 7600$"):
+        largest_within(job, 7000)
+    job.metadata = 3151
+    with pytest.raises(UsageError, match=r"takes 7600, of which 3151 are metadata; strip .--strip. leaves .* 4449$"):
+        largest_within(job, 7000)
+    assert "3151 are metadata" in nearest_size(job, 7000).notes[0]

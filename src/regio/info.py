@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from regio.format import NO_LIMITS, Data, Kind, RgoFile, parse, read
-from regio.format.chunks import METADATA
+from regio.format.chunks import METADATA, block_of, kind_name
 from regio.format.header import STEPS_PER_QUALITY
 
 
@@ -24,6 +24,7 @@ class Info:
     bpp            bits of the whole file for each pixel
     parts          bytes of header, each chunk, rate map and payload; they add up to bytes_total
     metadata       which of icc, exif, xmp the file keeps
+    metadata_bytes what they take of the file, opacity not counted
     tile_side      in pixels; None when the payload is one piece
     scale          1, 0.5 or 0.25: the size at which the picture is coded, as a fraction of width and height
     roi_quality    0..100, that of the region of interest, where `quality` is that of the rest; None without one
@@ -41,6 +42,7 @@ class Info:
     bpp: float
     parts: dict[str, int]
     metadata: tuple[str, ...]
+    metadata_bytes: int
     tile_side: int | None
     scale: float
     roi_quality: float | None
@@ -50,6 +52,14 @@ class Info:
     def colour(self) -> str:
         """The picture's kind in Pillow's word: L, LA, RGB or RGBA."""
         return ("L" if self.grey else "RGB") + ("A" if self.alpha else "")
+
+    @property
+    def metadata_share(self) -> str:
+        """ "icc, exif: 540 bytes, 12 % of the file"; empty without metadata."""
+        if not self.metadata:
+            return ""
+        share = f"{100 * self.metadata_bytes / self.bytes_total:.3g}"
+        return f"{', '.join(self.metadata)}: {self.metadata_bytes} bytes, {share} % of the file"
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields by name, ready for JSON."""
@@ -64,7 +74,7 @@ class Info:
             "quality": quality,
             "size": f"{self.bytes_total} bytes, {self.bpp:.4g} bpp",
             "parts": ", ".join(f"{part} {size}" for part, size in self.parts.items()),
-            "metadata": ", ".join(self.metadata) or "none",
+            "metadata": self.metadata_share or "none",
         }
         rows = "".join(f"<tr><th>{name}</th><td>{html.escape(fact)}</td></tr>" for name, fact in facts.items())
         return f"<table>{rows}</table>"
@@ -98,6 +108,7 @@ def _describe(file: RgoFile, total: int) -> Info:
     weights = file.weights
     end = 1 if file.chunks else 0  # the zero byte after the last chunk
     sizes = {chunk.name: chunk.size for chunk in file.chunks}
+    kept = [chunk for chunk in file.chunks if chunk.kind in METADATA]
     maps = list(file.maps())
     span = max((rates.ladder.span for rates, _ in maps if rates is not None), default=0)
     if maps:
@@ -114,7 +125,8 @@ def _describe(file: RgoFile, total: int) -> Info:
         bytes_total=total,
         bpp=8 * total / head.pixels,
         parts={"header": head.size + end, **sizes, "payload": len(file.payload) - sizes.get("rate map", 0)},
-        metadata=tuple(chunk.name for chunk in file.chunks if chunk.kind in METADATA),
+        metadata=tuple(kind_name(block_of(chunk.kind)) for chunk in kept),
+        metadata_bytes=sum(chunk.size for chunk in kept),
         tile_side=tiles.side if tiles else None,
         scale=1 / (1 << head.log2_scale),
         roi_quality=(head.rate + span) / STEPS_PER_QUALITY if maps else None,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from regio.codec import Codec
 
 FORMAT, EXTENSION, MIME = "RGO", ".rgo", "image/x-rgo"
-_INFO_NAMES = {Kind.ICC: "icc_profile", Kind.EXIF: "exif", Kind.XMP: "xmp"}
+_INFO_NAMES = "icc_profile", "exif", "xmp"
 
 
 class DamagedImage(CorruptFile, OSError):
@@ -85,9 +85,11 @@ class RgoImageFile(ImageFile.ImageFile):
             self.about = inspect(self._data)
         self._size = (file.header.width, file.header.height)
         self._mode = ("L" if file.header.grey else "RGB") + ("A" if file.body(Kind.ALPHA) else "")
-        for kind, name in _INFO_NAMES.items():
-            if body := file.body(kind):
-                self.info[name] = b"Exif\0\0" + body if kind == Kind.EXIF else body
+        if self.about.metadata:
+            from regio.images import metadata, stored_in
+
+            known = metadata(**stored_in(file)._asdict())
+            self.info |= {name: known[name] for name in _INFO_NAMES if name in known}
         self.info |= {"codec": self.about.codec, "quality": self.about.quality}
         # Until load() puts pixels behind it, the tile only says that there is something to load.
         self.tile = [ImageFile._Tile("raw", (0, 0, *self._size), 0, self._mode)]
@@ -119,11 +121,11 @@ def save(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> None:
     from regio.codec.options import NAMES
 
     given: dict[str, Any] = image.encoderinfo
-    known = {*NAMES, *_INFO_NAMES.values(), "codec", "device"}
+    known = {*NAMES, *_INFO_NAMES, "codec", "device"}
     for name in given:
         if name not in known:
             warnings.warn(f"{name}= has no effect on a .rgo file; what has is {', '.join(sorted(known))}", stacklevel=2)
-    overrides = {name: given[name] for name in _INFO_NAMES.values() if name in given}
+    overrides = {name: given[name] for name in _INFO_NAMES if name in given}
     if overrides:
         image = image.copy()
         for name, value in overrides.items():

@@ -256,6 +256,7 @@ def test_json_says_what_was_made(regio: Regio, picture_file: MakeFile) -> None:
         "scale": 1.0,
         "bytes_total": size,
         "bpp": 8 * size / (24 * 16),
+        "metadata_bytes": 0,
         "notes": [],
     }
 
@@ -358,3 +359,17 @@ def test_a_large_picture_is_nothing_to_warn_of(
     done = regio("encode", "photo.png", "--force", "--max-pixels", 24 * 16 - 2)
     assert (done.code, "allow more with --max-pixels" in done.err) == (5, True)
     assert "not a number of pixels" in regio("decode", "photo.rgo", "--max-pixels", "many").err
+
+
+def test_the_share_of_metadata_is_shown(regio: Regio, photo: Callable[..., Image.Image]) -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "Regio"
+    photo().save("a.jpg", exif=exif)
+    made, asked = regio("encode", "a.jpg", "--json").records[0], regio("info", "a.rgo")
+    assert made["metadata_bytes"] == inspect("a.rgo").parts["exif"]
+    share = (
+        f"exif: {made['metadata_bytes']} bytes, {100 * made['metadata_bytes'] / made['bytes_total']:.3g} % of the file"
+    )
+    assert f"metadata {share}" in asked.out
+    assert f"({share})" in regio("encode", "a.jpg", "--force").out
+    assert "metadata" not in regio("encode", "a.jpg", "--force", "--strip").out

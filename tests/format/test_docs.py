@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from regio.format import Chunk, Header, Kind, Ladder, RgoFile, chunks, fields, pack, parse, verify_check
+from regio.format import Chunk, Header, Kind, Ladder, RgoFile, chunks, fields, metadata, pack, parse, verify_check
 
 PAGE = (Path(__file__).parents[2] / "docs" / "format.md").read_text(encoding="utf-8")
 
@@ -32,9 +32,10 @@ def decoder() -> Any:
 
 
 def test_the_tables_are_those_of_the_declarations() -> None:
-    header, kinds, ladder = tables()
+    header, kinds, colours, ladder = tables()
     assert header == fields.table(Header), f"docs/format.md should show\n{fields.table(Header)}"
     assert kinds == chunks.table(), f"docs/format.md should show\n{chunks.table()}"
+    assert colours == metadata.table(), f"docs/format.md should show\n{metadata.table()}"
     assert ladder == fields.table(Ladder), f"docs/format.md should show\n{fields.table(Ladder)}"
 
 

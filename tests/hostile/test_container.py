@@ -1,6 +1,7 @@
 """Files made to break a reader: one input for each fault, and noise. Each gives one line of regio.errors."""
 
 import io
+import tracemalloc
 import zlib
 from dataclasses import replace
 
@@ -11,11 +12,29 @@ from PIL import Image
 
 import regio  # noqa: F401 - makes Pillow know our files
 from regio.errors import CorruptFile, LimitExceeded, RegioError, UnsupportedFile
-from regio.format import Chunk, Header, Kind, RgoFile, Tile, TileIndex, pack, parse, verify_check
+from regio.format import (
+    DEFAULT_LIMITS,
+    NO_LIMITS,
+    Chunk,
+    Header,
+    Kind,
+    Limits,
+    RgoFile,
+    Tile,
+    TileIndex,
+    pack,
+    parse,
+    verify_check,
+)
+from regio.format.chunks import METADATA
+from regio.format.cursor import varint_bytes
+from regio.format.metadata import COLOURS, MOST_INFLATED
 
 HEAD = bytes.fromhex("d752 11 01 abcd 64 46 9603 00000000")  # 14 bytes: 100x70, chunks follow
 CUSTOM = bytes.fromhex("d752 11 00 abcd 64 46 9603 00000000")
+GREY = bytes.fromhex("d752 13 01 abcd 64 46 9603 00000000")
 END = b"\0"
+SHRUNK = zlib.compress(bytes(100), 9)
 
 
 def chunk(kind: int, body: bytes) -> bytes:
@@ -70,6 +89,18 @@ CORRUPT = {
         HEAD + chunk(4, PNG + bytes(4) + b"\0\0\0\0IEND" + bytes(5)) + END,
         "1 bytes too many",
     ),
+    "a colour of no bytes": (HEAD + chunk(7, b"") + END, "1 bytes wanted at offset 16, 0 left"),
+    "a colour of two bytes": (HEAD + chunk(7, b"\1\1") + END, "1 bytes too many at offset 17"),
+    "grey colours of a colour picture": (HEAD + chunk(7, b"\5") + END, "are not the colours of a colour picture .* 16"),
+    "colours of a grey picture": (GREY + chunk(7, b"\1") + END, "are not the colours of a grey picture at offset 16"),
+    "a profile and a code": (HEAD + chunk(1, b"a") + chunk(7, b"\1") + END, "second icc chunk at offset 21"),
+    "EXIF twice": (HEAD + chunk(130, SHRUNK) + chunk(2, b"a") + END, "second exif chunk at offset 32"),
+    "zlib data of no bytes": (HEAD + chunk(8, b"") + END, "zlib data without an end at offset 16"),
+    "zlib data cut short": (HEAD + chunk(8, SHRUNK[:-1]) + END, "zlib data without an end at offset 16"),
+    "zlib data with a wrong sum": (HEAD + chunk(131, SHRUNK[:-1] + b"x") + END, "damaged zlib data at offset 16"),
+    "zlib data that asks for a dictionary": (HEAD + chunk(130, b"\x78\xf9" + bytes(9)) + END, "damaged zlib data"),
+    "what is no zlib data": (HEAD + chunk(130, b"MM\0*") + END, "damaged zlib data at offset 16"),
+    "bytes behind zlib data": (HEAD + chunk(8, SHRUNK + b"ab") + END, "2 bytes behind the zlib data at offset 16"),
     "custom weights unnamed": (CUSTOM + chunk(1, b"a") + END, "model 0 and a weights chunk go together"),
     "named weights of the catalog": (HEAD + chunk(6, b"\xab\xcd" + bytes(14) + b"n") + END, "go together"),
     "weights of another fingerprint": (
@@ -92,7 +123,34 @@ def test_each_fault_is_corrupt_and_located(name: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("kind", [7, 127])
+@pytest.mark.parametrize("code", [0, max(COLOURS) + 1, 255])
+def test_a_code_of_a_later_release_is_unsupported(code: int) -> None:
+    with pytest.raises(UnsupportedFile, match=f"code {code} at offset 16"):
+        parse(HEAD + chunk(7, bytes([code])) + END)
+
+
+def bomb(kind: int, size: int) -> bytes:
+    body = zlib.compress(bytes(size), 9)
+    head = bytes([kind]) + varint_bytes(len(body))
+    return HEAD + head + body + zlib.crc32(body).to_bytes(4, "big") + END
+
+
+@pytest.mark.parametrize("kind", [Kind.ICC_DEFLATED, Kind.EXIF_DEFLATED, Kind.XMP_DEFLATED])
+def test_a_bomb_is_refused_before_it_is_inflated(kind: Kind) -> None:
+    assert parse(bomb(kind, MOST_INFLATED)).block(METADATA[kind]) == bytes(MOST_INFLATED)
+    data = bomb(kind, 8 * MOST_INFLATED)
+    tracemalloc.start()
+    for limits in (DEFAULT_LIMITS, NO_LIMITS):  # even who only looks inflates no more
+        with pytest.raises(LimitExceeded, match=f"offset .* inflates to more than {MOST_INFLATED} bytes"):
+            parse(data, limits)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * MOST_INFLATED  # zlib's buffer doubles as it grows, and is copied once
+    with pytest.raises(LimitExceeded, match="more than 99 bytes"):
+        parse(bomb(kind, 100), Limits(metadata=99))
+
+
+@pytest.mark.parametrize("kind", [9, 127])
 def test_an_unknown_chunk_that_matters_is_unsupported(kind: int) -> None:
     with pytest.raises(UnsupportedFile, match=f"unknown kind {kind} at offset 14"):
         parse(HEAD + chunk(kind, b"new") + END)

@@ -118,4 +118,4 @@ def rivals(compressed: Compressed, progress: Progress, names: Sequence[str] = tu
 
 def picture_bytes(info: Info) -> int:
     """Of a .rgo file, without what other formats would carry along just as well: opacity and metadata."""
-    return info.bytes_total - sum(info.parts.get(name, 0) for name in (*info.metadata, "alpha"))
+    return info.bytes_total - info.metadata_bytes - info.parts.get("alpha", 0)

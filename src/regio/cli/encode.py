@@ -75,7 +75,7 @@ def encode(
         info = inspect(found.data)
         target = shown(job.target or "-")
         values = {"source": job.real, "target": job.real_target, "seconds": round(seconds, 3)}
-        names = ("width", "height", "codec", "quality", "scale", "bytes_total", "bpp")
+        names = ("width", "height", "codec", "quality", "scale", "bytes_total", "bpp", "metadata_bytes")
         notes = picture.notes + found.notes
         if region is not None and not region.found:
             notes += (f"{region.what}; coded evenly",)
@@ -84,6 +84,8 @@ def encode(
             values |= {"roi": region.what, "roi_quality": info.roi_quality}
         line = f"{job.name} -> {target}: {info.bytes_total} bytes, {info.bpp:.3f} bpp, quality {info.quality:g}"
         line += at_scale(info)
+        if info.metadata:
+            line += f" ({info.metadata_share})"
         return Result(line, values, notes)
 
     run_batch(jobs, work, parallel=parallel, as_json=as_json)

@@ -33,6 +33,8 @@ def info(files: RgoFiles, as_json: Json = False) -> None:
             "size": f"{found.bytes_total} bytes, {found.bpp:.4g} bpp",
             "parts": ", ".join(f"{part} {size}" for part, size in found.parts.items()),
         }
+        if found.metadata:
+            facts["metadata"] = found.metadata_share
         return "\n".join([name, *(f"  {word:9}{fact}" for word, fact in facts.items())])
 
     run_batch(find(files, RGO), work, parallel=1, as_json=as_json)

@@ -28,7 +28,7 @@ from regio.entropy import StreamReader
 from regio.errors import CorruptFile, UnsupportedFile
 from regio.format import DEFAULT_LIMITS, Data, Kind, Limits, RgoFile, parse, read, verify_check
 from regio.format.header import MAX_RATE
-from regio.images import Picture
+from regio.images import Picture, stored_in
 from regio.models.base import Network
 from regio.nn.regional import GridRegions
 
@@ -79,9 +79,7 @@ class Decoding:
             pixels,
             grey=header.grey,
             alpha=None if opacity is None else opacity[rows.start : rows.stop, columns.start : columns.stop],
-            icc=file.body(Kind.ICC),
-            exif=file.body(Kind.EXIF),
-            xmp=file.body(Kind.XMP),
+            **stored_in(file)._asdict(),
         )
 
     def coded(self, region: Box) -> Box:

@@ -22,6 +22,7 @@ from regio.codec.windows import analysis_regions
 from regio.entropy import StreamWriter
 from regio.entropy.coders import Coder, Written
 from regio.format import Chunk, Header, RgoFile, Tile, TileIndex, pack
+from regio.format.chunks import METADATA
 from regio.format.header import MAX_RATE
 from regio.images import Picture
 from regio.models.base import Decoded, Latents, RegionSupport
@@ -56,6 +57,11 @@ class Encoding:
     def pixels(self) -> int:
         """Width times height of the original."""
         return self.original.width * self.original.height
+
+    @property
+    def metadata(self) -> int:
+        """Bytes of metadata in every file."""
+        return sum(chunk.size for chunk in self.chunks if chunk.kind in METADATA)
 
     @property
     def steps(self) -> tuple[int, int]:

@@ -20,7 +20,7 @@ from regio.codec.scale import smaller
 from regio.codec.search import Found, largest_within, nearest_size, smallest_reaching
 from regio.errors import UsageError
 from regio.format import Chunk, Kind
-from regio.images import Picture, fill_hidden, is_srgb
+from regio.images import Picture, fill_hidden, metadata_chunks
 from regio.regions import Importance, importance
 
 SMALLER = 1, 2  # log2 of the scales that are tried besides the whole size
@@ -164,10 +164,5 @@ def _default_grid(picture: Picture) -> int:
 
 def _chunks(picture: Picture, strip: bool) -> tuple[Chunk, ...]:
     """Metadata, unless it is to be left out, and opacity."""
-    bodies: list[tuple[Kind, bytes | None]] = []
-    if not strip:
-        icc = None if picture.icc is None or is_srgb(picture.icc) else picture.icc  # a file without one is sRGB
-        bodies += [(Kind.ICC, icc), (Kind.EXIF, picture.exif), (Kind.XMP, picture.xmp)]
-    if picture.alpha is not None:
-        bodies.append((Kind.ALPHA, pack_alpha(picture.alpha)))
-    return tuple(Chunk(kind, body) for kind, body in bodies if body is not None)
+    kept = () if strip else metadata_chunks(picture)
+    return kept if picture.alpha is None else (*kept, Chunk(Kind.ALPHA, pack_alpha(picture.alpha)))

@@ -19,6 +19,10 @@ class Rated(Protocol):
     def pixels(self) -> int:
         """Width times height."""
 
+    @property
+    def metadata(self) -> int:
+        """Bytes of metadata in every file."""
+
     def at(self, step: int) -> bytes:
         """The file."""
 
@@ -50,12 +54,22 @@ def nearest_size(job: Rated, wanted: float, strict: bool = False) -> Found:
         )
     if wanted < 0.98 * low:
         note = f"{_bpp(job, wanted)} is out of reach: the smallest file of this picture takes {_bpp(job, low)}"
+        note += _of_metadata(job, low)
         if strict:
             raise UsageError(note)
         return Found(job.at(least), least, (note,))
     above = first_step(_logarithm(job.bytes_at), math.log(wanted), *job.steps)
     step = min((max(above - 1, least), above), key=lambda step: abs(job.bytes_at(step) - wanted))
     return Found(job.at(step), step)
+
+
+def _of_metadata(job: Rated, size: int) -> str:
+    """What a message adds where metadata take a part of a file that is too large."""
+    if not job.metadata:
+        return ""
+    return (
+        f", of which {job.metadata} are metadata; strip (--strip) leaves them out, and it takes {size - job.metadata}"
+    )
 
 
 def _bpp(job: Rated, size: float) -> str:
@@ -73,9 +87,9 @@ def largest_within(job: Rated, limit: int, between: tuple[int, int] | None = Non
         least = low if job.bytes_at(low) <= limit else least
         most = high if job.bytes_at(high) > limit else most
     if job.bytes_at(least) > limit:
-        raise UsageError(
-            f"{limit} bytes are too few: the smallest file of this picture takes {job.bytes_at(least)} (try strip)"
-        )
+        smallest = job.bytes_at(least)
+        note = f"{limit} bytes are too few: the smallest file of this picture takes {smallest}"
+        raise UsageError(note + _of_metadata(job, smallest))
     if job.bytes_at(most) <= limit:
         return Found(job.at(most), most)
     step = first_step(_logarithm(job.bytes_at), math.log(limit + 0.5), least, most) - 1

@@ -32,6 +32,10 @@ class Kind(IntEnum):
     ALPHA = 4
     TILES = 5
     WEIGHTS = 6
+    COLOUR = 7
+    ICC_DEFLATED = 8
+    EXIF_DEFLATED = 130
+    XMP_DEFLATED = 131
 
 
 MEANINGS = {
@@ -41,8 +45,20 @@ MEANINGS = {
     Kind.ALPHA: "opacity: one byte for the whole picture, or a grey 8-bit PNG of its size",
     Kind.TILES: "tile index: the payload is cut into tiles",
     Kind.WEIGHTS: "custom weights: their fingerprint and name",
+    Kind.COLOUR: "one byte for the colours of the decoded picture, instead of a profile",
+    Kind.ICC_DEFLATED: "like `icc`, deflated",
+    Kind.EXIF_DEFLATED: "like `exif`, deflated",
+    Kind.XMP_DEFLATED: "like `xmp`, deflated",
 }
-METADATA = (Kind.ICC, Kind.EXIF, Kind.XMP)  # bytes kept for the user, which decoding does not need
+METADATA = {  # bytes kept for the user, which decoding does not need, and the block that they stand for
+    Kind.ICC: Kind.ICC,
+    Kind.EXIF: Kind.EXIF,
+    Kind.XMP: Kind.XMP,
+    Kind.COLOUR: Kind.ICC,
+    Kind.ICC_DEFLATED: Kind.ICC,
+    Kind.EXIF_DEFLATED: Kind.EXIF,
+    Kind.XMP_DEFLATED: Kind.XMP,
+}
 
 
 @dataclass(frozen=True)
@@ -77,6 +93,11 @@ class Chunk:
 def kind_name(kind: int) -> str:
     """Return the name of a kind."""
     return Kind(kind).name.lower() if kind in set(Kind) else f"chunk {kind}"
+
+
+def block_of(kind: int) -> int:
+    """The kind that a chunk stands in place of, itself for most: of each, a file has one at most."""
+    return METADATA[Kind(kind)] if kind in METADATA else kind
 
 
 def check_known(kind: int, at: int) -> None:

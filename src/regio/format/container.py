@@ -16,10 +16,11 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from regio.errors import CorruptFile, LimitExceeded, UsageError
-from regio.format import chunks, header, rate_map
+from regio.format import chunks, header, metadata, rate_map
 from regio.format.chunks import Chunk, CustomWeights, Kind, TileIndex
 from regio.format.cursor import Buffer, Cursor
 from regio.format.header import CHECK_BYTES, Header
+from regio.format.metadata import MOST_INFLATED, Colours
 from regio.format.rate_map import RateMap
 from regio.names import opened
 
@@ -40,7 +41,8 @@ class Limits:
     pixels bounds the work and memory of decoding: 2**28 is a square of 16384. They are counted after both sides are
     filled up to multiples of 64, as models do: a line of pixels counts 64. piece bounds, in pixels, a tile, or a
     picture without tiles: features take about 100 bytes a pixel. metadata bounds, in bytes, each chunk whose size does
-    not follow from the picture's: an alpha plane or a tile index may also take a byte for every pixel.
+    not follow from the picture's: an alpha plane or a tile index may also take a byte for every pixel. It bounds what
+    a deflated chunk inflates to, too, but never above MOST_INFLATED (16 MiB).
     """
 
     pixels: int = 1 << 28
@@ -93,9 +95,10 @@ class RgoFile:
 
     def __post_init__(self) -> None:
         kinds = [chunk.kind for chunk in self.chunks]
-        for kind in kinds:
-            if kinds.count(kind) > 1:
-                raise UsageError(f"two {chunks.kind_name(kind)} chunks; a kind stands at most once")
+        blocks = [chunks.block_of(kind) for kind in kinds]
+        for block in blocks:
+            if blocks.count(block) > 1:
+                raise UsageError(f"two {chunks.kind_name(block)} chunks; a kind stands at most once")
         if (self.header.model == 0) != (Kind.WEIGHTS in kinds):
             raise UsageError("model 0 and a weights chunk go together")
         weights = self.body(Kind.WEIGHTS)
@@ -105,6 +108,20 @@ class RgoFile:
     def body(self, kind: int) -> bytes | None:
         """Return the body of a chunk, or None."""
         return next((chunk.body for chunk in self.chunks if chunk.kind == kind), None)
+
+    def block(self, kind: Kind) -> bytes | None:
+        """Return the ICC profile, the EXIF block or the XMP packet, inflated where it is deflated; None without one.
+
+        A profile that stands as a code is not made here: see `colours`.
+        """
+        deflated = self.body(metadata.DEFLATED[kind])
+        return self.body(kind) if deflated is None else metadata.inflated(Cursor(deflated, where=f"{kind.name} chunk"))
+
+    @property
+    def colours(self) -> Colours | None:
+        """What the code for colours says, or None when there is none."""
+        body = self.body(Kind.COLOUR)
+        return None if body is None else metadata.colours_of(Cursor(body, where="colour chunk"), self.header.grey)
 
     @property
     def tiles(self) -> TileIndex | None:
@@ -159,7 +176,7 @@ def pack(file: RgoFile, symbol_crc: int) -> bytes:
     return b"".join((head, check, middle, file.payload))
 
 
-def _inspect_body(kind: int, body: Cursor, head: Header) -> None:
+def _inspect_body(kind: int, body: Cursor, head: Header, limits: Limits) -> None:
     """Refuse a body whose inside is wrong, so that nobody after parse() meets one."""
     if kind == Kind.ALPHA:
         chunks.check_alpha(body, head.width, head.height)
@@ -169,6 +186,10 @@ def _inspect_body(kind: int, body: Cursor, head: Header) -> None:
         start = body.at
         if chunks.read_weights(body).fingerprint[: len(head.fingerprint)] != head.fingerprint:
             raise body.fault("fingerprint differs from the header's", start)
+    elif kind == Kind.COLOUR:
+        metadata.colours_of(body, head.grey)
+    elif kind in metadata.DEFLATED.values():
+        metadata.inflated(body, min(limits.metadata, MOST_INFLATED))
 
 
 def _read_chunks(cursor: Cursor, head: Header, limits: Limits) -> tuple[Chunk, ...]:
@@ -185,16 +206,17 @@ def _read_chunks(cursor: Cursor, head: Header, limits: Limits) -> tuple[Chunk, .
         body = cursor.inside(length, f"{name} chunk")
         if zlib.crc32(body.data) != cursor.uint(chunks.CRC_BYTES):
             raise cursor.fault(f"the {name} chunk is damaged: wrong CRC", start)
-        if kind in done:
-            raise cursor.fault(f"second {name} chunk", start)
+        block = chunks.block_of(kind)
+        if block in done:
+            raise cursor.fault(f"second {chunks.kind_name(block)} chunk", start)
         chunks.check_known(kind, start)
         limits.check_chunk(head, kind, length)
-        done[kind] = Chunk(kind, body.data)
-        _inspect_body(kind, body, head)
+        done[block] = Chunk(kind, body.data)
+        _inspect_body(kind, body, head, limits)
 
 
 def parse(data: Buffer, limits: Limits = DEFAULT_LIMITS) -> RgoFile:
-    """Read a file; nothing is decoded, and every allocation is bounded by len(data).
+    """Read a file; nothing is decoded. Every allocation is bounded by len(data), or by MOST_INFLATED.
 
     CorruptFile with the offset of the fault, UnsupportedFile for a later version or feature, LimitExceeded. The check
     in the header is not verified here, because it covers the decoded symbols: see verify_check().

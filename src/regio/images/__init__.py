@@ -1,7 +1,8 @@
 """Pictures in and out of Pillow.
 
 `opening` says which formats are read; `reading` makes a Picture of anything; `png`, `blocks` and `colour`
-know the metadata; `hidden` fills what cannot be seen; `writing` makes images and files.
+know the metadata; `stored` takes it in and out of .rgo files; `hidden` fills what cannot be seen;
+`writing` makes images and files.
 """
 
 from regio.images.blocks import EXIF_PREFIX
@@ -9,6 +10,7 @@ from regio.images.colour import is_srgb
 from regio.images.hidden import fill_hidden
 from regio.images.opening import FORMATS, open_picture
 from regio.images.reading import Array, Picture, Pixels, Source, read_picture
+from regio.images.stored import Stored, metadata_chunks, stored_in
 from regio.images.writing import metadata, to_file, to_pil, writable_kind
 
 __all__ = [
@@ -18,11 +20,14 @@ __all__ = [
     "Picture",
     "Pixels",
     "Source",
+    "Stored",
     "fill_hidden",
     "is_srgb",
     "metadata",
+    "metadata_chunks",
     "open_picture",
     "read_picture",
+    "stored_in",
     "to_file",
     "to_pil",
     "writable_kind",

@@ -6,6 +6,7 @@ parametric curves says the same. Colours that are sRGB need no profile.
 
 import io
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -119,12 +120,12 @@ def _said(primaries: Chromaticities, curve: Curve, grey: bool, what: str) -> Sai
     return Said(icc, f"{what} kept as an ICC profile")
 
 
-def profile(primaries: Chromaticities, curve: Curve, *, grey: bool = False) -> bytes:
+def profile(primaries: Chromaticities, curve: Curve, *, grey: bool = False, name: str = "Stated by the file") -> bytes:
     """An ICC profile (version 4.3) of these primaries and this curve; ValueError for impossible primaries."""
-    matrix = _to_d50(primaries)
+    matrix = adapted_to_d50(primaries)
     kind = {1: 0, 5: 3}[len(curve)]
     trc = b"para" + struct.pack(">IHH", 0, kind, 0) + b"".join(map(_fixed, curve))
-    tags = {b"desc": _text("Stated by the file"), b"cprt": _text("CC0"), b"wtpt": _xyz(_D50)}
+    tags = {b"desc": _text(name), b"cprt": _text("CC0"), b"wtpt": _xyz(_D50)}
     if grey:
         tags[b"kTRC"] = trc
     else:
@@ -132,18 +133,18 @@ def profile(primaries: Chromaticities, curve: Curve, *, grey: bool = False) -> b
         tags |= dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), trc)
     table, bodies, places = struct.pack(">I", len(tags)), b"", dict[bytes, int]()
     first = 128 + 4 + 12 * len(tags)
-    for name, body in tags.items():
+    for tag, body in tags.items():
         if body not in places:
             places[body] = first + len(bodies)
             bodies += body + bytes(-len(body) % 4)
-        table += name + struct.pack(">II", places[body], len(body))
+        table += tag + struct.pack(">II", places[body], len(body))
     space = b"GRAY" if grey else b"RGB "
     head = struct.pack(">I4sI4s4s4s", first + len(bodies), bytes(4), 0x04300000, b"mntr", space, b"XYZ ")
     head += struct.pack(">6H", 2024, 1, 1, 0, 0, 0) + b"acsp" + bytes(28) + b"".join(map(_fixed, _D50))
     return head + bytes(128 - len(head)) + table + bodies
 
 
-def _to_d50(chromaticities: Chromaticities) -> npt.NDArray[np.float64]:
+def adapted_to_d50(chromaticities: Sequence[float]) -> npt.NDArray[np.float64]:
     """Linear RGB -> XYZ under D50, (3,3), adapted by Bradford's matrix."""
     pairs = np.array(chromaticities, float).reshape(4, 2)
     if (pairs[:, 1] <= 0).any() or (pairs > 1.5).any() or pairs[0].sum() > 1:
