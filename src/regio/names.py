@@ -1,7 +1,10 @@
-"""Files by their names: which endings folders are searched for, and files opened with plain errors."""
+"""Files by their names: which endings folders are searched for, what is left out, and files opened with plain errors."""
 
 import os
-from pathlib import Path
+from collections import Counter
+from collections.abc import Iterable
+from importlib.util import find_spec
+from pathlib import Path, PurePath
 from typing import BinaryIO
 
 from regio.errors import IsAFolder, NoSuchFile
@@ -21,3 +24,34 @@ def opened(path: str | os.PathLike[str]) -> BinaryIO:
         raise NoSuchFile(path) from error
     except IsADirectoryError as error:
         raise IsAFolder(path) from error
+
+
+# endings whose reader may be missing: the module that reads them, and what to install
+_READERS = {
+    **dict.fromkeys((".heic", ".heif", ".hif"), ("pillow_heif", "pillow-heif")),
+    ".jxl": ("pillow_jxl", "pillow-jxl-plugin"),
+    ".avif": ("PIL._avif", "a Pillow that reads AVIF, 11.3 or later"),
+}
+
+
+def missing_reader(suffix: str) -> str | None:
+    """What to install to read pictures of this ending; None where nothing is missing."""
+    module, package = _READERS.get(suffix.lower(), ("", ""))
+    return package if module and find_spec(module) is None else None
+
+
+def readable() -> frozenset[str]:
+    """Those of PICTURES that can be read here."""
+    return frozenset(suffix for suffix in PICTURES if missing_reader(suffix) is None)
+
+
+def skipped(names: Iterable[str]) -> str:
+    """What a folder leaves out, in one line: "4 files skipped: .heic 2, .dng 1, .CR2 1 (...)"; empty for nothing."""
+    counts = Counter(PurePath(name).suffix or "without an ending" for name in names)
+    if not counts:
+        return ""
+    shown = ", ".join(f"{suffix} {count}" for suffix, count in counts.most_common())
+    files = f"{counts.total()} file{'s' if counts.total() > 1 else ''} skipped: {shown}"
+    missing = {suffix.lower(): missing_reader(suffix) for suffix in counts}
+    hints = [f"{suffix} needs {package}" for suffix, package in missing.items() if package]
+    return f"{files} ({'; '.join(hints)})" if hints else files

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from regio.bulk.journal import Row
-from regio.bulk.plan import PIECE_BYTES, PIECE_FILES, Task, pieces, plan, tasks_of
+from regio.bulk.plan import PIECE_BYTES, PIECE_FILES, Task, left_out, pieces, plan, tasks_of
 from regio.errors import UsageError
-from regio.names import PICTURES
+from regio.names import PICTURES, RGO
 
 
 def row(task: Task, **changes: object) -> Row:
@@ -72,3 +72,12 @@ def test_small_pictures_share_a_piece_and_large_ones_come_first_alone() -> None:
     assert cut[0] == [tasks[-1]]
     assert {len(piece) for piece in cut[1:-1]} == {PIECE_FILES}
     assert len(pieces(tasks[:20], workers=4)) == 20  # few pictures: every worker gets some
+
+
+def test_what_is_left_out_is_counted_by_ending() -> None:
+    files = ["a.png", "b.dng", "sub/c.dng", "d.CR2", "a.rgo"]
+    assert left_out(files, PICTURES) == "3 files skipped: .dng 2, .CR2 1"
+    assert left_out(files, RGO) == ""
+    assert left_out(["a.png"], PICTURES) == ""
+    with pytest.raises(UsageError, match=r"nothing to do: .*; 1 file skipped: .dng 1$"):
+        tasks_of({"b.dng": 1}, PICTURES, ".rgo")

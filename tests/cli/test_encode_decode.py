@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from regio import names as regio_names
 from regio.info import inspect
 
 Regio = Callable[..., Any]
@@ -373,3 +374,26 @@ def test_the_share_of_metadata_is_shown(regio: Regio, photo: Callable[..., Image
     assert f"metadata {share}" in asked.out
     assert f"({share})" in regio("encode", "a.jpg", "--force").out
     assert "metadata" not in regio("encode", "a.jpg", "--force", "--strip").out
+
+
+def test_what_a_folder_leaves_out_is_said_in_one_line(
+    regio: Regio, picture_file: MakeFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = regio_names.find_spec
+    monkeypatch.setattr(regio_names, "find_spec", lambda name: None if name == "pillow_heif" else real(name))
+    picture_file("in/a.png")
+    for name in ("a.heic", "deep/b.heic", "c.dng", "d.CR2", "e.rgo", ".hidden", "README"):
+        (tmp_path / "in" / name).parent.mkdir(exist_ok=True)
+        (tmp_path / "in" / name).write_bytes(b"")
+    done = regio("encode", "in", "-o", "out", "--json")
+    assert (done.code, len(done.records)) == (0, 1)
+    counts = ".heic 2, without an ending 1, .dng 1, .CR2 1"
+    assert done.err == f"regio: 5 files skipped: {counts} (.heic needs pillow-heif)\n"
+    assert regio("decode", "out", "-o", "back").err == ""
+    alone = regio("encode", "in/deep", "-o", "out2")
+    assert (alone.code, alone.err) == (
+        2,
+        "regio: no pictures in in/deep; 1 file skipped: .heic 1 (.heic needs pillow-heif)\n",
+    )
+    named = regio("encode", "in/a.heic")
+    assert named.code == 3

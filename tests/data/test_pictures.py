@@ -153,3 +153,16 @@ def test_importance_follows_its_crop(tmp_path: Path, caplog: pytest.LogCaptureFi
     assert (kept.weighted, held.weighted) == (0, 1)
     with pytest.raises(UsageError, match="no such folder"):
         ImportanceFolder(tmp_path / "none")
+
+
+def test_kinds_that_nothing_here_reads_are_counted_not_tried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("regio.names.find_spec", lambda name: None)
+    for name in ("a.heic", "b.HEIC", "c.jxl", "notes.txt"):
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(UsageError, match=r"no pictures in .*; 3 files skipped: .*\.jxl needs pillow-jxl-plugin"):
+        load_pictures([tmp_path], 8)
+    Image.new("RGB", (9, 9)).save(tmp_path / "d.png")
+    assert load_pictures([tmp_path], 8).names == ["d.png"]
+    assert "3 files skipped" in caplog.text

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 from regio.bulk.journal import Row
 from regio.errors import UsageError, shown
+from regio.names import RGO, skipped
 
 PIECE_BYTES = 4_000_000  # of sources in one piece: a few seconds of work, so progress shows and little is lost
 PIECE_FILES = 32
@@ -43,17 +44,29 @@ def tasks_of(files: Mapping[str, int], suffixes: frozenset[str], extension: str,
             )
         tasks.append(Task(source, files[source], target))
     if not tasks:
-        raise UsageError(f"nothing to do: no file there ends in {', '.join(sorted(suffixes))}")
+        why = f"; {shown(left)}" if (left := left_out(files, suffixes)) else ""
+        raise UsageError(f"nothing to do: no file there ends in {', '.join(sorted(suffixes))}{why}")
     return tasks
+
+
+def left_out(files: Iterable[str], suffixes: frozenset[str]) -> str:
+    """What a run leaves out, in one line; of files to decode, and of .rgo files, nothing is said."""
+    if suffixes == RGO:
+        return ""
+    return skipped(name for name in files if PurePosixPath(name).suffix.lower() not in suffixes | RGO)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is left to do, what earlier runs did, and which targets are in the way because nobody noted them."""
+    """What is left to do, what earlier runs did, and which targets are in the way because nobody noted them.
+
+    skipped: the files of other kinds in the source, in one line; empty without any.
+    """
 
     todo: list[Task]
     done: list[Row]
     foreign: list[Task]
+    skipped: str = ""
 
 
 def plan(

@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, TypedDict, Unpack
 
 from regio.bulk.journal import Journal, Row
 from regio.bulk.places import Place
-from regio.bulk.plan import Plan, Task, pieces, plan, tasks_of
+from regio.bulk.plan import Plan, Task, left_out, pieces, plan, tasks_of
 from regio.bulk.work import Weights, Work
 from regio.codec import options as codec_options
 from regio.errors import UsageError, shown
-from regio.names import PICTURES, RGO
+from regio.names import RGO, readable
 
 _MOST_ALONE = 16  # tasks that are tried without neighbours although no worker has finished anything
 Path = str | os.PathLike[str]
@@ -37,6 +37,8 @@ class Report:
     seconds: float
     workers: int
     manifest: str
+    skipped: str = ""
+    """The files of other kinds in the source, in one line; empty without any."""
     failures: tuple[Row, ...] = ()
 
     @property
@@ -136,7 +138,7 @@ def encoding(source: Path, target: Path, **options: Unpack[EncodeOptions]) -> Jo
     work = Work(
         "encode", Place.of(source, pattern=True), Place.of(target), weights, for_codec, options.get("device", "auto")
     )
-    return _job(work, PICTURES, ".rgo", options)
+    return _job(work, readable(), ".rgo", options)
 
 
 def decoding(source: Path, target: Path, **options: Unpack[DecodeOptions]) -> Job:
@@ -175,10 +177,12 @@ class Job:
     def plan(self) -> Plan:
         """Compare both places and the journal, and return what there is to do. Changes nothing."""
         work, journal = self.work, self.journal
-        tasks = tasks_of(work.source.files(), self.suffixes, self.extension, append=self.append)
+        files = work.source.files()
+        tasks = tasks_of(files, self.suffixes, self.extension, append=self.append)
+        skipped = left_out(files, self.suffixes)
         there = work.target.files() if work.target.exists() else {}
         if self.force:
-            return Plan(tasks, [], [])
+            return Plan(tasks, [], [], skipped)
         known = journal.settings()
         if known is not None and known != (wanted := self._settings()):
             changed = sorted(name for name in known | wanted if known.get(name) != wanted.get(name))
@@ -191,7 +195,7 @@ class Job:
         found = plan(tasks, journal.rows, there, journal.promised)
         if found.foreign:
             _refuse(found.foreign, work.target)
-        return found
+        return replace(found, skipped=skipped)
 
     def run(
         self,
@@ -273,6 +277,7 @@ class Job:
             seconds=round(seconds, 3),
             workers=workers,
             manifest=f"{self.work.target.url}/{self.journal.manifest}",
+            skipped=found.skipped,
             failures=failures,
         )
 

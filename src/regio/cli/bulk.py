@@ -186,6 +186,8 @@ def _run(job: Job, workers: int | None, threads: int, address: str | None, dry_r
         display.progress.clear()
     if display.failed > _MOST_SAID:
         say(f"{display.failed - _MOST_SAID} more failed; the manifest says why")
+    if report.skipped:
+        say(shown(report.skipped))
     print_result(json.dumps(report.as_dict()) if as_json else _line(report))
     if report.failures:
         raise typer.Exit(_code(report.failures[0]))

@@ -2,13 +2,13 @@
 
 import glob
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from regio.cli.progress import shown
+from regio.cli.progress import say, shown
 from regio.errors import UsageError
-from regio.names import PICTURES, RGO
+from regio.names import PICTURES, RGO, readable, skipped
 
 STREAM = "-"
 _STANDARD_OUTPUT = {STREAM, "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"}
@@ -58,53 +58,65 @@ class Transfer:
 
 
 def find(inputs: Iterable[str], suffixes: frozenset[str]) -> list[Source]:
-    """Every file that the arguments mean, in a stable order, each once.
+    """Every file that the arguments mean, in a stable order, each once; says what folders leave out.
+
+    Pictures in a folder that nothing here can read are left out. Of files to decode, only the .rgo files count.
 
     Raises:
         UsageError: nothing fits an argument, or a folder holds nothing of the wanted kinds.
     """
     found: dict[Path | None, Source] = {}
+    left: list[str] = []
+    wanted = readable() if suffixes == PICTURES else suffixes
     for text in inputs:
-        for source in _expand(text, suffixes):
+        for source in _expand(text, wanted, left):
             if source.path is None and None in found:
                 raise UsageError("standard input (-) can be read once only")
             found.setdefault(source.path, source)
+    if left and suffixes != RGO:
+        say(shown(skipped(left)))
     return list(found.values())
 
 
-def _expand(text: str, suffixes: frozenset[str]) -> Iterator[Source]:
+def _expand(text: str, suffixes: frozenset[str], left: list[str]) -> list[Source]:
     path = Path(text)
     if not text:
         raise UsageError("an empty file name")
     if text == STREAM:
-        yield Source(None)
-    elif path.is_dir():
-        yield from _inside(path, suffixes)
-    elif path.exists() or not glob.has_magic(text):
+        return [Source(None)]
+    if path.is_dir():
+        return _inside(path, suffixes, left)
+    if path.exists() or not glob.has_magic(text):
         if not path.exists():
             raise UsageError(f"no such file or folder: {shown(text)}")
-        yield Source(path, Path(path.name))
-    else:
-        matches = sorted(glob.glob(text, recursive=True))
-        if not matches:
-            raise UsageError(f"nothing fits {shown(text)}")
-        for match in map(Path, matches):
-            if match.is_dir():
-                yield from _inside(match, suffixes)
-            else:
-                yield Source(match, Path(match.name))
+        return [Source(path, Path(path.name))]
+    matches = sorted(glob.glob(text, recursive=True))
+    if not matches:
+        raise UsageError(f"nothing fits {shown(text)}")
+    found: list[Source] = []
+    for match in map(Path, matches):
+        found += _inside(match, suffixes, left) if match.is_dir() else [Source(match, Path(match.name))]
+    return found
 
 
-def _inside(folder: Path, suffixes: frozenset[str]) -> list[Source]:
+def _inside(folder: Path, suffixes: frozenset[str], left: list[str]) -> list[Source]:
+    """The files of a folder; `left` gets the names of the others, but of .rgo files."""
     sources = []
+    others: list[str] = []
     for where, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(files):
             path = Path(where, name)
-            if path.suffix.lower() in suffixes and not name.startswith(".") and path.is_file():  # a pipe would block
+            if name.startswith(".") or not path.is_file():  # a pipe would block
+                continue
+            if path.suffix.lower() in suffixes:
                 sources.append(Source(path, path.relative_to(folder)))
+            elif path.suffix.lower() not in RGO:
+                others.append(name)
     if not sources:
-        raise UsageError(f"no {'.rgo files' if suffixes == RGO else 'pictures'} in {shown(folder)}")
+        why = f"; {shown(skipped(others))}" if others and suffixes != RGO else ""
+        raise UsageError(f"no {'.rgo files' if suffixes == RGO else 'pictures'} in {shown(folder)}{why}")
+    left += others
     return sources
 
 

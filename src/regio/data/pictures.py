@@ -19,7 +19,7 @@ from regio.data.importance import ImportanceFolder
 from regio.data.labels import ForeignIds, LabelSource
 from regio.errors import BadImage, RegioError, UsageError
 from regio.images import read_picture
-from regio.names import PICTURES
+from regio.names import PICTURES, readable, skipped
 
 READERS = 8  # pictures decoded at once, where there are as many cores
 log = logging.getLogger(__name__)
@@ -191,9 +191,13 @@ def load_pictures(
     UsageError when that leaves no picture.
     """
     where = ", ".join(map(str, folders))
-    files = sorted(f for folder in folders for f in folder.glob("*") if f.suffix.lower() in PICTURES)
+    there, kinds = [f for folder in folders for f in folder.glob("*") if f.is_file()], readable()
+    files = sorted(f for f in there if f.suffix.lower() in kinds)
+    left = skipped(f.name for f in there if f.suffix.lower() in PICTURES - kinds)
     if not files:
-        raise UsageError(f"no pictures in {where}")
+        raise UsageError(f"no pictures in {where}{'; ' * bool(left)}{left}")
+    if left:
+        log.warning("%s: %s", where, left)
     with ThreadPoolExecutor(min(READERS, os.cpu_count() or 1)) as readers:
         read = list(readers.map(lambda file: _read(file, smallest, sources, importance), files[:limit]))
     foreign = [entry for entry in read if isinstance(entry, ForeignIds)]
