@@ -45,7 +45,8 @@ def picture_file(tmp_path: Path, photo: Callable[..., Image.Image]) -> Callable[
     def write(name: str = "photo.png", **size: int) -> Path:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        photo(**size).save(path)
+        plain = {"compress_level": 0} if path.suffix.lower() == ".png" else {}  # larger than what becomes of it
+        photo(**size).save(path, **plain)
         return path
 
     return write

@@ -1,4 +1,4 @@
-"""Files by their names: which endings folders are searched for, what is left out, and files opened with plain errors."""
+"""Files by their names: what folders are searched for and leave out, and files opened with plain errors."""
 
 import os
 from collections import Counter

@@ -1,8 +1,10 @@
 """Encode and decode on the command line, everything but the codec itself."""
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,6 +12,8 @@ import pytest
 from PIL import Image
 
 from regio import names as regio_names
+from regio.cli import paths
+from regio.cli.batch import change
 from regio.info import inspect
 
 Regio = Callable[..., Any]
@@ -161,8 +165,15 @@ def test_two_pictures_never_share_an_output(regio: Regio, picture_file: MakeFile
     picture_file("a.png")
     picture_file("a.bmp")
     done = regio("encode", "a.png", "a.bmp")
-    assert (done.code, done.err) == (2, "regio: a.png and a.bmp would both be written to a.rgo\n")
+    assert (done.code, done.err) == (
+        2,
+        "regio: a.png and a.bmp would both be written to a.rgo; --keep-suffix keeps them apart\n",
+    )
     assert names(tmp_path) == ["a.bmp", "a.png"]
+    assert regio("encode", "a.png", "a.bmp", "--keep-suffix").code == 0
+    assert names(tmp_path) == ["a.bmp", "a.bmp.rgo", "a.png", "a.png.rgo"]
+    assert regio("decode", "a.png.rgo", "a.bmp.rgo", "-o", "back/").code == 0
+    assert names(tmp_path / "back") == ["a.bmp.png", "a.png.png"]
 
 
 @pytest.mark.parametrize(
@@ -258,6 +269,7 @@ def test_json_says_what_was_made(regio: Regio, picture_file: MakeFile) -> None:
         "bytes_total": size,
         "bpp": 8 * size / (24 * 16),
         "metadata_bytes": 0,
+        "bytes_in": Path("photo.png").stat().st_size,
         "notes": [],
     }
 
@@ -397,3 +409,99 @@ def test_what_a_folder_leaves_out_is_said_in_one_line(
     )
     named = regio("encode", "in/a.heic")
     assert named.code == 3
+
+
+def test_sizes_and_totals_are_shown(regio: Regio, picture_file: MakeFile) -> None:
+    for name in ("in/a.png", "in/b.png"):
+        picture_file(name)
+    before = Path("in/a.png").stat().st_size
+    done = regio("encode", "in", "-o", "out")
+    after = Path("out/a.rgo").stat().st_size
+    first, _, last = done.out.splitlines()
+    assert first.endswith(f", {before / 1000:.1f} kB → {after} bytes ({100 * after / before:.3g} %)")
+    assert last == f"2 pictures, {2 * before / 1000:.1f} kB → {2 * after / 1000:.1f} kB ({100 * after / before:.3g} %)"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "text"),
+    [
+        (92_100_000, 3_400_000, "92.1 MB → 3.4 MB (3.69 %)"),
+        (999_949, 999, "999.9 kB → 999 bytes (0.0999 %)"),
+        (999_950, 1000, "1.0 MB → 1.0 kB (0.1 %)"),
+        (0, 12, "0 bytes → 12 bytes"),
+    ],
+)
+def test_sizes_are_written_as_people_read_them(before: int, after: int, text: str) -> None:
+    assert change(before, after) == text
+
+
+def test_a_result_that_another_file_beats_is_noted(regio: Regio) -> None:
+    Image.new("RGB", (100, 60), "red").save("flat.png")
+    noise = np.random.default_rng(1).integers(0, 256, (60, 100, 3), np.uint8)
+    Image.fromarray(noise).save("noise.jpg", quality=50)
+    flat, rough = regio("encode", "flat.png"), regio("encode", "noise.jpg")
+    assert re.search(r"a lossless WebP file of this picture takes \d+ bytes, this .rgo file \d+: line art", flat.err)
+    sizes = Path("noise.rgo").stat().st_size, Path("noise.jpg").stat().st_size
+    assert rough.err.count("\n") == 1
+    if "WebP" not in rough.err:
+        assert f"larger than the original: {sizes[0]} bytes, not {sizes[1]}" in rough.err
+
+
+def test_existing_results_can_be_left_out(regio: Regio, picture_file: MakeFile, stand_in: Any) -> None:
+    for name in ("in/a.png", "in/b.png"):
+        picture_file(name)
+    regio("encode", "in/a.png", "-o", "out/")
+    before = Path("out/a.rgo").stat().st_mtime_ns, Path("out/a.rgo").stat().st_ino
+    done = regio("encode", "in", "-o", "out", "--skip-existing")
+    assert (done.code, done.err) == (0, "regio: 1 of 2 left out: their results exist\n")
+    assert before == (Path("out/a.rgo").stat().st_mtime_ns, Path("out/a.rgo").stat().st_ino)
+    again = regio("encode", "in", "-o", "out", "--skip-existing")
+    assert (again.code, again.out, again.err) == (0, "", "regio: 2 of 2 left out: their results exist\n")
+    assert regio("decode", "out", "-o", "in", "--skip-existing").code == 0
+    assert regio("encode", "in", "-o", "out", "--skip-existing", "--force").code == 2
+
+
+def test_results_keep_the_time_of_their_input(regio: Regio, picture_file: MakeFile) -> None:
+    os.utime(picture_file(), (1_000_000_000, 1_000_000_000))
+    regio("encode", "photo.png")
+    regio("decode", "photo.rgo", "-o", "b.png")
+    assert Path("photo.rgo").stat().st_mtime == Path("b.png").stat().st_mtime == 1_000_000_000
+
+
+def test_decode_takes_a_quality(regio: Regio, picture_file: MakeFile) -> None:
+    picture_file(width=200, height=160)
+    regio("encode", "photo.png")
+    sizes = {}
+    for kind in ("jpg", "webp", "avif"):
+        for quality in ([], ["-q", 20]):
+            done = regio("decode", "photo.rgo", "-o", f"{len(quality)}.{kind}", *quality)
+            assert done.code == 0, done.err
+        sizes[kind] = [Path(f"{count}.{kind}").stat().st_size for count in (0, 2)]
+    assert sizes["jpg"][1] < sizes["jpg"][0]
+    assert sizes["avif"][1] < sizes["avif"][0]
+    with Image.open("0.webp") as whole, Image.open("photo.png") as photo:
+        assert whole.tobytes() == photo.tobytes()
+    done = regio("decode", "photo.rgo", "-o", "c.png", "-q", 50)
+    assert (done.code, done.err) == (2, "regio: PNG files have no quality; it is for .jpg, .webp and .avif\n")
+
+
+def test_a_full_disk_is_said_once(regio: Regio, picture_file: MakeFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("in/a.png", "in/b.png", "in/c.png"):
+        picture_file(name)
+
+    def full(self: Path, target: Path) -> Path:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "replace", full)
+        done = regio("encode", "in", "-o", "out")
+    assert done.code == 1
+    assert done.err.splitlines() == [
+        "regio: in/a.png: No space left on device",
+        "regio: 2 more given up: the place for the results takes nothing",
+        "regio: 1 of 3 failed",
+    ]
+    monkeypatch.setattr(paths.shutil, "disk_usage", lambda folder: SimpleNamespace(total=9999, free=4095))
+    done = regio("encode", "in", "-o", "out")
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "out/a.rgo: the disk of the folder out is full" in done.err

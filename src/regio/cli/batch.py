@@ -1,5 +1,6 @@
 """Many files, one after another or several at once; a bad one is listed and the others go on."""
 
+import errno
 import json
 import os
 import sys
@@ -29,6 +30,7 @@ class Named(Protocol):
 
 
 T = TypeVar("T", bound=Named)
+_NO_ROOM = {errno.ENOSPC, errno.EROFS, errno.EDQUOT}  # what the next file meets, too
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class Result:
     line: str
     values: dict[str, Any]
     notes: tuple[str, ...] = ()
+    sizes: tuple[int, int] | None = None
+    """Bytes of the file that was read and of the one that was written."""
 
 
 def run_batch(items: Sequence[T], work: Callable[[T], Result], *, parallel: int, as_json: bool) -> None:
@@ -50,10 +54,12 @@ def run_batch(items: Sequence[T], work: Callable[[T], Result], *, parallel: int,
     if quiet and as_json:
         raise UsageError("--json and the result itself cannot both go to standard output; use -o FILE")
     first_failure, failed = OK, 0
+    sizes: list[tuple[int, int]] = []
     progress = Progress(len(items))
     for item, outcome in _outcomes(items, work, parallel, progress):
         progress.step()
         if isinstance(outcome, Result):
+            sizes += [] if outcome.sizes is None else [outcome.sizes]
             for note in outcome.notes:
                 say(f"{item.name}: {note}")
             if not quiet:
@@ -65,11 +71,37 @@ def run_batch(items: Sequence[T], work: Callable[[T], Result], *, parallel: int,
         if as_json:
             record = {"source": item.real, "error": one_line(outcome), "exit_code": code_of(outcome)}
             print_result(json.dumps(record))
+        if getattr(outcome, "errno", None) in _NO_ROOM:
+            if (left := len(items) - progress.done) > 0:
+                say(f"{left} more given up: the place for the results takes nothing")
+            break
     progress.clear()
+    if len(sizes) > 1 and not as_json:
+        print_result(totals(sizes))
     if failed and len(items) > 1:
         say(f"{failed} of {len(items)} failed")
     if first_failure:
         raise typer.Exit(first_failure)
+
+
+def totals(sizes: Sequence[tuple[int, int]]) -> str:
+    """ "30 pictures, 92.1 MB → 3.4 MB (3.7 %)"."""
+    before, after = (sum(pair[side] for pair in sizes) for side in (0, 1))
+    return f"{len(sizes)} pictures, {change(before, after)}"
+
+
+def change(before: int, after: int) -> str:
+    """ "92.1 MB → 3.4 MB (3.7 %)"."""
+    share = f" ({100 * after / before:.3g} %)" if before else ""
+    return f"{_size(before)} → {_size(after)}{share}"
+
+
+def _size(count: int) -> str:
+    """Bytes as people read them, in units of a thousand."""
+    if count < 1000:
+        return f"{count} bytes"
+    unit, word = (1e6, "MB") if count >= 999_950 else (1e3, "kB")
+    return f"{count / unit:.1f} {word}"
 
 
 def _outcomes(

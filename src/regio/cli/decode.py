@@ -18,6 +18,7 @@ from regio.cli.options import (
     Output,
     Parallel,
     RgoFiles,
+    SkipExisting,
     Strip,
     raise_pillow_limit,
     region_of,
@@ -49,11 +50,18 @@ def decode(
         str | None,
         typer.Option("--region", help="decode only this part, in pixels: 0,0,640,480", metavar="X,Y,W,H"),
     ] = None,
+    quality: Annotated[
+        float | None,
+        typer.Option(
+            "--quality", "-q", min=0, max=100, help="of .jpg (default 85), .avif (75), .webp (default: without loss)"
+        ),
+    ] = None,
     strip: Strip = False,
     memory: Memory = None,
     max_pixels: MaxPixels = None,
     device: Device = "auto",
     parallel: Parallel = 1,
+    skip_existing: SkipExisting = False,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
@@ -62,23 +70,25 @@ def decode(
     \b
     Examples:
       regio decode photo.rgo -o photo.webp
-      regio decode small/ -o pictures/ --format jpg
+      regio decode small/ -o pictures/ --format jpg -q 80
       regio decode - -o - < a.rgo > a.png
       regio decode huge.rgo --region 400,200,512,512 -o part.png
     """
     part = None if region is None else region_of(region)
     allowed, most = memory_of(memory), raise_pillow_limit(max_pixels)
     extension = "." + kind.lstrip(".").lower() if kind else ".png"
-    jobs = plan(files, output, suffixes=RGO, extension=extension, force=force)
+    jobs = plan(files, output, suffixes=RGO, extension=extension, force=force, skip_existing=skip_existing)
+    if not jobs:
+        return
 
     with talking("loading the codec"):
         from regio.codec import decode as decode_bytes
         from regio.codec import load
-        from regio.images import to_file, writable_kind
+        from regio.images import quality_options, to_file
 
         extensions = {job: _extension(job.target, extension, explicit=kind is not None) for job in jobs}
         for wanted in set(extensions.values()):
-            writable_kind(wanted)
+            quality_options(wanted, quality)
         loaded = None if codec is None else load(codec, device=device)
 
     def work(job: Transfer) -> Result:
@@ -86,11 +96,13 @@ def decode(
         start = perf_counter()
         image = decode_bytes(data, region=part, codec=loaded, device=device, max_memory=allowed, max_pixels=most)
         seconds = perf_counter() - start
-        write_whole(job, to_file(image, extensions[job], strip=strip), force=force)
+        written = to_file(image, extensions[job], strip=strip, quality=quality)
+        write_whole(job, written, force=force)
         target = shown(job.target or "-")
         values = {"source": job.real, "target": job.real_target, "width": image.width, "height": image.height}
         line = f"{job.name} -> {target}: {image.width} x {image.height}"
-        return Result(line, values | {"seconds": round(seconds, 3)})
+        values |= {"bytes_total": len(written), "seconds": round(seconds, 3)}
+        return Result(line, values, sizes=(len(data), len(written)))
 
     run_batch(jobs, work, parallel=parallel, as_json=as_json)
 

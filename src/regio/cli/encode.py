@@ -1,18 +1,21 @@
 """regio encode: pictures to .rgo files."""
 
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from regio.cli.batch import Result, run_batch
+from regio.cli.batch import Result, change, run_batch
 from regio.cli.files import read_whole, write_whole
 from regio.cli.options import (
     CodecName,
     Device,
     Force,
     Json,
+    KeepSuffix,
     Output,
     Parallel,
     Pictures,
+    SkipExisting,
     checked_options,
     takes_encode_options,
 )
@@ -33,6 +36,8 @@ def encode(
     roi_label: LabelNumbers = None,
     device: Device = "auto",
     parallel: Parallel = 1,
+    keep_suffix: KeepSuffix = False,
+    skip_existing: SkipExisting = False,
     force: Force = False,
     as_json: Json = False,
     **options: Any,
@@ -53,11 +58,21 @@ def encode(
     """
     wanted = roi_of(roi, roi_box, roi_label)
     given = checked_options(options, wanted)
-    jobs = plan(pictures, output, suffixes=PICTURES, extension=".rgo", force=force)
+    jobs = plan(
+        pictures,
+        output,
+        suffixes=PICTURES,
+        extension=".rgo",
+        force=force,
+        keep_suffix=keep_suffix,
+        skip_existing=skip_existing,
+    )
+    if not jobs:
+        return
 
     with talking("loading the codec"):
         from regio.codec import load
-        from regio.images import read_picture
+        from regio.images import lossless_size, read_picture
         from regio.info import at_scale, inspect
         from regio.models.catalog import DEFAULT
         from regio.regions import importance
@@ -65,7 +80,9 @@ def encode(
         loaded = load(codec or DEFAULT, device=device)
 
     def work(job: Transfer) -> Result:
-        picture = read_picture(job.source.path or read_whole(job.source))
+        original = job.source.path or read_whole(job.source)
+        picture = read_picture(original)
+        before = original.stat().st_size if isinstance(original, Path) else len(original)
         start = perf_counter()
         region = None if wanted is None else importance(wanted, picture.pixels)
         mine: EncodeOptions = {**given, "roi": region}
@@ -79,13 +96,26 @@ def encode(
         notes = picture.notes + found.notes
         if region is not None and not region.found:
             notes += (f"{region.what}; coded evenly",)
-        values |= {name: getattr(info, name) for name in names} | {"notes": notes}
+        notes += _better_kept(before, info.bytes_total, lossless_size(picture))
+        values |= {name: getattr(info, name) for name in names} | {"bytes_in": before, "notes": notes}
         if region is not None:
             values |= {"roi": region.what, "roi_quality": info.roi_quality}
         line = f"{job.name} -> {target}: {info.bytes_total} bytes, {info.bpp:.3f} bpp, quality {info.quality:g}"
-        line += at_scale(info)
+        line += f"{at_scale(info)}, {change(before, info.bytes_total)}"
         if info.metadata:
             line += f" ({info.metadata_share})"
-        return Result(line, values, notes)
+        return Result(line, values, notes, (before, info.bytes_total))
 
     run_batch(jobs, work, parallel=parallel, as_json=as_json)
+
+
+def _better_kept(before: int, after: int, lossless: int) -> tuple[str, ...]:
+    """A note where another file would serve better: the original, or the picture as a WebP file without any loss."""
+    if lossless < after:
+        return (
+            f"a lossless WebP file of this picture takes {lossless} bytes, this .rgo file {after}: "
+            "line art, charts and screens are better kept as WebP or PNG",
+        )
+    if after > before:
+        return (f"the .rgo file is larger than the original: {after} bytes, not {before}; try a lower quality",)
+    return ()

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -50,6 +51,15 @@ def write_whole(job: Transfer, data: bytes, *, force: bool) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
     with replacing(target) as part:
         part.write_bytes(data)
+        if job.source.path is not None:
+            _keep_time(job.source.path, part)
+
+
+def _keep_time(source: Path, part: Path) -> None:
+    """Give the result the time of the picture that it was made of, by which people sort."""
+    with suppress(OSError):  # some file systems keep no times
+        made = source.stat().st_mtime_ns
+        os.utime(part, ns=(made, made))
 
 
 def _write_stdout(data: bytes) -> None:

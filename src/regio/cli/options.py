@@ -27,6 +27,8 @@ Parallel = Annotated[
     typer.Option("--jobs", "-j", min=1, help="files to work on at once; more than the number of cores does not help"),
 ]
 Force = Annotated[bool, typer.Option("--force", help="overwrite outputs that exist")]
+SkipExisting = Annotated[bool, typer.Option("--skip-existing", help="leave inputs out whose outputs exist")]
+KeepSuffix = Annotated[bool, typer.Option("--keep-suffix", help="photo.avif becomes photo.avif.rgo, not photo.rgo")]
 Json = Annotated[bool, typer.Option("--json", help="results as JSON, one object a line")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 ...; auto takes a GPU if there is one")]
 Memory = Annotated[

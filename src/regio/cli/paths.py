@@ -2,6 +2,7 @@
 
 import glob
 import os
+import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from regio.errors import UsageError
 from regio.names import PICTURES, RGO, readable, skipped
 
 STREAM = "-"
+_LEAST_ROOM = 4096  # bytes; a disk with less is full
 _STANDARD_OUTPUT = {STREAM, "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"}
 
 
@@ -121,33 +123,52 @@ def _inside(folder: Path, suffixes: frozenset[str], left: list[str]) -> list[Sou
 
 
 def plan(
-    inputs: Sequence[str], output: str | None, *, suffixes: frozenset[str], extension: str, force: bool
+    inputs: Sequence[str],
+    output: str | None,
+    *,
+    suffixes: frozenset[str],
+    extension: str,
+    force: bool,
+    keep_suffix: bool = False,
+    skip_existing: bool = False,
 ) -> list[Transfer]:
     """Pair every input with its output, and refuse before any work what could not be written after it.
 
     `output` None is beside the input (standard output for standard input); a folder is one that exists, ends with a
     slash, or follows from several inputs. In a folder, files keep their place below the folder that was named.
+    keep_suffix: a.jpg becomes a.jpg.rgo. skip_existing: leave out what has its output; that may be everything.
 
     Raises:
         UsageError: as `find`; two outputs of one name; an output that is its input; one that exists, unless `force`.
     """
     sources = find(inputs, suffixes)
     many = len(sources) > 1 or any(Path(text).is_dir() for text in inputs)
-    jobs = [_job(source, output, many, extension) for source in sources]
+    jobs = [_job(source, output, many, extension, keep_suffix) for source in sources]
     _refuse_collisions(jobs)
+    if skip_existing:
+        if force:
+            raise UsageError("--skip-existing and --force contradict each other; give one of them")
+        left = [job for job in jobs if job.target is None or not job.target.is_file()]
+        if len(left) < len(jobs):
+            say(f"{len(jobs) - len(left)} of {len(jobs)} left out: their results exist")
+        jobs = left
     _refuse_places(jobs, extension)
     if not force:
         _refuse_existing(jobs)
     return jobs
 
 
-def _job(source: Source, output: str | None, many: bool, extension: str) -> Transfer:
+def _named(path: Path, extension: str, keep_suffix: bool) -> Path:
+    return path.with_name(path.name + extension) if keep_suffix else path.with_suffix(extension)
+
+
+def _job(source: Source, output: str | None, many: bool, extension: str, keep_suffix: bool) -> Transfer:
     if output in _STANDARD_OUTPUT:
         if many:
             raise UsageError("standard output (-o -) takes one result only")
         return Transfer(source, None)
     if output is None:
-        return Transfer(source, None if source.path is None else source.path.with_suffix(extension))
+        return Transfer(source, None if source.path is None else _named(source.path, extension, keep_suffix))
     folder = Path(output)
     if not (many or folder.is_dir() or output.endswith(("/", os.sep))):
         return Transfer(source, folder)
@@ -157,7 +178,7 @@ def _job(source: Source, output: str | None, many: bool, extension: str) -> Tran
         raise UsageError(f"{shown(folder)} is a file; several results need a folder")
     if not folder.exists() and folder.suffix == extension and not output.endswith(("/", os.sep)):
         raise UsageError(f"several results need a folder; {shown(folder)} is a file's name (a folder's ends with /)")
-    return Transfer(source, (folder / source.below).with_suffix(extension), in_folder=True)
+    return Transfer(source, _named(folder / source.below, extension, keep_suffix), in_folder=True)
 
 
 def _refuse_collisions(jobs: Sequence[Transfer]) -> None:
@@ -169,7 +190,8 @@ def _refuse_collisions(jobs: Sequence[Transfer]) -> None:
             raise UsageError(f"{job.name} would be written over itself; name the output with -o")
         first = taken.setdefault(job.target, job)
         if first is not job:
-            raise UsageError(f"{first.name} and {job.name} would both be written to {shown(job.target)}")
+            advice = "; --keep-suffix keeps them apart" if job.target.suffix in RGO else ""
+            raise UsageError(f"{first.name} and {job.name} would both be written to {shown(job.target)}{advice}")
 
 
 def _refuse_places(jobs: Sequence[Transfer], extension: str) -> None:
@@ -191,6 +213,9 @@ def _refuse_places(jobs: Sequence[Transfer], extension: str) -> None:
             raise UsageError(f"{shown(target)}: {shown(folder)} is no folder")
         if not os.access(folder, os.W_OK | os.X_OK):
             raise UsageError(f"{shown(target)}: the folder {shown(folder)} cannot be written to")
+        room = shutil.disk_usage(folder)
+        if room.total and room.free < _LEAST_ROOM:  # what is no disk, such as /proc, has a total of 0
+            raise UsageError(f"{shown(target)}: the disk of the folder {shown(folder)} is full")
 
 
 def _refuse_existing(jobs: Sequence[Transfer]) -> None:

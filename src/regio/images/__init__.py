@@ -11,7 +11,7 @@ from regio.images.hidden import fill_hidden
 from regio.images.opening import FORMATS, open_picture
 from regio.images.reading import Array, Picture, Pixels, Source, read_picture
 from regio.images.stored import Stored, metadata_chunks, stored_in
-from regio.images.writing import metadata, to_file, to_pil, writable_kind
+from regio.images.writing import lossless_size, metadata, quality_options, to_file, to_pil, writable_kind
 
 __all__ = [
     "EXIF_PREFIX",
@@ -23,9 +23,11 @@ __all__ = [
     "Stored",
     "fill_hidden",
     "is_srgb",
+    "lossless_size",
     "metadata",
     "metadata_chunks",
     "open_picture",
+    "quality_options",
     "read_picture",
     "stored_in",
     "to_file",
