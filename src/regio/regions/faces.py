@@ -1,50 +1,44 @@
-"""Faces, by the cascades that come with OpenCV 4.x.
+"""Faces, by YuNet: a network of 230 KB that comes with Regio and runs in OpenCV.
 
-One cascade alone finds many faces that are none. Those that were trained differently rarely err at the same place, so a
-face is what three of four see: the first frontal cascade, the two later ones, the profile cascade on either side.
+YuNet knows faces of about 10 to 300 pixels, so it looks at the picture in two sizes. What overlaps is one face, and the
+surer find stays. Where the network comes from and its licence: weights/yunet.md.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from regio.errors import RegioError
+from regio.errors import MissingWeights, RegioError, one_line
 from regio.regions.maps import Box, Values
-from regio.regions.opencv import cv2_of, grey_of
+from regio.regions.opencv import cv2_of, resized_to
 
-SIDE = 640  # pixels: the long side of what is searched; faces below a 25th of it are not found
-LEAST = 24  # pixels of a face in that
-OVERLAP = 0.4  # intersection over union of two finds of one face
-SHAPE = 0.9, 1.15  # width and height of a face in those of a find, which is square and stops at the eyebrows
-VOTES = 3  # of the four
-FRONTAL = ("haarcascade_frontalface_alt2", "haarcascade_frontalface_alt", "haarcascade_frontalface_default")
-PROFILE = "haarcascade_profileface"
+MODEL = Path(__file__).parents[1] / "weights" / "yunet.onnx"
+SIDES = 320, 1024  # pixels: the long side of what is searched, for faces that fill the picture and for small ones
+SURE = 0.8  # of 1: a find below is no face
+OVERLAP = 0.3  # intersection over union of two finds of one face
+MOST = 5000  # finds that are compared
+Find = NDArray[np.float64]  # (4,): x, y, width, height
 
 
 def faces(pixels: NDArray[np.uint8]) -> list[Box]:
-    """(H,W,3) -> boxes of faces, the largest first. RegioError without OpenCV."""
+    """(H,W,3) -> boxes of faces, the largest first. RegioError without OpenCV, MissingWeights without the network."""
     cv2 = cv2_of("finding faces")
-    grey, factor = grey_of(cv2, pixels, SIDE)
-    grey = cv2.equalizeHist(grey)
-    finds: list[tuple[int, NDArray[np.float64]]] = []
-    for k, name in enumerate((*FRONTAL, PROFILE)):
-        if k == 2 and not finds:
-            break  # the other two are one vote short
-        finds += [(k, box) for box in _finds(grey, name)]
-    sure: list[NDArray[np.float64]] = []
-    for _, box in finds:
-        same = [(k, other) for k, other in finds if overlap(box, other) > OVERLAP]
-        if len({k for k, _ in same}) >= VOTES and not any(overlap(box, known) > OVERLAP for known in sure):
-            sure.append(np.mean([other for _, other in same], axis=0))
-    found = [_face(box / factor, pixels.shape[:2]) for box in sure]
+    sides = {min(side, max(pixels.shape[:2])) for side in SIDES}
+    finds = [find for side in sorted(sides) for find in _finds(cv2, pixels, side)]
+    sure: list[Find] = []
+    for _, box in sorted(finds, key=lambda find: -find[0]):
+        if not any(overlap(box, known) > OVERLAP for known in sure):
+            sure.append(box)
+    found = [face for face in (_within(box, pixels.shape[:2]) for box in sure) if face[2] > 0 and face[3] > 0]
     return sorted(found, key=lambda box: -box[2] * box[3])
 
 
-def overlap(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+def overlap(one: Find, other: Find) -> float:
     """Intersection over union of two boxes (x, y, width, height)."""
     low, high = np.maximum(one[:2], other[:2]), np.minimum(one[:2] + one[2:], other[:2] + other[2:])
     both = float(np.prod(np.maximum(high - low, 0)))
@@ -62,29 +56,33 @@ def of_faces(pixels: NDArray[np.uint8]) -> tuple[Values, int]:
     return values, len(found)
 
 
-def _finds(grey: NDArray[np.uint8], name: str) -> list[NDArray[np.float64]]:
-    """Boxes that a cascade finds; the profile cascade knows one direction of looking, so it sees a mirror image too."""
-    found = []
-    for mirrored in (False, True) if name == PROFILE else (False,):
-        seen = np.ascontiguousarray(grey[:, ::-1]) if mirrored else grey
-        for box in _cascade(name).detectMultiScale(seen, 1.1, 3, minSize=(LEAST, LEAST)):
-            x, y, width, height = (float(number) for number in box)
-            found.append(np.array([grey.shape[1] - x - width if mirrored else x, y, width, height]))
-    return found
+def _finds(cv2: Any, pixels: NDArray[np.uint8], side: int) -> list[tuple[float, Find]]:
+    """How sure and where, in pixels of the picture, in the picture brought to one size."""
+    seen = resized_to(cv2, pixels, side)
+    network = _network(MODEL)
+    network.setInputSize(seen.shape[1::-1])
+    _, rows = network.detect(np.ascontiguousarray(seen[:, :, ::-1]))
+    if rows is None:
+        return []
+    scale = np.tile(np.array(pixels.shape[1::-1]) / seen.shape[1::-1], 2)
+    return [(float(row[14]), np.asarray(row[:4] * scale, np.float64)) for row in rows if np.isfinite(row).all()]
 
 
-@lru_cache(maxsize=8)
-def _cascade(name: str) -> Any:
+@lru_cache(maxsize=1)
+def _network(path: Path) -> Any:
     cv2 = cv2_of("finding faces")
-    cascade = cv2.CascadeClassifier(f"{cv2.data.haarcascades}{name}.xml")
-    if cascade.empty():  # the wheels of OpenCV 5 come without them
-        raise RegioError(f"this OpenCV has no {name}; finding faces needs: pip install 'regio[regions]'")
-    return cascade
+    if not hasattr(cv2, "FaceDetectorYN"):
+        raise RegioError(f"OpenCV {cv2.__version__} has no FaceDetectorYN; install: pip install 'regio[regions]'")
+    try:
+        model = np.frombuffer(path.read_bytes(), np.uint8)
+        # from memory: on Windows OpenCV opens no path with letters beyond ASCII
+        return cv2.FaceDetectorYN.create("onnx", model, np.empty(0, np.uint8), (320, 320), SURE, OVERLAP, MOST)
+    except (OSError, cv2.error) as error:
+        raise MissingWeights(f"{path}: the face detector is missing or damaged ({one_line(error)})") from error
 
 
-def _face(box: NDArray[np.float64], size: tuple[int, ...]) -> Box:
-    """A find -> the face in it, cut at the borders of the picture."""
-    middle, half = box[:2] + box[2:] / 2, box[2:] * SHAPE / 2
-    x, y = (int(number) for number in np.floor(np.maximum(middle - half, 0)))
-    right, bottom = (int(number) for number in np.ceil(np.minimum(middle + half, (size[1], size[0]))))
+def _within(box: Find, size: tuple[int, ...]) -> Box:
+    """A find in whole pixels, cut at the borders of the picture."""
+    x, y = (int(number) for number in np.floor(np.maximum(box[:2], 0)))
+    right, bottom = (int(number) for number in np.ceil(np.minimum(box[:2] + box[2:], (size[1], size[0]))))
     return x, y, right - x, bottom - y

@@ -19,10 +19,15 @@ def cv2_of(purpose: str) -> Any:
     return cv2
 
 
-def grey_of(cv2: Any, pixels: NDArray[np.uint8], side: int) -> tuple[NDArray[np.uint8], float]:
-    """(H,W,3) -> grey (h,w), its long side at most `side`, and h / H."""
+def resized_to(cv2: Any, pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    """(H,W,3) -> (h,w,3) with a long side of at most `side`."""
     factor = min(1.0, side / max(pixels.shape[:2]))
     size = tuple(max(1, round(length * factor)) for length in pixels.shape[1::-1])
-    small = pixels if factor == 1 else cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    grey: NDArray[np.uint8] = cv2.cvtColor(np.ascontiguousarray(small), cv2.COLOR_RGB2GRAY)
-    return grey, factor
+    small: NDArray[np.uint8] = pixels if factor == 1 else cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    return np.ascontiguousarray(small)
+
+
+def grey_of(cv2: Any, pixels: NDArray[np.uint8], side: int) -> tuple[NDArray[np.uint8], float]:
+    """(H,W,3) -> grey (h,w), its long side at most `side`, and h / H."""
+    grey: NDArray[np.uint8] = cv2.cvtColor(resized_to(cv2, pixels, side), cv2.COLOR_RGB2GRAY)
+    return grey, min(1.0, side / max(pixels.shape[:2]))
