@@ -59,7 +59,11 @@ def by_cascades(pixels: Pixels) -> list[Any]:
     """What three of four cascades see, as Regio found faces before (docs/decisions/0015-faces-by-vote.md)."""
     grey, factor = grey_of(cv2, pixels, 640)
     grey = cv2.equalizeHist(grey)
-    finds = [(k, box) for k, name in enumerate((*FRONTAL, PROFILE)) for box in cascade_finds(grey, name)]
+    finds: list[tuple[int, NDArray[np.float64]]] = []
+    for k, name in enumerate((*FRONTAL, PROFILE)):
+        if k == 2 and not finds:
+            break  # the other two are one vote short
+        finds += [(k, box) for box in cascade_finds(grey, name)]
     sure: Boxes = []
     for _, box in finds:
         same = [(k, other) for k, other in finds if overlap(box, other) > SAME]
