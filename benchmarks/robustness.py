@@ -38,7 +38,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
-from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -49,7 +48,8 @@ from portability import RANDOM
 
 import regio
 from regio import errors
-from regio.codec import Codec, preparation
+from regio.codec import Codec
+from regio.codec.layout import Tiling
 from regio.evaluation.columns import columns
 from regio.evaluation.sweep import find_pictures
 from regio.format import pack, parse
@@ -124,8 +124,9 @@ def files_of(codec: Codec, pixels: Pixels) -> list[bytes]:
     dressed.info |= {"exif": b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0", "xmp": b"<x/>" * 20}
     made.append(codec.encode(dressed))
     side = max(6, codec.net.multiple.bit_length() - 1)
-    with patch.object(preparation, "WHOLE_PIXELS", 0), patch.object(preparation, "LOG2_SIDES", (side,)):
-        made.append(codec.encode(plain, roi=middle if codec.net.rated else None))
+    default, codec.runtime.tiling = codec.runtime.tiling, Tiling(whole_pixels=0, log2_sides=(side,))
+    made.append(codec.encode(plain, roi=middle if codec.net.rated else None))
+    codec.runtime.tiling = default
     return made
 
 

@@ -1,7 +1,5 @@
 """MCM through real files: any size, one budget over all tiles, regions of interest, no seams, no garbage."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import lru_cache
 from itertools import pairwise
@@ -10,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from toy_codec import codec_of, picture
+from toy_codec import codec_of, picture, tiling
 
 import regio
-from regio.codec import Codec, layout, preparation
+from regio.codec import Codec
 from regio.codec.decoding import Decoding, Opened
 from regio.codec.kept import Order
 from regio.codec.layout import layout_of
@@ -41,16 +39,6 @@ def codec() -> Codec:
     return codec_of(net_of(), "mcm-toy")
 
 
-@contextmanager
-def tiling(log2_side: int, block: int = 128) -> Iterator[None]:
-    """Every picture in tiles of this side, synthesised in blocks of that one."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(preparation, "WHOLE_PIXELS", 0)
-        patch.setattr(preparation, "LOG2_SIDES", (log2_side,))
-        patch.setattr(layout, "BLOCKS", (block, block))
-        yield
-
-
 def kept_of(data: bytes) -> NDArray[np.bool_]:
     """The kept set of a whole file, tile by tile."""
     decoding = Decoding(codec().runtime, Opened.of(data))
@@ -75,7 +63,7 @@ def test_pictures_of_any_size_come_back_and_cost_what_was_estimated(size: tuple[
 def test_the_whole_picture_shares_one_budget() -> None:
     pixels = np.full((256, 256, 3), 128, np.uint8)
     pixels[:128, :128] = picture(128, 128)  # one busy quarter
-    with tiling(7):
+    with tiling(7, 128, codec()):
         data = codec().encode(pixels, quality=25)
         kept = kept_of(data)
     share = codec().net.budget(torch.tensor([0.25]), 256)
@@ -89,7 +77,7 @@ def test_the_whole_picture_shares_one_budget() -> None:
 def test_tiles_keep_the_patches_that_the_picture_in_one_piece_keeps() -> None:
     pixels = picture(200, 300)
     whole = kept_of(codec().encode(pixels, quality=40))
-    with tiling(7):
+    with tiling(7, 128, codec()):
         parts = kept_of(codec().encode(pixels, quality=40))
     assert np.array_equal(whole, parts)
 
@@ -126,7 +114,7 @@ def test_patches_that_only_fill_up_are_not_kept() -> None:
 
 def test_a_region_has_exactly_the_pixels_of_the_whole() -> None:
     pixels = picture(300, 421)
-    with tiling(7):
+    with tiling(7, 128, codec()):
         data = codec().encode(pixels, quality=50)
         whole = np.asarray(codec().decode(data))
         for x, y, across, down in ((0, 0, 10, 10), (120, 100, 50, 160), (400, 280, 21, 20)):
@@ -139,7 +127,7 @@ def test_borders_of_tiles_and_blocks_do_not_show() -> None:
     rows, columns = np.mgrid[0:256, 0:384]
     smooth = np.stack([128 + 90 * np.sin(rows / 90 + k) * np.cos(columns / 70 + k) for k in range(3)], axis=2)
     pixels = smooth.clip(0, 255).astype(np.uint8)
-    with tiling(7):
+    with tiling(7, 128, codec()):
         tiled = np.asarray(codec().decode(codec().encode(pixels, quality=70))).astype(float)
     whole = np.asarray(codec().decode(codec().encode(pixels, quality=70))).astype(float)
     jump = np.abs(np.diff(tiled, axis=1)).mean(axis=(0, 2))
@@ -152,7 +140,7 @@ def test_borders_of_tiles_and_blocks_do_not_show() -> None:
 @pytest.mark.parametrize("tiled", [False, True])
 def test_every_damaged_byte_is_an_error_and_never_a_picture(tiled: bool) -> None:
     pixels = picture(96, 160)
-    with tiling(6) if tiled else tiling(10):
+    with tiling(6 if tiled else 10, 128, codec()):
         data = codec().encode(pixels, quality=50)
         for at in range(60, len(data), 7):
             damaged = bytearray(data)

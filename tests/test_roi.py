@@ -1,7 +1,5 @@
 """Regions of interest in the codec: bytes move where they are wanted, in pieces or whole, and damage is noticed."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -11,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from shared import SHARED, needs_shared
-from toy_codec import codec_of, paper, picture, toy, toy_net
+from toy_codec import codec_of, paper, picture, tiling, toy, toy_net
 
 import regio
-from regio.codec import Codec, layout, preparation, windows
+from regio.codec import Codec, layout, windows
 from regio.codec.decoding import Decoding, Opened
 from regio.codec.roi import LEVELS, Background, Gap, alpha_of
 from regio.errors import CorruptFile, RegioError, UsageError
@@ -27,15 +25,6 @@ from regio.models.segpic import SegPIC
 
 BOX = (32, 64, 96, 80)
 KODAK = SHARED / "data" / "kodak"
-
-
-@contextmanager
-def tiling(log2_side: int) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(preparation, "WHOLE_PIXELS", 0)
-        patch.setattr(preparation, "LOG2_SIDES", (log2_side,))
-        patch.setattr(layout, "BLOCKS", (1 << log2_side, 1 << log2_side))
-        yield
 
 
 def psnr_inside(codec: Codec, data: bytes, pixels: NDArray[np.uint8], box: tuple[int, int, int, int] = BOX) -> float:
@@ -183,7 +172,7 @@ def test_a_face_gains_a_decibel_at_equal_bytes() -> None:
 def test_tiles_have_their_part_of_the_map_and_regions_decode_alike() -> None:
     pixels = picture(300, 421)
     generator = np.random.default_rng(0)
-    with tiling(7):
+    with tiling(7, 128):
         plain = toy().encode(pixels, quality=50)
         data = toy().encode(pixels, quality=50, roi=(100, 50, 150, 90), roi_strength=30)
         file = parse(data)
@@ -293,7 +282,7 @@ def test_other_models_emphasise_and_the_file_says_nothing(family: str) -> None:
     codec.verify(data)
     moved = codec.encode(pixels, quality=50, roi=BOX, roi_strength=30)
     assert 0.97 * len(plain) <= len(moved) <= len(plain)
-    with tiling(7):
+    with tiling(7, 128, codec):
         tiled = codec.encode(pixels, quality=50, roi=BOX)
         whole, part = codec.decode(tiled), codec.decode(tiled, region=(10, 20, 200, 100))
         assert part.tobytes() == whole.crop((10, 20, 210, 120)).tobytes()

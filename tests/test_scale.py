@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
-from test_tiles import tiling
-from toy_codec import paper, picture, toy
+from toy_codec import paper, picture, tiling, toy
 
 import regio
 from regio.codec import Codec, preparation, scale

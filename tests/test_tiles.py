@@ -3,7 +3,6 @@
 import weakref
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
-from toy_codec import codec_of, paper, paper_net, picture, toy, toy_net
+from toy_codec import codec_of, paper, paper_net, picture, tiling, toy, toy_net
 
 import regio
 from regio.codec import Codec, layout, memory, preparation, windows
@@ -32,16 +31,6 @@ from regio.nn.regional import RegionAdaptiveTransform
 
 CODECS: dict[str, Callable[[], Codec]] = {"toy": toy, "paper": paper}
 TILINGS = {"blocks as tiles": (7, 128), "blocks of tiles": (6, 128), "tiles of blocks": (8, 128)}  # log2 side, block
-
-
-@contextmanager
-def tiling(log2_side: int, block: int) -> Iterator[None]:
-    """Write every picture in tiles of this side, and synthesise in blocks of that one."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(preparation, "WHOLE_PIXELS", 0)
-        patch.setattr(preparation, "LOG2_SIDES", (log2_side,))
-        patch.setattr(layout, "BLOCKS", (block, block))
-        yield
 
 
 @pytest.fixture
@@ -251,7 +240,7 @@ def test_windows_see_all_that_a_pixel_depends_on(name: str) -> None:
 def test_windows_differ_at_their_borders_no_more_than_elsewhere() -> None:
     """Gates included, against one window over the whole picture; with windows that end where they fade for contrast."""
     codec = codec_of(busy_net(), "busy")
-    with tiling(7, 128):
+    with tiling(7, 128, codec):
         data = codec.encode(picture(512, 512))
     opened = Decoding(codec.runtime, Opened.of(data))
     cut = replace_blocks(opened.layout, 8)

@@ -3,6 +3,8 @@
 import re
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -14,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from regio.codec import Codec
+from regio.codec.layout import Tiling
 from regio.entropy.tables import SCALE_MIN
 from regio.models.segpic import PRESETS, SegPIC, SegPICConfig
 from regio.weights import store
@@ -67,6 +70,18 @@ def toy() -> Codec:
 @lru_cache(maxsize=1)
 def paper() -> Codec:
     return codec_of(paper_net(), "paper")
+
+
+@contextmanager
+def tiling(log2_side: int, block: int, *codecs: Codec) -> Iterator[None]:
+    """Let codecs (toy and paper, if none are named) write every picture in tiles, and synthesise in blocks."""
+    runtimes = [codec.runtime for codec in codecs or (toy(), paper())]
+    before = [runtime.tiling for runtime in runtimes]
+    for runtime in runtimes:
+        runtime.tiling = Tiling(whole_pixels=0, log2_sides=(log2_side,), blocks=(block, block))
+    yield
+    for runtime, one in zip(runtimes, before, strict=True):
+        runtime.tiling = one
 
 
 def picture(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:

@@ -9,10 +9,10 @@ from types import ModuleType
 import numpy as np
 import pytest
 from PIL import Image
-from toy_codec import benchmark, paper, picture, toy
+from toy_codec import benchmark, paper, picture, tiling, toy
 
 import regio
-from regio.codec import Codec, preparation
+from regio.codec import Codec
 from regio.errors import CorruptFile, RegioError
 from regio.format import pack, parse
 from regio.format.header import CHECK_BYTES
@@ -31,9 +31,7 @@ def files() -> list[tuple[Codec, bytes, bytes]]:
     dressed.info["exif"] = b"Exif\0\0II*\0\x08\0\0\0\0\0\0\0\0\0"
     made = [(toy(), toy().encode(plain)), (toy(), toy().encode(plain, roi=(0, 0, 30, 30)))]
     made += [(toy(), toy().encode(dressed)), (paper(), paper().encode(plain))]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(preparation, "WHOLE_PIXELS", 0)
-        patch.setattr(preparation, "LOG2_SIDES", (6,))
+    with tiling(6, 512):
         made += [(toy(), toy().encode(plain, roi=(0, 0, 30, 30))), (toy(), toy().encode(dressed))]
     return [(codec, data, codec.decode(data).tobytes()) for codec, data in made]
 

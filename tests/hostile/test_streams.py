@@ -122,7 +122,7 @@ def test_tiles_that_do_not_fit_the_model_are_unsupported(monkeypatch: pytest.Mon
 def test_a_piece_and_a_picture_have_their_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     data = toy().encode(picture(40, 70))
     monkeypatch.setattr(options, "DEFAULT_LIMITS", Limits(piece=2799))
-    refused(toy(), data, LimitExceeded, "128 x 64 pixels in one piece; this release codes up to 2799")
+    refused(toy(), data, LimitExceeded, "128 x 64 pixels in one piece, the limit is 2799")
     monkeypatch.setattr(options, "DEFAULT_LIMITS", Limits(pixels=2799))
     refused(toy(), data, LimitExceeded, "70x40 = 2800 pixels, coded as 128x64 = 8192, the limit is 2799")
 

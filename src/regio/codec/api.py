@@ -138,7 +138,7 @@ class Codec(Shareable):
         Raises CorruptFile for damaged data, MissingWeights for a file of other weights, UnsupportedFile, LimitExceeded,
         UsageError for a region that is not inside the picture.
         """
-        return self._decode(Opened.of(data, limits_of(max_pixels)), as_, region, max_memory)
+        return self._decode(Opened.of(data, limits_of(max_pixels, max_memory)), as_, region, max_memory)
 
     @undisturbed()
     @within_memory()
@@ -150,7 +150,7 @@ class Codec(Shareable):
 
     def verify(self, data: Data, *, max_memory: int | str | None = None, max_pixels: int | str | None = None) -> None:
         """Decode every symbol of a .rgo file and compare the checksum; raises as `decode` does."""
-        self._verify(Opened.of(data, limits_of(max_pixels)), max_memory)
+        self._verify(Opened.of(data, limits_of(max_pixels, max_memory)), max_memory)
 
     @undisturbed()
     @within_memory()
@@ -242,7 +242,7 @@ def decode(
     region: (x, y, width, height) in pixels, the part that is wanted; max_memory: bytes that this process may occupy;
     max_pixels: files of larger pictures are refused, before any weights are loaded.
     """
-    opened = Opened.of(data, limits_of(max_pixels))
+    opened = Opened.of(data, limits_of(max_pixels, max_memory))
     return _codec_for(opened, codec, device)._decode(opened, as_, region, max_memory)
 
 
@@ -255,7 +255,7 @@ def verify(
     max_pixels: int | str | None = None,
 ) -> None:
     """Raise unless every symbol of the file decodes to what was encoded."""
-    opened = Opened.of(data, limits_of(max_pixels))
+    opened = Opened.of(data, limits_of(max_pixels, max_memory))
     _codec_for(opened, codec, device)._verify(opened, max_memory)
 
 

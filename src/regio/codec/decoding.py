@@ -58,7 +58,7 @@ class Decoding:
         self.spans = self.file.spans
         side = None if self.index is None else self.index.log2_side
         try:
-            self.layout: Layout = layout_of(runtime.net, *self.file.header.coded, side)
+            self.layout: Layout = layout_of(runtime.net, *self.file.header.coded, side, runtime.tiling)
         except ValueError as error:
             raise UnsupportedFile(f"{runtime.name} cannot decode the file: {error}") from error
 

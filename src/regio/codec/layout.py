@@ -22,9 +22,21 @@ from typing import NamedTuple
 from regio.models.base import Network
 
 FADE = 1  # latents on either side of a border that two windows share
-BLOCKS = 512, 1024  # pixels: least and greatest side of a block; within them, it is that of the tiles
-WHOLE_PIXELS = 1 << 22  # larger pictures are written in tiles
-LOG2_SIDES = 10, 9, 8  # of tiles, tried in this order until one fits the memory
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """When a writer cuts a picture into tiles, and in which blocks it is synthesised; files say which they have."""
+
+    whole_pixels: int = 1 << 22
+    """Larger pictures are written in tiles; sides count as they are coded, as multiples of 64."""
+    log2_sides: tuple[int, ...] = (10, 9, 8)
+    """Of tiles, tried in this order until one fits the memory."""
+    blocks: tuple[int, int] = (512, 1024)
+    """Pixels: least and greatest side of a block; within them, it is that of the tiles (docs/format.md, tiles)."""
+
+
+DEFAULT_TILING = Tiling()
 
 
 class Span(NamedTuple):
@@ -256,7 +268,7 @@ class Layout:
         return Block(row, column, window, reach, cell, inner, tuple(sorted(needs)))
 
 
-def layout_of(net: Network, width: int, height: int, log2_side: int | None) -> Layout:
+def layout_of(net: Network, width: int, height: int, log2_side: int | None, tiling: Tiling = DEFAULT_TILING) -> Layout:
     """Cut up a picture of width x height pixels for a model; log2_side None: in one piece.
 
     Raises ValueError for tiles whose side is no multiple of what the model needs, and for a picture too large for it.
@@ -270,7 +282,7 @@ def layout_of(net: Network, width: int, height: int, log2_side: int | None) -> L
     axes = []
     for side in (height, width):
         length = -(-side // net.multiple) * net.multiple // net.stride
-        block = length if tile is None else min(max(tile, BLOCKS[0]), BLOCKS[1]) // net.stride
+        block = length if tile is None else min(max(tile, tiling.blocks[0]), tiling.blocks[1]) // net.stride
         piece = length if tile is None else tile // net.stride
         axes.append(Axis(length, piece, block, net.halo, net.align))
     return Layout(width, height, net.stride, axes[0], axes[1], log2_side)

@@ -17,6 +17,7 @@ from regio.format import DEFAULT_LIMITS, Limits, rate_step
 
 DEFAULT_QUALITY = 60.0
 STRENGTH = 20.0  # points of quality between the region of interest and the rest, by default
+PIECE_BYTES = 512  # of memory for a pixel of a picture in one piece
 GRIDS = 1, 16  # least and greatest grid
 
 _SCALES: dict[str | float, float | None] = {"auto": None, "1": 1.0, "1/2": 0.5, "0.5": 0.5, "1/4": 0.25, "0.25": 0.25}
@@ -129,11 +130,14 @@ def numbers_of(options: Mapping[str, Any], spelled: Callable[[str], str] = str) 
     return given
 
 
-def limits_of(max_pixels: int | str | None) -> Limits:
-    """The limits of files, with another number of pixels if one is given; UsageError."""
-    if max_pixels is None:
-        return DEFAULT_LIMITS
-    return replace(DEFAULT_LIMITS, pixels=count(max_pixels, "max_pixels", "pixels"))
+def limits_of(max_pixels: int | str | None, max_memory: int | str | None = None) -> Limits:
+    """The limits of files, with another number of pixels, and of pixels in one piece, if they are given; UsageError."""
+    limits, memory = DEFAULT_LIMITS, memory_of(max_memory)
+    if max_pixels is not None:
+        limits = replace(limits, pixels=count(max_pixels, "max_pixels", "pixels"))
+    if memory is not None:
+        limits = replace(limits, piece=max(limits.piece, memory // PIECE_BYTES))
+    return limits
 
 
 def memory_of(max_memory: int | str | None) -> int | None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regio.codec.encoding import Encoding
-from regio.codec.layout import LOG2_SIDES, WHOLE_PIXELS, Layout, layout_of
+from regio.codec.layout import Layout, layout_of
 from regio.codec.memory import Budget, encoding_cost
 from regio.codec.options import Settings
 from regio.codec.pixels import pack_alpha
@@ -19,7 +19,7 @@ from regio.codec.runtime import Runtime
 from regio.codec.scale import smaller
 from regio.codec.search import Found, largest_within, nearest_size, smallest_reaching
 from regio.errors import UsageError
-from regio.format import Chunk, Kind
+from regio.format import Chunk, Kind, coded_side
 from regio.images import Picture, fill_hidden, metadata_chunks
 from regio.regions import Importance, importance
 
@@ -141,13 +141,15 @@ def _layout(
     runtime: Runtime, picture: Picture, budget: Budget, searches: bool, synthesises: bool
 ) -> tuple[Layout, bool]:
     """The largest tiles that fit the memory, and whether the latents of all of them fit as well."""
-    sides: list[int | None] = [None] if picture.width * picture.height <= WHOLE_PIXELS else []
-    sides += LOG2_SIDES
+    tiling = runtime.tiling
+    coded = coded_side(picture.width) * coded_side(picture.height)
+    sides: list[int | None] = [None] if coded <= tiling.whole_pixels else []
+    sides += tiling.log2_sides
     least = math.inf
     for keep in (True, False) if searches else (False,):
         for side in sides:
             try:
-                layout = layout_of(runtime.net, picture.width, picture.height, side)
+                layout = layout_of(runtime.net, picture.width, picture.height, side, tiling)
             except ValueError as error:
                 raise UsageError(f"{runtime.name}: {error}") from error
             cost = encoding_cost(runtime.net, layout, keep, synthesises)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from regio.codec.devices import device_of, settle
+from regio.codec.layout import DEFAULT_TILING, Tiling
 from regio.entropy import TableSet
 from regio.errors import MissingWeights
 from regio.format import Chunk, CustomWeights, RgoFile
@@ -28,6 +29,7 @@ class Runtime:
     """Catalog id; 0 for weights that are not bundled."""
     fingerprint: bytes
     """16 bytes, of configuration, numbers and tables."""
+    tiling: Tiling = DEFAULT_TILING
 
     @classmethod
     def of(cls, weights: Weights, device: str) -> Runtime:

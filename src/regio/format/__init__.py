@@ -6,7 +6,18 @@ parse(), verify_check() and Limits.
 """
 
 from regio.format.chunks import Chunk, CustomWeights, Kind, Tile, TileIndex, tile_grid
-from regio.format.container import DEFAULT_LIMITS, NO_LIMITS, Data, Limits, RgoFile, pack, parse, read, verify_check
+from regio.format.container import (
+    DEFAULT_LIMITS,
+    NO_LIMITS,
+    Data,
+    Limits,
+    RgoFile,
+    coded_side,
+    pack,
+    parse,
+    read,
+    verify_check,
+)
 from regio.format.header import Header, rate_step
 from regio.format.rate_map import NO_MAP, Ladder, RateMap
 
@@ -25,6 +36,7 @@ __all__ = [
     "RgoFile",
     "Tile",
     "TileIndex",
+    "coded_side",
     "pack",
     "parse",
     "rate_step",

@@ -40,13 +40,14 @@ class Limits:
 
     pixels bounds the work and memory of decoding: 2**28 is a square of 16384. They are counted after both sides are
     filled up to multiples of 64, as models do: a line of pixels counts 64. piece bounds, in pixels, a tile, or a
-    picture without tiles: features take about 100 bytes a pixel. metadata bounds, in bytes, each chunk whose size does
-    not follow from the picture's: an alpha plane or a tile index may also take a byte for every pixel. It bounds what
+    picture without tiles, whose features take 100 to 220 bytes a pixel; writers of ours cut pictures of more than
+    2**22. metadata bounds, in bytes, each chunk whose size does not follow from the picture's: an alpha plane or a tile
+    index may also take a byte for every pixel. It bounds what
     a deflated chunk inflates to, too, but never above MOST_INFLATED (16 MiB).
     """
 
     pixels: int = 1 << 28
-    piece: int = 1 << 26
+    piece: int = 5 << 20
     metadata: int = 16 << 20
 
     def check_size(self, width: int, height: int) -> None:
@@ -65,7 +66,8 @@ class Limits:
         width, height = (min(side, coded_side(length)) for length in head.coded)
         if width * height > self.piece:
             raise LimitExceeded(
-                f"{width} x {height} pixels in one piece; this release codes up to {self.piece}, and more in tiles"
+                f"{width} x {height} pixels in one piece, the limit is {self.piece}; "
+                f"allow more with max_memory (--max-memory): 512 bytes for each"
             )
 
     def check_chunk(self, head: Header, kind: int, length: int) -> None:
