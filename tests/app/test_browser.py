@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import http.client
+import io
 import os
 import re
 import shutil
@@ -41,8 +42,8 @@ pytestmark = [
 
 PORTRAIT = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
 PATIENCE = 120_000  # ms: machines that test other things at the same time are slow
-DESKTOP, PHONE = {"width": 1360, "height": 900}, {"width": 390, "height": 844}
-SHOTS = os.environ.get("REGIO_SCREENSHOTS_CHECK", "")  # folder for pictures to look at
+DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+SHOTS = os.environ.get("REGIO_SCREENSHOTS_CHECK", "")  # folder for pictures to look at; "" for none
 Open = Callable[..., Any]
 
 
@@ -137,22 +138,41 @@ def clear(page: Any, place: str = "#upload") -> None:
         page.wait_for_selector(f"{place} input[type=file]", state="attached")
 
 
+def look_at(page: Any, name: str) -> None:
+    """Pictures of the whole page for people to look at, wide and narrow, if they are wanted."""
+    for size in (DESKTOP, PHONE) if SHOTS else ():
+        page.set_viewport_size(size)
+        page.wait_for_timeout(600)
+        page.screenshot(path=f"{SHOTS}/{name}-{size['width']}.png", full_page=True)
+    page.set_viewport_size(DESKTOP)
+
+
+def drag(page: Any, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """With the mouse over the picture that is marked, from a point to another, in shares of its sides."""
+    box = ready(page).bounding_box()
+    (x0, y0), (x1, y1) = ((box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in (start, end))
+    page.mouse.move(x0, y0)
+    page.mouse.down()
+    page.mouse.move((x0 + x1) / 2, (y0 + y1) / 2, steps=3)
+    page.mouse.move(x1, y1, steps=3)
+    page.mouse.up()
+
+
+def ready(page: Any) -> Any:
+    """The picture that is marked, loaded and in view."""
+    ground = page.locator("#marker .ground")
+    ground.wait_for()
+    ground.locator("img").evaluate("image => image.decode()")
+    ground.scroll_into_view_if_needed()
+    return ground
+
+
 def paint(page: Any) -> None:
     """Scribble over the middle of the picture."""
     page.get_by_label("What I paint").check()
-    page.wait_for_selector("#painter canvas")
-    page.wait_for_function("document.querySelector('#painter canvas').getBoundingClientRect().height > 100")
-    page.wait_for_timeout(1500)  # the editor fits the picture into its frame, and says nothing when it has
-    canvas = page.locator("#painter canvas").first
-    canvas.scroll_into_view_if_needed()
-    box = canvas.bounding_box()
-    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.45
-    page.mouse.move(x - 40, y - 30)
-    page.mouse.down()
+    page.wait_for_selector("#marker .paint canvas")
     for row in range(8):
-        page.mouse.move(x - 40 + 80 * (row % 2), y - 30 + 9 * row, steps=4)
-    page.mouse.up()
-    page.wait_for_timeout(500)
+        drag(page, (0.35, 0.3 + 0.05 * row), (0.65, 0.3 + 0.05 * row))
 
 
 def compress(page: Any, size: float | None = None) -> None:
@@ -376,7 +396,7 @@ def test_a_closed_tab_ends_nothing_else_and_two_visitors_work_at_once(visit: Ope
         page.close()
 
 
-def test_a_box_can_be_typed_and_shows_what_it_covers(visit: Open, face: Path) -> None:
+def test_a_box_is_dragged_or_typed_and_shows_what_it_covers(visit: Open, face: Path) -> None:
     page = visit()
     page.get_by_label("A box").check()  # before there is a picture
     page.wait_for_selector("#box", state="visible")
@@ -384,21 +404,67 @@ def test_a_box_can_be_typed_and_shows_what_it_covers(visit: Open, face: Path) ->
     page.wait_for_selector("#box", state="hidden")
     drop(page, face)
     page.get_by_label("A box").check()
-    page.wait_for_selector("#box", state="visible")
     field = page.locator("#box input, #box textarea").first
+    drag(page, (0.25, 0.25), (0.75, 0.75))
+    page.locator("#message .notice", has_text="a box, 25% of the picture").wait_for()
+    x, y, width, height = (int(number) for number in field.input_value().split(","))
+    assert max(abs(x - 48), abs(y - 48), abs(width - 96), abs(height - 96)) <= 2
+    drag(page, (0.5, 0.5), (0.6, 0.4))  # its inside moves it
+    page.wait_for_function("!document.querySelector('#box :is(input, textarea)').value.startsWith('48')")
+    moved = [int(number) for number in field.input_value().split(",")]
+    assert moved[0] == pytest.approx(x + 19, abs=2)
+    assert moved[1] == pytest.approx(y - 19, abs=2)
+    assert moved[2:] == [width, height]
+    drag(page, (0.85, 0.65), (1.2, 1.2))  # a corner changes it, up to the border
+    page.locator("#message .notice", has_text="55% of the picture").wait_for()
     field.fill("48, 48, 96, 96")
     field.press("Enter")
     page.locator("#message .notice", has_text="a box, 25% of the picture").wait_for()
-    field.fill("48, 48")
-    field.press("Enter")
-    page.locator("#message .notice.alert", has_text="four whole numbers").wait_for()
-    field.fill("")
-    field.press("Enter")
+    place = page.locator("#marker .rectangle").evaluate("one => [one.style.left, one.style.width, one.hidden]")
+    assert place == ["25%", "50%", False]
+    for text, told in (("48, 48", "four whole numbers"), ("900, 0, 5, 5", "outside the picture")):
+        field.fill(text)
+        field.press("Enter")
+        page.locator("#message .notice.alert", has_text=told).wait_for()
+    page.get_by_label("What I paint").check()
+    page.get_by_label("A box").check()  # the field stays reachable though what it holds is wrong
+    page.wait_for_selector("#box", state="visible")
+    compress(page, 3)
+    page.locator("#outcome .notice.alert", has_text="outside the picture").wait_for()
+    page.locator("#marker").get_by_role("button", name="Clear").click()
     page.locator("#message .notice.status", has_text="192 × 192 pixels").wait_for()
-    if SHOTS:
-        page.screenshot(path=f"{SHOTS}/box-1280.png", full_page=True)
-        page.set_viewport_size(PHONE)
-        page.screenshot(path=f"{SHOTS}/box-390.png", full_page=True)
+    assert field.input_value() == ""
+    drag(page, (0.2, 0.2), (0.7, 0.6))
+    compress(page, 3)
+    page.get_by_alt_text("The picture, dark where it does not matter").wait_for()
+    look_at(page, "box")
+
+
+def test_paint_is_undone_stroke_by_stroke_and_shows_on_every_colour(visit: Open, folder: Path) -> None:
+    page = visit()
+    colours = [(255, 45, 85), (255, 255, 255), (0, 0, 0), (30, 200, 60), (40, 60, 220), (128, 128, 128)]
+    stripes = np.repeat(np.array(colours, np.uint8), 32, axis=0)[None].repeat(96, axis=0)
+    path = folder / "colours.png"
+    Image.fromarray(stripes).save(path)
+    drop(page, path)
+    page.get_by_label("What I paint").check()
+    before = ready(page).screenshot()
+    drag(page, (0.02, 0.5), (0.98, 0.5))
+    after = ready(page).screenshot()
+    bare, painted = (np.asarray(Image.open(io.BytesIO(shot)).convert("RGB")).astype(int) for shot in (before, after))
+    row = slice(bare.shape[0] // 2 - 6, bare.shape[0] // 2 + 6)
+    changed = np.abs(painted - bare)[row].max(axis=2)
+    for part in np.array_split(changed, len(colours), axis=1):
+        assert (part > 60).mean() > 0.2
+    drag(page, (0.1, 0.2), (0.3, 0.2))
+    undo = page.locator("#marker").get_by_role("button", name="Undo")
+    undo.click()
+    undo.click()
+    again = np.asarray(Image.open(io.BytesIO(ready(page).screenshot())).convert("RGB")).astype(int)
+    assert np.abs(again - bare).max() < 8
+    compress(page, 3)
+    page.locator("#outcome .notice.alert", has_text="Nothing is painted yet").wait_for()
+    page.close()
 
 
 def test_a_cleared_size_is_asked_for_and_the_old_result_goes(visit: Open, face: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from regio.app.choices import Choices, Region, box_of, inside, painted_in, region_of, usual_size
+from regio.app.choices import Choices, Region, box_of, inside, region_of, usual_size
 from regio.app.coding import codec_names, compress, picture_bytes, rivals
 from regio.errors import UsageError
 from regio.images import Picture, read_picture
@@ -131,16 +131,6 @@ def test_a_region_of_everything_divides_nothing(picture: Picture) -> None:
     whole = region_of(replace(CHOICES, region=Region.PAINTED, painted=np.ones((32, 48), np.uint8)), picture)
     assert inside(whole) is None
     assert inside(None) is None
-
-
-def test_layers_of_paint_are_one_mask() -> None:
-    red, blue = np.zeros((2, 3, 4), np.uint8), np.zeros((2, 3, 4), np.uint8)
-    red[0, 0] = (255, 0, 0, 255)
-    blue[1, 2] = (0, 0, 255, 90)
-    found = painted_in([red, None, blue])
-    assert found is not None
-    assert found.tolist() == [[255, 0, 0], [0, 0, 90]]
-    assert painted_in([]) is painted_in(None) is None
 
 
 def test_the_usual_size_counts_what_comes_along(picture: Picture) -> None:

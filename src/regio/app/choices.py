@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +12,7 @@ import numpy.typing as npt
 from regio.errors import UsageError
 from regio.images import Picture
 from regio.regions import Importance, importance
+from regio.regions.maps import of_boxes
 
 Mask = npt.NDArray[np.bool_]
 BITS_PER_PIXEL = 0.25  # of a target size that nobody has set: a rate at which codecs can be told apart
@@ -36,7 +36,7 @@ class Choices:
 
     codec: str
     max_bytes: int | None
-    """None for a codec of one rate."""
+    """None where none was entered: only for a codec of one rate."""
     region: Region = Region.EVEN
     painted: npt.NDArray[np.uint8] | None = None
     """(h,w), of any size with the picture's shape; values other than 0 are painted."""
@@ -75,6 +75,11 @@ def box_of(text: str | None) -> tuple[int, int, int, int]:
     return x, y, width, height
 
 
+def box_share(text: str | None, width: int, height: int) -> float:
+    """The share of a picture, sizes in pixels, that a box covers. UsageError as `box_of`, and for one outside."""
+    return float((of_boxes([box_of(text)], (height, width)) > 0).mean())
+
+
 def inside(region: Importance | None) -> Mask | None:
     """The pixels (H,W) that matter, for measuring; None where there is no such distinction."""
     if region is None or not region.found:
@@ -87,9 +92,3 @@ def usual_size(picture: Picture, *, keep_metadata: bool = True) -> int:
     """A sensible number of bytes for a picture, with what comes along in its file."""
     aside = sum(len(part) for part in (picture.icc, picture.exif, picture.xmp) if part) if keep_metadata else 0
     return round(BITS_PER_PIXEL * picture.width * picture.height / 8) + aside
-
-
-def painted_in(layers: Any) -> npt.NDArray[np.uint8] | None:
-    """Layers of paint, each (h,w,4) RGBA -> where any of them has colour, (h,w); None without layers."""
-    alphas = [np.asarray(layer)[..., 3] for layer in layers or () if layer is not None]
-    return np.maximum.reduce(alphas) if alphas else None

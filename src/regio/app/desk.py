@@ -40,6 +40,9 @@ class Arrived(NamedTuple):
     path: str
     preview: str
     """A smaller version to paint on."""
+    width: int
+    height: int
+    """Of the picture, in pixels."""
     size: int
     """Bytes that are sensible for it."""
     line: str
@@ -108,7 +111,7 @@ class Desk:
         picture = read_upload(Path(path), self.limits)
         preview = save_png(picture.pixels, self.shelf.folder() / "preview.png", icc=picture.icc, longest=PAINTED)
         parts = (f"{picture.width} × {picture.height} pixels", *picture.notes)
-        return Arrived(path, preview, usual_size(picture), "; ".join(parts))
+        return Arrived(path, preview, picture.width, picture.height, usual_size(picture), "; ".join(parts))
 
     def look(self, path: str, choices: Choices) -> tuple[str, str]:
         """What the region covers, before bytes are spent on it -> a picture, and a line. Raises as `region_of`."""
