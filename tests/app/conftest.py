@@ -11,4 +11,5 @@ import regio.evaluation.bit_share  # noqa: F401 - both are loaded before anythin
 @pytest.fixture
 def stand_in(stand_in: ModuleType, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.setattr(stand_in.Codec, "net", SimpleNamespace(rated=True, stride=16), raising=False)
+    monkeypatch.setattr(stand_in.Codec, "watched", lambda self, told: self, raising=False)
     return stand_in

@@ -87,7 +87,9 @@ def test_rivals_get_no_more_bytes_than_the_picture_takes(stand_in: ModuleType, p
     assert [one.name for one in found] == ["JPEG", "WebP"]
     assert all(one.size <= picture_bytes(made.info) and one.fits for one in found)
     assert all(one.pixels.shape == (120, 160, 3) for one in found)
-    assert steps == [0, 0.5]
+    assert steps == sorted(steps)
+    assert steps[0] == 0
+    assert steps[-1] < 1
 
 
 def test_a_rival_without_so_small_a_file_is_marked(stand_in: ModuleType, picture: Picture) -> None:

@@ -16,7 +16,9 @@ needs_gradio = pytest.mark.skipif(find_spec("gradio") is None, reason="needs Gra
 EVENTS = """
 from regio.app.desk import Desk
 from regio.app.page import build
-page = build(Desk(shelf=None, study=None, codecs=("segpic-xs",)), kept=False)
+from regio.app.workers import Workers
+desk = Desk(shelf=None, study=None, codecs=("segpic-xs",))
+page = build(desk, Workers(desk), kept=False)
 assert not page.analytics_enabled
 for event in page.fns.values():
     print(event.name, event.concurrency_id, event.concurrency_limit, event.api_visibility)

@@ -47,19 +47,19 @@ def test_a_picture_that_arrives_gets_a_preview_and_a_size(desk: Desk, picture_fi
 
 def test_the_region_is_shown_before_bytes_are_spent(desk: Desk, picture_file: Pictures) -> None:
     path = str(picture_file(width=48, height=32))
-    image, line = desk.look(path, Choices("stand-in", None, Region.BOX, box="0,0,24,32"))
+    image, line = desk.look(path, Choices("stand-in", None, Region.BOX, box="0,0,24,32"), quiet)
     assert line == "a box, 50% of the picture"
     shown = np.asarray(Image.open(image)).astype(int)
     original = np.asarray(Image.open(path)).astype(int)
     assert np.array_equal(shown[:, :24], original[:, :24])
     assert shown[:, 24:].sum() < original[:, 24:].sum() / 3
-    assert desk.look(path, CHOICES)[1] == "The bytes are spread evenly."
+    assert desk.look(path, CHOICES, quiet)[1] == "The bytes are spread evenly."
 
 
 def test_ours_is_there_first_and_the_others_follow(desk: Desk, picture_file: Pictures) -> None:
     said: list[tuple[float, str]] = []
     path = picture_file("my photo.png", width=48, height=32)
-    first, last = desk.compress(str(path), CHOICES, lambda share, what: said.append((share, what)))
+    first, *_, last = desk.compress(str(path), CHOICES, lambda share, what: said.append((share, what)))
     assert (first.done, last.done) == (False, True)
     assert set(first.whole) == {ORIGINAL, "Regio"}
     assert list(last.sizes) == ["Regio", "JPEG", "WebP", "AVIF"]
@@ -108,7 +108,7 @@ def test_what_was_compressed_can_be_judged(desk: Desk, picture_file: Pictures) -
     ballot = desk.study.ballot("ann")
     assert ballot is not None
     assert len(ballot.versions) == 4
-    first, _ = desk.compress(str(picture_file(width=48, height=32)), CHOICES, quiet)
+    first, *_ = desk.compress(str(picture_file(width=48, height=32)), CHOICES, quiet)
     with pytest.raises(UsageError, match="2 to"):
         desk.add_to_study(first)
 

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from regio.app.coding import Version
-from regio.app.markup import figure, notice, number, scores_table, tally_table
+from regio.app.markup import duration, figure, notice, number, scores_table, tally_table, working
 from regio.app.scores import Score, Scores
 from regio.app.study import Tally
 
@@ -36,6 +36,21 @@ def test_a_notice_is_announced_as_what_it_is() -> None:
     assert 'role="alert"' in notice("no", "alert")
     assert 'role="status"' in notice("yes")
     assert notice("") == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0 s"), (9.4, "9 s"), (13, "15 s"), (87, "85 s"), (100, "2 min"), (3000, "50 min")]
+)
+def test_times_are_as_coarse_as_estimates(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def test_work_tells_its_share_and_what_is_left_once_that_can_be_known() -> None:
+    assert "about" not in working(0.5, "Encoding", 1)
+    assert "about" not in working(0.0, "Encoding", 60)
+    told = working(0.25, "Encoding <b>", 20)
+    assert 'value="0.250"' in told
+    assert "Encoding &lt;b&gt; (20 s so far, about 60 s left)" in told
 
 
 def test_names_of_files_become_addresses() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from regio.codec import Codec
 
 RIVALS = {"jpeg": "JPEG", "webp": "WebP", "avif": "AVIF"}  # as `OPPONENTS` and as people call them
+EFFORT = {"jpeg": 2, "webp": 3, "avif": 5}  # about how long each takes, with measuring it, beside the others
+TRIES = 8  # files that a search for a size usually makes
 OURS = "Regio"
 Progress = Callable[[float, str], None]  # share of the work that is done, what comes next
 
@@ -75,7 +77,11 @@ def has_one_rate(codec: Codec) -> bool:
     return not codec.net.rated
 
 
-def compress(picture: Picture, choices: Choices, codec: Codec) -> Compressed:
+def quiet(share: float, what: str) -> None:
+    """Progress that nobody watches."""
+
+
+def compress(picture: Picture, choices: Choices, codec: Codec, progress: Progress = quiet) -> Compressed:
     """Encode at a number of bytes, and decode the file again.
 
     Raises UsageError for no size, a size out of reach, or a region that is not valid; RegioError, LimitExceeded.
@@ -90,7 +96,7 @@ def compress(picture: Picture, choices: Choices, codec: Codec) -> Compressed:
         raise UsageError("Enter a size in kB first.")
     if limit is None:
         notes += (f"{codec.name} has one rate: the size cannot be chosen",)
-    data = codec.encode(
+    data = codec.watched(_encoding(progress)).encode(
         picture,
         max_bytes=limit,
         roi=region if chosen else None,
@@ -99,21 +105,46 @@ def compress(picture: Picture, choices: Choices, codec: Codec) -> Compressed:
     )
     from regio.codec import decode
 
-    return Compressed(picture, data, inspect(data), decode(data, codec=codec), region, notes)
+    decoded = decode(data, codec=codec.watched(_decoding(progress)))
+    return Compressed(picture, data, inspect(data), decoded, region, notes)
 
 
-def rivals(compressed: Compressed, progress: Progress, names: Sequence[str] = tuple(RIVALS)) -> list[Version]:
+def _encoding(progress: Progress) -> Callable[[int, int], None]:
+    """Progress of a search for a size, told tile by tile: eight tenths at most of `compress`."""
+    tries = 0
+
+    def told(tile: int, count: int) -> None:
+        nonlocal tries
+        tries += tile == 0
+        part = f", part {tile + 1} of {count}" if count > 1 else ""
+        progress(0.8 * min(0.99, (tries - 1 + tile / count) / TRIES), f"Encoding, try {tries} of about {TRIES}{part}")
+
+    return told
+
+
+def _decoding(progress: Progress) -> Callable[[int, int], None]:
+    """The rest of it."""
+
+    def told(tile: int, count: int) -> None:
+        part = f", part {tile + 1} of {count}" if count > 1 else ""
+        progress(0.8 + 0.2 * tile / count, f"Decoding{part}")
+
+    return told
+
+
+def rivals(compressed: Compressed, progress: Progress, names: Sequence[str] = tuple(RIVALS)) -> Iterator[Version]:
     """The best that other codecs make of the picture in as many bytes; those that this Pillow lacks are left out."""
     budget = picture_bytes(compressed.info)
-    made = []
-    for number, name in enumerate(names):
+    done, total = 0, sum(EFFORT[name] for name in names)
+    for name in names:
         opponent = OPPONENTS[name]
-        if opponent.missing():
-            continue
-        progress(number / len(names), f"{RIVALS[name]} at {budget:,} bytes")
-        file = opponent.at_bytes(compressed.picture.pixels, budget)
-        made.append(Version(RIVALS[name], len(file.data), file.fits, opponent.decode(file.data)))
-    return made
+        if not opponent.missing():
+            progress(done / total, f"{RIVALS[name]} at {budget:,} bytes")
+            file = opponent.at_bytes(compressed.picture.pixels, budget)
+            version = Version(RIVALS[name], len(file.data), file.fits, opponent.decode(file.data))
+            progress((done + EFFORT[name] / 2) / total, f"Measuring {RIVALS[name]}")
+            yield version
+        done += EFFORT[name]
 
 
 def picture_bytes(info: Info) -> int:

@@ -10,17 +10,18 @@ import gradio as gr
 from regio.app.choices import Choices, Region, box_share
 from regio.app.controls import MARKED, Controls, controls
 from regio.app.desk import Arrived, Desk, Outcome
-from regio.app.events import QUIET, WORK, told
+from regio.app.events import QUIET, WORK, told, visitor_of
 from regio.app.fields import box_in, choices_in
 from regio.app.marker import BOX, PAINT, on_picture
-from regio.app.markup import figure, notice
-from regio.app.results import Results, cleared, results, shown, staged
+from regio.app.markup import figure, notice, working
+from regio.app.results import Results, cleared, going, results, shown, staged
+from regio.app.workers import Step, Workers
 from regio.errors import UsageError
 
 TO_RESULT = "() => document.querySelector('#comparison').scrollIntoView({behavior: 'smooth', block: 'center'})"
 
 
-def compress_page(desk: Desk) -> Any:
+def compress_page(desk: Desk, workers: Workers) -> Any:
     """Lay out the tab and connect it; call inside of `gr.Tab`. -> the event that adds a picture to the study."""
     arrived = gr.State(None)
     with gr.Row():
@@ -28,14 +29,14 @@ def compress_page(desk: Desk) -> Any:
             left = controls(desk.codecs)
         with gr.Column(scale=8, min_width=320):
             right = results()
-    _connect_picture(desk, arrived, left, right)
-    _connect_region(desk, arrived, left)
-    _connect_work(desk, arrived, left, right)
+    _connect_picture(desk, workers, arrived, left, right)
+    _connect_region(workers, arrived, left)
+    _connect_work(workers, arrived, left, right)
     return _connect_result(desk, right)
 
 
-def _connect_picture(desk: Desk, arrived: Any, left: Controls, right: Results) -> None:
-    """A file that comes, or is taken away."""
+def _connect_picture(desk: Desk, workers: Workers, arrived: Any, left: Controls, right: Results) -> None:
+    """A file that comes, or is taken away; what was made of the one before goes."""
     outputs = [arrived, left.message, left.marker, left.size, left.go]
     nothing = {arrived: None, left.marker: None, left.go: gr.update(interactive=False)}
 
@@ -46,14 +47,18 @@ def _connect_picture(desk: Desk, arrived: Any, left: Controls, right: Results) -
         size = max(0.05, round(found.size / 1000, 2))
         return found, notice(found.line), on_picture(found), size, gr.update(interactive=True)
 
-    left.upload.change(lambda: cleared(""), [], right.outputs, **QUIET)
+    def forget(request: gr.Request) -> Any:
+        workers.cancel(visitor_of(request), "compress", "look")
+        return cleared("")
+
+    left.upload.change(forget, [], right.outputs, queue=False, **QUIET)
     came = left.upload.change(told(arrive, left.message, outputs, nothing), [left.upload], outputs, **WORK)
-    _shows_region(desk, arrived, left, [came.then])
+    _shows_region(workers, arrived, left, [came.then])
 
 
-def _connect_region(desk: Desk, arrived: Any, left: Controls) -> None:
+def _connect_region(workers: Workers, arrived: Any, left: Controls) -> None:
     """What matters: chosen, typed or dragged; it is shown before bytes are spent on it."""
-    _shows_region(desk, arrived, left, [left.region.change, left.box.submit, left.box.blur])
+    _shows_region(workers, arrived, left, [left.region.change, left.box.submit, left.box.blur])
 
     def drag(found: Arrived | None, marked: Any) -> Any:
         text = box_in(marked)
@@ -63,7 +68,7 @@ def _connect_region(desk: Desk, arrived: Any, left: Controls) -> None:
     left.marker.input(told(drag, left.message, outputs), [arrived, left.marker], outputs, **QUIET)
 
 
-def _shows_region(desk: Desk, arrived: Any, left: Controls, causes: list[Any]) -> None:
+def _shows_region(workers: Workers, arrived: Any, left: Controls, causes: list[Any]) -> None:
     """After these events, the controls of the region are shown, and then the region."""
 
     def switch(found: Arrived | None, chosen: str, text: str | None, marked: Any) -> Any:
@@ -76,14 +81,22 @@ def _shows_region(desk: Desk, arrived: Any, left: Controls, causes: list[Any]) -
         image = "" if found is None or region in MARKED else figure(found.preview, "", "The picture")
         return hand, image, gr.update(visible=region is Region.BOX), gr.update(visible=region is not Region.EVEN)
 
-    def look(found: Arrived | None, chosen: str, text: str | None) -> Any:
+    def look(found: Arrived | None, chosen: str, text: str | None, request: gr.Request) -> Iterator[Any]:
         region = Region(chosen)
+        visitor = visitor_of(request)
+        workers.cancel(visitor, "look")
         if found is None:
-            return gr.skip(), gr.skip()
-        if region is Region.EVEN or region in MARKED:
-            return notice(_line(found, text if region is Region.BOX else "")), gr.skip()
-        path, line = desk.look(found.path, Choices("", None, region))
-        return notice(line), figure(path, "Bright: what matters", "The picture, dark where it does not matter")
+            yield gr.skip(), gr.skip()
+        elif region is Region.EVEN or region in MARKED:
+            yield notice(_line(found, text if region is Region.BOX else "")), gr.skip()
+        else:
+            for said in workers.run(visitor, "look", found.path, Choices("", None, region)):
+                if isinstance(said, Step):
+                    yield working(*said), gr.skip()
+                    continue
+                path, line = said
+                shown = figure(path, "Bright: what matters", "The picture, dark where it does not matter")
+                yield notice(line), shown
 
     switched, looked = [left.marker, left.preview, left.box, left.strength], [left.message, left.preview]
     inputs = [arrived, left.region, left.box]
@@ -99,20 +112,33 @@ def _line(found: Arrived | None, box: str | None) -> str:
     return f"a box, {box_share(box, found.width, found.height):.0%} of the picture"
 
 
-def _connect_work(desk: Desk, arrived: Any, left: Controls, right: Results) -> None:
-    """Compress."""
-    bar = gr.Progress()
+def _connect_work(workers: Workers, arrived: Any, left: Controls, right: Results) -> None:
+    """Compress, and Cancel, which ends the work at once."""
+    buttons = [left.go, left.stop]
+    busy = gr.update(visible=False), gr.update(visible=True)
+    free = gr.update(visible=True), gr.update(visible=False)
 
-    def run(found: Arrived | None, *chosen: Any, progress: gr.Progress = bar) -> Iterator[Any]:
-        yield cleared(notice("Working."))
+    def begin() -> Any:
+        return *cleared(notice("Waiting for a free place.")), *busy
+
+    def run(request: gr.Request, found: Arrived | None, *chosen: Any) -> Iterator[Any]:
         if found is None:
             raise UsageError("Drop a picture first.")
-        for made in desk.compress(found.path, choices_in(*chosen), lambda share, what: progress(share, desc=what)):
-            yield shown(made)
+        first = True
+        for said in workers.run(visitor_of(request), "compress", found.path, choices_in(*chosen)):
+            yield going(working(*said)) if isinstance(said, Step) else shown(said, first=first)
+            first &= isinstance(said, Step)
 
+    def stop(made: Outcome | None, request: gr.Request) -> Any:
+        workers.cancel(visitor_of(request), "compress")
+        line = "Cancelled." if made is None else "Cancelled. What was finished is below."
+        return notice(line), *free
+
+    begun = left.go.click(begin, [], [*right.outputs, *buttons], queue=False, **QUIET)
     left.go.click(None, js=TO_RESULT)
-    left.go.click(told(run, right.line, right.outputs), [arrived, *left.chosen], right.outputs,
-                  show_progress_on=[right.stage], **WORK)  # fmt: skip
+    ran = begun.then(told(run, right.line, right.outputs), [arrived, *left.chosen], right.outputs, **WORK | QUIET)
+    ran.then(lambda: free, [], buttons, queue=False, **QUIET)
+    left.stop.click(stop, [right.made], [right.line, *buttons], cancels=[ran], queue=False, **QUIET)
 
 
 def _connect_result(desk: Desk, right: Results) -> Any:

@@ -25,15 +25,16 @@ class Controls:
     marker: Any
     preview: Any
     strength: Any
-    codec: Any
+    codecs: Any
     size: Any
     metadata: Any
     go: Any
+    stop: Any
 
     @property
     def chosen(self) -> list[Any]:
         """What `choices_in` takes, in its order."""
-        return [self.region, self.marker, self.box, self.strength, self.codec, self.size, self.metadata]
+        return [self.region, self.marker, self.box, self.strength, self.codecs, self.size, self.metadata]
 
 
 def controls(codecs: tuple[str, ...]) -> Controls:
@@ -57,4 +58,5 @@ def controls(codecs: tuple[str, ...]) -> Controls:
         size = gr.Number(10, label="Size, at most, in kB", step=0.1, precision=3, min_width=130, elem_id="size")
     metadata = gr.Checkbox(True, label="Keep metadata (EXIF, colour profile)", elem_id="metadata")
     go = gr.Button("Compress", variant="primary", interactive=False, elem_id="compress")
-    return Controls(upload, message, region, box, marked, preview, strength, codec, size, metadata, go)
+    stop = gr.Button("Cancel", variant="stop", visible=False, elem_id="cancel")
+    return Controls(upload, message, region, box, marked, preview, strength, codec, size, metadata, go, stop)

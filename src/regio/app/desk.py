@@ -113,9 +113,11 @@ class Desk:
         parts = (f"{picture.width} × {picture.height} pixels", *picture.notes)
         return Arrived(path, preview, picture.width, picture.height, usual_size(picture), "; ".join(parts))
 
-    def look(self, path: str, choices: Choices) -> tuple[str, str]:
+    def look(self, path: str, choices: Choices, progress: Progress) -> tuple[str, str]:
         """What the region covers, before bytes are spent on it -> a picture, and a line. Raises as `region_of`."""
+        progress(0.1, "Reading the picture")
         picture = read_upload(Path(path), self.limits)
+        progress(0.3, "Looking for what matters")
         region = region_of(choices, picture)
         shown = region_map(region, picture)
         folder = self.shelf.folder()
@@ -126,30 +128,35 @@ class Desk:
         return save_png(shown, folder / "region.png"), line
 
     def compress(self, path: str, choices: Choices, progress: Progress) -> Iterator[Outcome]:
-        """Encode; yields ours as soon as it is there, then with the others. Raises as `coding.compress`."""
-        progress(0.02, "Reading the picture")
+        """Encode; yields ours as soon as it is there, then what is added to it. Raises as `coding.compress`."""
+        progress(0.0, "Reading the picture")
         picture = read_upload(Path(path), self.limits)
-        progress(0.06, f"Loading {choices.codec}")
+        progress(0.01, f"Loading {choices.codec}")
         codec = self.codec(choices.codec)
-        progress(0.12, "Encoding")
-        made = compress(picture, choices, codec)
-        progress(0.45, "Measuring")
-        judging = Judging(picture.pixels, made.mask, self.lpips)
+        made = compress(picture, choices, codec, _within(progress, 0.02, 0.25))
+        progress(0.25, "Writing the files")
         versions = [made.version]
         writer = _Writer(self.shelf.folder(), made, Path(path).stem)
+        yield writer.outcome(codec, versions, "", done=False)
+        progress(0.28, "Measuring")
+        judging = Judging(picture.pixels, made.mask, self.lpips)
         rows = [(versions[0], judging.scores(versions[0].pixels))]
         yield writer.outcome(codec, versions, scores_table(rows, made.notes), done=False)
-        for rival in rivals(made, lambda share, what: progress(0.5 + 0.45 * share, what)):
+        for rival in rivals(made, _within(progress, 0.4, 0.95)):
             versions.append(rival)
             rows.append((rival, judging.scores(rival.pixels)))
+            yield writer.outcome(codec, versions, scores_table(rows, made.notes), done=False)
+        progress(0.95, "Looking where the bits went")
         notes = [*made.notes, self.lpips_line] if self.lpips is None else list(made.notes)
         yield writer.outcome(codec, versions, scores_table(rows, [note for note in notes if note]), done=True)
 
     def open(self, path: str, progress: Progress) -> Opened:
         """Decode a .rgo file. Raises CorruptFile, MissingWeights, UnsupportedFile, LimitExceeded."""
         data, info = read_rgo(Path(path), self.limits)
-        progress(0.2, "Decoding")
-        codec = self._codec_of(info)
+        progress(0.0, "Loading the codec")
+        codec = self._codec_of(info).watched(
+            lambda tile, count: progress(0.1 + 0.5 * tile / count, f"Decoding, part {tile + 1} of {count}")
+        )
         image = codec.decode(data, max_pixels=self.limits.pixels, max_memory=self.limits.memory)
         folder = self.shelf.folder()
         (folder / "downloads").mkdir()
@@ -180,6 +187,11 @@ class Desk:
         raise MissingWeights(
             f"The file was made with weights that are not here, {info.codec}: start with --codec FILE.safetensors."
         )
+
+
+def _within(progress: Progress, start: float, end: float) -> Progress:
+    """Progress of a part of the work."""
+    return lambda share, what: progress(start + (end - start) * share, what)
 
 
 class _Writer:

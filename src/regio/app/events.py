@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import errno
 import inspect
-import logging
-import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
 from typing import Any
 
 import gradio as gr
 
+from regio.app.faults import in_words
 from regio.app.markup import notice
-from regio.errors import RegioError
 
 AT_ONCE = 2
-DISK_FULL = "The server's disk is full. Please try again later."
 WORK: dict[str, Any] = {"concurrency_limit": AT_ONCE, "concurrency_id": "work", "api_visibility": "private"}
 QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+
+
+def visitor_of(request: gr.Request) -> str:
+    """Who asks: a page that somebody has open."""
+    return str(request.session_hash)
 
 
 def told(
@@ -31,7 +32,7 @@ def told(
     """
 
     def answer(error: Exception) -> Any:
-        text = _in_words(error)
+        text = in_words(error)
         if line not in outputs:
             raise gr.Error(text, print_exception=False)
         changes = {**(after or {}), line: notice(text, "alert")}
@@ -57,18 +58,3 @@ def told(
             return answer(error)
 
     return call
-
-
-def _in_words(error: Exception) -> str:
-    if isinstance(error, RegioError):
-        return " ".join(str(error).split())
-    if isinstance(error, MemoryError):
-        return "There is not enough memory for this picture."
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DISK_FULL
-    if isinstance(error, sqlite3.OperationalError) and "full" in str(error):
-        return DISK_FULL
-    if isinstance(error, FileNotFoundError):
-        return "The file is no longer here: files are kept for two hours. Please choose it again."
-    logging.getLogger(__name__).error("the page met an error", exc_info=error)
-    return "Something went wrong here, and it is not your fault. The server goes on; its log says more."

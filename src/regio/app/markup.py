@@ -21,6 +21,28 @@ def notice(text: str, tone: Tone = "status") -> str:
     return f'<p class="notice {tone}" role="{tone}">{escape(text)}</p>' if text else ""
 
 
+def working(share: float, what: str, seconds: float) -> str:
+    """How far work is: a bar, what is being done, and for how long it may still go on.
+
+    share: 0 to 1, of the work that is done, `seconds` after it began.
+    """
+    left = ""
+    if seconds >= 5 and share > 0.01:
+        left = f", about {duration(seconds * (1 - share) / share)} left"
+    time = f" ({duration(seconds)} so far{left})" if seconds >= 2 else ""
+    return (
+        f'<div class="notice status"><progress value="{share:.3f}" max="1" aria-label="{escape(what)}"></progress>'
+        f"{escape(what + time)}</div>"
+    )
+
+
+def duration(seconds: float) -> str:
+    """ "40 s", "3 min"; coarser the longer it is, as estimates are."""
+    if seconds < 10:
+        return f"{seconds:.0f} s"
+    return f"{5 * round(seconds / 5)} s" if seconds < 88 else f"{seconds / 60:.0f} min"
+
+
 def notes(*lines: str) -> str:
     """Small print, a line each; nothing for nothing."""
     below = "".join(f"<li>{escape(line)}</li>" for line in lines if line)

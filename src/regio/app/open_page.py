@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
 
-from regio.app.desk import Desk
-from regio.app.events import WORK, told
-from regio.app.markup import figure, notes
+from regio.app.desk import Opened
+from regio.app.events import QUIET, WORK, told, visitor_of
+from regio.app.markup import figure, notes, working
+from regio.app.workers import Step, Workers
 
 
-def open_page(desk: Desk) -> None:
+def open_page(workers: Workers) -> None:
     """Lay out the tab and connect it; call inside of `gr.Tab`."""
     with gr.Row():
         with gr.Column(scale=5, min_width=320):
@@ -21,12 +23,15 @@ def open_page(desk: Desk) -> None:
             png = gr.DownloadButton("Download PNG", visible=False, elem_id="decoded-png")
         with gr.Column(scale=8, min_width=320):
             image = gr.HTML(elem_id="decoded")
-    bar = gr.Progress()
 
-    def show(path: str | None, progress: gr.Progress = bar) -> Any:
-        if path is None:
-            return "", "", gr.update(visible=False), ""
-        opened = desk.open(path, lambda share, what: progress(share, desc=what))
+    def show(path: str | None, request: gr.Request) -> Iterator[Any]:
+        visitor = visitor_of(request)
+        workers.cancel(visitor, "open")
+        yield "", "", gr.update(visible=False), ""
+        for said in workers.run(visitor, "open", path) if path is not None else ():
+            yield (working(*said), *[gr.skip()] * 3) if isinstance(said, Step) else shown(said)
+
+    def shown(opened: Opened) -> Any:
         shown = figure(opened.image, "", "The decoded picture")
         if opened.bits is not None:
             alt = "The picture, brighter where the file spends more bits"
@@ -35,4 +40,4 @@ def open_page(desk: Desk) -> None:
 
     shows = [message, image, png, table]
     nothing = {image: "", png: gr.update(visible=False), table: ""}
-    upload.change(told(show, message, shows, nothing), [upload], shows, show_progress_on=[image], **WORK)
+    upload.change(told(show, message, shows, nothing), [upload], shows, **WORK | QUIET)

@@ -9,9 +9,11 @@ import gradio as gr
 
 from regio.app.compress_page import compress_page
 from regio.app.desk import Desk
+from regio.app.events import visitor_of
 from regio.app.open_page import open_page
 from regio.app.shelf import AGE
 from regio.app.study_page import study_page
+from regio.app.workers import TASKS, Workers
 
 SANS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "Noto Sans", "sans-serif"]  # no font is fetched
 MONO = ["ui-monospace", "Menlo", "Consolas", "monospace"]
@@ -45,18 +47,28 @@ COLOURS = {  # where Gradio's are too pale to be read: 4.5 to 1 is wanted (WCAG 
 MASTHEAD = "<header><h1>Regio</h1><p>Small pictures whose bytes go where they matter.</p></header>"
 
 
-def build(desk: Desk, *, kept: bool) -> Any:
+def build(desk: Desk, workers: Workers, *, kept: bool) -> Any:
     """The page, ready to be launched. kept: whether votes outlast the server."""
     with gr.Blocks(title="Regio", analytics_enabled=False, delete_cache=(600, int(AGE))) as page:
         gr.HTML(MASTHEAD, elem_id="masthead")
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Compress", id="compress"):
-                added = compress_page(desk)
+                added = compress_page(desk, workers)
             with gr.Tab("Open", id="open"):
-                open_page(desk)
+                open_page(workers)
             with gr.Tab("Blind study", id="study") as study:
                 study_page(desk, study, added, kept)
+        page.unload(_leaving(workers))
     return page
+
+
+def _leaving(workers: Workers) -> Any:
+    """Called when somebody closes the page: nobody waits for the work any more."""
+
+    def leave(request: gr.Request) -> None:
+        workers.cancel(visitor_of(request), *TASKS)
+
+    return leave
 
 
 def look() -> dict[str, Any]:

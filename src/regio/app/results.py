@@ -10,7 +10,7 @@ import gradio as gr
 from regio.app.coding import OURS
 from regio.app.compare import Side, beside, comparison
 from regio.app.desk import ORIGINAL, Outcome
-from regio.app.markup import figure, notes, notice
+from regio.app.markup import figure, notes
 
 WHOLE, DETAIL = "Whole picture", "Closer"
 EMPTY = "Drop a picture, say what matters in it, and press Compress."
@@ -59,6 +59,11 @@ def results() -> Results:
     return Results(gr.State(None), line, stage, rival, view, views, table, rgo, png, downloads, add, added, maps)
 
 
+def going(line: str) -> tuple[Any, ...]:
+    """In the order of `Results.outputs`: another line, and everything as it is."""
+    return (gr.skip(), line, *[gr.skip()] * 9)
+
+
 def cleared(line: str) -> tuple[Any, ...]:
     """In the order of `Results.outputs`: nothing of an earlier result, and a line of HTML."""
     hidden = gr.update(visible=False)
@@ -66,15 +71,14 @@ def cleared(line: str) -> tuple[Any, ...]:
     return (None, line, None, gr.skip(), hidden, "", none, none, hidden, "", "")
 
 
-def shown(made: Outcome) -> tuple[Any, ...]:
-    """In the order of `Results.outputs`: what was made."""
+def shown(made: Outcome, *, first: bool) -> tuple[Any, ...]:
+    """In the order of `Results.outputs`: what was made; first: nothing of it is shown yet."""
     others = [name for name in made.whole if name != OURS]
-    working = "Regio is done; the others are being made." if not made.done else ""
     return (
         made,
-        notice(working),
-        staged(made, ORIGINAL, WHOLE),
-        gr.update(choices=others, value=ORIGINAL),
+        "" if made.done else gr.skip(),
+        staged(made, ORIGINAL, WHOLE) if first else gr.skip(),
+        gr.update(choices=others, value=ORIGINAL) if first else gr.update(choices=others),
         gr.update(visible=True),
         made.table,
         gr.update(value=made.rgo),

@@ -23,6 +23,7 @@ from regio.app.limits import Limits, only_kinds
 from regio.app.scores import lpips_at_hand
 from regio.app.shelf import Shelf
 from regio.app.study import Study
+from regio.app.workers import Workers
 from regio.errors import UsageError
 
 PREFIX, LOCK = "regio-app-", "lock"  # folders of servers, and the file in each that its server locks
@@ -71,7 +72,9 @@ def serving(settings: Settings) -> Iterator[str]:
         logging.getLogger("uvicorn.error").addFilter(no_hangup)
         from regio.app.page import build, look
 
-        page = build(desk, kept=settings.study is not None)
+        workers = Workers(desk)
+        workers.warm()
+        page = build(desk, workers, kept=settings.study is not None)
         try:
             page.queue(max_size=WAITING, default_concurrency_limit=8)
             try:
@@ -136,7 +139,8 @@ def _desk(settings: Settings, files: Path, votes: Path) -> Desk:
         device=settings.device,
     )
     for name in (desk.codecs[0], *settings.codecs):
-        desk.codec(name)  # so that a wrong name is said now, and the first visitor does not wait
+        desk.codec(name)  # so that a wrong name is said now; workers load their own
+    desk.loaded.clear()
     return desk
 
 

@@ -1,7 +1,10 @@
 """Codec, and what stands beside it in the public interface: load, encode, decode, verify."""
 
+import copy
 import operator
 import warnings
+from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from os import PathLike
 from pathlib import Path
@@ -55,6 +58,15 @@ class Codec(Shareable):
     def device(self) -> torch.device:
         """Where it runs."""
         return self.runtime.device
+
+    def watched(self, told: Callable[[int, int], None]) -> "Codec":
+        """The same codec, for work that takes long: it calls told(tile, count) before each of `count` tiles.
+
+        A search tries several files, and each of them begins at tile 0. What `told` raises ends the work.
+        """
+        found = copy.copy(self)
+        found.runtime = replace(self.runtime, told=told)
+        return found
 
     def to_share(self) -> Goods:
         """What goes to the hub: the network with the tables that its files were made with."""

@@ -108,6 +108,7 @@ class Decoding:
 
         Where scales are floating-point, a mismatch on another device gets a second chance on the CPU, all in float64.
         """
+        self.runtime.told(k, self.layout.count)
         where = f"{self.layout.name(k)}: " if self.layout.tiled else ""
         fault = ""
         rates, streams = self.rates(k)

@@ -110,6 +110,7 @@ class Encoding:
     @torch.inference_mode()
     def walk(self, k: int, step: int, coder: Coder) -> Decoded:
         """Code tile k at a rate step -> what a reader gets."""
+        self.runtime.told(k, self.layout.count)
         net, tile, latents = self.runtime.net, self.layout.tile(k), self.latents(k)
         rest, best = self.plan.at(step)
         if self.order is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +18,10 @@ from regio.models.catalog import by_id
 from regio.weights.store import Weights
 
 
+def unwatched(tile: int, count: int) -> None:
+    """Nobody wants to know how far the work is."""
+
+
 @dataclass
 class Runtime:
     """A network that is ready to code, and its identity. Encoding and decoding get this, not a `Codec`."""
@@ -30,6 +35,8 @@ class Runtime:
     fingerprint: bytes
     """16 bytes, of configuration, numbers and tables."""
     tiling: Tiling = DEFAULT_TILING
+    told: Callable[[int, int], None] = unwatched
+    """Called before each tile that is coded or decoded, with its number from 0 and how many there are. It may raise."""
 
     @classmethod
     def of(cls, weights: Weights, device: str) -> Runtime:
