@@ -16,6 +16,7 @@ import socket
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -211,13 +212,17 @@ def test_a_painted_region_is_encoded_and_the_file_decodes_to_the_same_pixels_els
     finished: Any, folder: Path
 ) -> None:
     saved = {}
-    for name in ("rgo", "png"):
+    for name, suffix in {"rgo": "rgo", "png": "png", "jpeg": "jpg", "webp": "webp", "avif": "avif"}.items():
         with finished.expect_download() as waiting:
             finished.click(f"#{name}")
         saved[name] = folder / f"downloaded.{name}"
         waiting.value.save_as(saved[name])
-        assert waiting.value.suggested_filename == f"a face.{name}"
+        assert waiting.value.suggested_filename == f"a face.{suffix}"
     info = regio.inspect(saved["rgo"])
+    for name, kind in {"jpeg": "JPEG", "webp": "WEBP", "avif": "AVIF"}.items():
+        assert saved[name].stat().st_size <= info.bytes_total
+        with Image.open(saved[name]) as other:
+            assert (other.format, other.size) == (kind, (192, 192))
     assert 1500 < info.bytes_total <= 2500
     assert info.roi_quality is not None
     assert info.roi_quality - info.quality == pytest.approx(20)
@@ -291,7 +296,7 @@ def test_everything_but_painting_is_reached_by_keyboard(visit: Open, face: Path)
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.closest('[id]:not(input)')?.id ?? ''"))
     first = list(dict.fromkeys(reached))
-    assert first == ["upload", "region", "strength", "codec", "size", "metadata", "compress"]
+    assert first == ["upload", "sample", "region", "strength", "codec", "size", "metadata", "compress"]
     page.keyboard.press("Enter")  # on "Compress"
     page.wait_for_selector(".stage img")
     page.close()
@@ -343,13 +348,21 @@ def test_a_phone_shows_everything_without_scrolling_sideways(finished: Any) -> N
     finished.wait_for_timeout(600)
     try:
         assert finished.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
-        for name in ("Compress", "Open", "Blind study"):
+        for name in ("Compress", "Several", "Open", "Blind study"):
             assert finished.get_by_role("tab", name=name, exact=True).is_visible()
         for name in ("#upload", "#region", "#compress", ".stage", "#scores table", "#rgo", "#maps img"):
             box = finished.locator(name).first.bounding_box()
             assert box is not None, name
             assert box["x"] >= 0, name
             assert box["width"] > 100, name
+        table = finished.locator("#scores .scores")  # the region's figures are reached by moving the table
+        last = table.locator("tbody tr").first.locator("td").last
+        table.evaluate("one => one.scrollLeft = one.scrollWidth")
+        right = last.bounding_box()
+        assert right["x"] + right["width"] <= PHONE["width"]
+        assert table.locator("tbody th").first.bounding_box()["x"] >= 0  # the names of the codecs stay
+        ground = finished.locator("#marker .ground").bounding_box()
+        assert ground["width"] > 300  # of 390, for the picture that is painted
     finally:
         finished.set_viewport_size(DESKTOP)
 
@@ -484,6 +497,16 @@ def test_a_cleared_size_is_asked_for_and_the_old_result_goes(visit: Open, face: 
     wait_for_all(page)
 
 
+def test_a_sample_picture_is_there_to_start_with(visit: Open) -> None:
+    page = visit()
+    page.click("#sample")
+    page.locator("#message .notice", has_text="640 × 448 pixels").wait_for()
+    compress(page, 4)
+    wait_for_all(page)
+    look_at(page, "sample")
+    page.close()
+
+
 def test_work_is_cancelled_at_once_and_the_next_picture_starts_clean(visit: Open, face: Path, folder: Path) -> None:
     page = visit()
     drop(page, face)
@@ -549,6 +572,30 @@ def test_a_file_is_opened_and_a_damaged_one_is_not(visit: Open, face: Path, fold
     page.close()
 
 
+def look_closely(page: Any) -> None:
+    """Every control of the place where the versions of the study are seen at their pixels."""
+    viewer = page.locator("#viewer")
+    sheet = viewer.locator(".sheet")
+    assert sheet.bounding_box()["width"] == 192  # a pixel of the picture is one of the screen
+    shown = "() => [...document.querySelectorAll('#viewer .sheet img.on')].map((image) => image.alt).join()"
+    assert page.evaluate(shown) == "Original, at its pixels"
+    for letter in ("D", "A"):
+        viewer.get_by_role("button", name=letter, exact=True).click()
+        assert page.evaluate(shown) == f"{letter}, at its pixels"
+    viewer.get_by_role("button", name="4 to 1").click()
+    assert sheet.bounding_box()["width"] == 4 * 192
+    flicker = viewer.get_by_role("button", name="Flicker with the original")
+    flicker.click()
+    for name in ("Original", "A", "Original"):
+        page.wait_for_function(f"({shown})() === '{name}, at its pixels'")
+    look_at(page, "study")
+    flicker.click()
+    viewer.get_by_role("button", name="Original", exact=True).click()
+    viewer.get_by_role("button", name="1 to 1").click()
+    assert sheet.bounding_box()["width"] == 192
+    assert page.evaluate(shown) == "Original, at its pixels"
+
+
 def test_a_vote_is_blind_and_is_counted(finished: Any, folder: Path) -> None:
     finished.click("#add")
     finished.wait_for_selector("#added :text('The study has 1 picture')")
@@ -562,6 +609,7 @@ def test_a_vote_is_blind_and_is_counted(finished: Any, folder: Path) -> None:
         )
         == [192] * 5
     )
+    look_closely(finished)
     finished.click("#vote")
     finished.wait_for_selector("#study-message :text('Choose a letter first')")
     finished.locator("#choice").get_by_label("C", exact=True).check()
@@ -577,6 +625,46 @@ def test_a_vote_is_blind_and_is_counted(finished: Any, folder: Path) -> None:
     assert row["codec"] == row["shown"].split()[2]
     assert row["title"] == "a face"
     assert (folder / "votes.db").stat().st_size > 1000
+
+
+def test_a_folder_is_compressed_at_once_and_goes_to_the_study(visit: Open, face: Path, folder: Path) -> None:
+    holiday = folder / "holiday"
+    holiday.mkdir()
+    with Image.open(face) as image:
+        image.save(holiday / "one.png")
+        image.rotate(90).save(holiday / "two.jpg")
+    (holiday / "list.txt").write_text("not a picture")
+    page = visit()
+    page.get_by_role("tab", name="Several").click()
+    page.click("#compress-all")
+    page.locator("#several-message .notice.alert", has_text="Choose pictures first").wait_for()
+    with page.expect_file_chooser() as chooser:
+        page.click("#folder")
+    chooser.value.set_files(holiday)
+    page.wait_for_selector("#several :text('two')")
+    page.locator("#several-region").get_by_label("What stands out").check()
+    page.locator("#several-region").get_by_label("None, spread evenly").check()
+    page.get_by_label("Bits per pixel").fill("")
+    page.keyboard.press("Tab")
+    page.click("#compress-all")
+    page.locator("#several-message .notice.alert", has_text="Bits per pixel is a number").wait_for()
+    page.get_by_label("Bits per pixel").fill("0.5")
+    page.locator("#several-metadata").get_by_label("Keep metadata").uncheck()
+    page.locator("#against").get_by_label("AVIF").check()
+    page.click("#compress-all")
+    page.locator("#several-message .notice", has_text="The blind study has 2 more").wait_for()
+    assert page.locator("#several-table tfoot th").inner_text() == "2 of 3"
+    look_at(page, "several")
+    with page.expect_download() as waiting:
+        page.click("#zip")
+    with zipfile.ZipFile(waiting.value.path()) as archive:
+        assert sorted(archive.namelist()) == ["one.rgo", "two.rgo"]
+        for name in archive.namelist():
+            assert regio.decode(archive.read(name)).size == (192, 192)
+            assert len(archive.read(name)) <= 0.5 * 192 * 192 / 8
+    page.get_by_role("tab", name="Blind study").click()
+    page.locator("#study-message .notice", has_text=re.compile("[23] pictures to judge")).wait_for()
+    page.close()
 
 
 @pytest.mark.skipif("REGIO_SCREENSHOTS" not in os.environ, reason="no pictures for the docs are wanted")

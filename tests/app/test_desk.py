@@ -1,6 +1,7 @@
 """What the pages ask for: files on the server's shelf, from what came in, and nothing left of it in memory."""
 
 import os
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -71,6 +72,12 @@ def test_ours_is_there_first_and_the_others_follow(desk: Desk, picture_file: Pic
     assert regio.inspect(rgo).width == 48
     for name in (png, last.whole["Regio"], last.whole[ORIGINAL]):  # the stand-in keeps every pixel
         assert np.array_equal(np.asarray(Image.open(name)), np.asarray(Image.open(path)))
+    assert list(last.files) == ["JPEG", "WebP", "AVIF"]
+    for name, file in last.files.items():
+        assert Path(file).stem == "my photo"
+        assert Path(file).stat().st_size == last.sizes[name]
+        with Image.open(file) as image:
+            assert image.format == name.upper()
     assert last.bits is not None
     assert all(isinstance(value, str) for value in last.whole.values())
 
@@ -94,6 +101,47 @@ def test_a_file_is_opened_with_what_it_says(desk: Desk, picture_file: Pictures, 
     text.write_text("Dear diary")
     with pytest.raises(CorruptFile, match="not a"):
         desk.open(str(text), quiet)
+
+
+def test_several_pictures_become_one_archive_and_questions_of_the_study(
+    desk: Desk, picture_file: Pictures, tmp_path: Path
+) -> None:
+    text = tmp_path / "notes.txt"
+    text.write_text("Dear diary")
+    paths = [picture_file(name, width=48, height=32) for name in ("a.png", "b.png", "a.bmp")] + [text]
+    choices = Choices("stand-in", None)
+    said: list[float] = []
+    found = list(
+        desk.several(list(map(str, paths)), choices, 24, ("jpeg", "avif"), lambda share, what: said.append(share))
+    )
+    assert len(found) == 5
+    assert [one.archive for one in found[:-1]] == [None] * 4
+    assert said == sorted(said)
+    assert found[-1].asked == desk.study.pictures() == 3
+    ballot = desk.study.ballot("ann")
+    assert ballot is not None
+    assert len(ballot.versions) == 3
+    assert "not a picture" in found[-1].table
+    assert "3 of 4" in found[-1].table
+    assert found[-1].archive is not None
+    with zipfile.ZipFile(found[-1].archive) as archive:
+        assert archive.namelist() == ["a.rgo", "b.rgo", "a.bmp.rgo"]
+        for name in archive.namelist():
+            assert regio.inspect(archive.read(name)).width == 48
+    nothing = list(desk.several([str(text)], choices, 24, (), quiet))
+    assert [one.archive for one in nothing] == [None]
+    for wrong in ([], [str(text)] * 201):
+        with pytest.raises(UsageError, match="1 to 200"):
+            list(desk.several(wrong, choices, 24, (), quiet))
+    assert desk.study.pictures() == 3
+
+
+def test_the_sample_passes_as_a_picture_and_has_text_to_find(desk: Desk) -> None:
+    desk.limits = Limits()
+    path = desk.sample()
+    assert desk.receive(path).line == "640 × 448 pixels"
+    assert desk.look(path, Choices("stand-in", None, Region.TEXT), quiet)[1].startswith("text")
+    assert Path(path).read_bytes() == Path(desk.sample()).read_bytes()
 
 
 def test_only_codecs_that_are_offered_are_loaded(desk: Desk) -> None:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from regio.app.choices import Region, box_share
-from regio.app.fields import START, box_in, bytes_in, choices_in, painted_in
+from regio.app.fields import START, box_in, bytes_in, choices_in, painted_in, several_in
 from regio.errors import UsageError
 
 NAN, INFINITE = float("nan"), float("inf")
@@ -60,6 +60,20 @@ def test_an_empty_size_is_left_to_the_codec_and_a_tiny_one_is_a_byte() -> None:
     assert bytes_in(None) is None
     assert bytes_in(0.0001) == 1
     assert bytes_in(10) == 10_000
+
+
+def test_fields_for_several_pictures_become_choices_or_are_named() -> None:
+    choices, rate, against = several_in(str(Region.FACES), "stand-in", 0.5, False, ["AVIF", "JPEG"])
+    assert (choices.codec, choices.max_bytes, choices.region, choices.keep_metadata) == (
+        "stand-in", None, Region.FACES, False,
+    )  # fmt: skip
+    assert (rate, against) == (0.5, ("jpeg", "avif"))
+    assert several_in(str(Region.EVEN), "stand-in", 1, True, None)[2] == ()
+    for nonsense in (None, 0, -1, 25, NAN, INFINITE, "much"):
+        with pytest.raises(UsageError, match="Bits per pixel"):
+            several_in(str(Region.EVEN), "stand-in", nonsense, True, [])
+    with pytest.raises(UsageError, match="Choose a codec"):
+        several_in(str(Region.EVEN), None, 1, True, [])
 
 
 def test_paint_is_where_the_canvas_is_not_empty() -> None:

@@ -88,7 +88,7 @@ def inside(region: Importance | None) -> Mask | None:
     return mask if mask.any() and not mask.all() else None
 
 
-def usual_size(picture: Picture, *, keep_metadata: bool = True) -> int:
-    """A sensible number of bytes for a picture, with what comes along in its file."""
+def usual_size(picture: Picture, *, keep_metadata: bool = True, rate: float = BITS_PER_PIXEL) -> int:
+    """Bytes of a picture at a rate in bits per pixel, a sensible one by default, with what comes along in its file."""
     aside = sum(len(part) for part in (picture.icc, picture.exif, picture.xmp) if part) if keep_metadata else 0
-    return round(BITS_PER_PIXEL * picture.width * picture.height / 8) + aside
+    return round(rate * picture.width * picture.height / 8) + aside

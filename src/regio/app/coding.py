@@ -37,6 +37,8 @@ class Version:
     """Whether it is no larger than the others; some codecs have a smallest file that is."""
     pixels: Pixels
     """(H,W,3), decoded."""
+    data: bytes = b""
+    """Of another codec: its file, which has neither metadata nor opacity."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +81,11 @@ def has_one_rate(codec: Codec) -> bool:
 
 def quiet(share: float, what: str) -> None:
     """Progress that nobody watches."""
+
+
+def within(progress: Progress, start: float, end: float, before: str = "") -> Progress:
+    """Progress of a part of the work, from one share of the whole to another; before: in front of what is said."""
+    return lambda share, what: progress(start + (end - start) * share, before + what)
 
 
 def compress(picture: Picture, choices: Choices, codec: Codec, progress: Progress = quiet) -> Compressed:
@@ -141,7 +148,7 @@ def rivals(compressed: Compressed, progress: Progress, names: Sequence[str] = tu
         if not opponent.missing():
             progress(done / total, f"{RIVALS[name]} at {budget:,} bytes")
             file = opponent.at_bytes(compressed.picture.pixels, budget)
-            version = Version(RIVALS[name], len(file.data), file.fits, opponent.decode(file.data))
+            version = Version(RIVALS[name], len(file.data), file.fits, opponent.decode(file.data), file.data)
             progress((done + EFFORT[name] / 2) / total, f"Measuring {RIVALS[name]}")
             yield version
         done += EFFORT[name]

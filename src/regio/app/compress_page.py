@@ -51,6 +51,7 @@ def _connect_picture(desk: Desk, workers: Workers, arrived: Any, left: Controls,
         workers.cancel(visitor_of(request), "compress", "look")
         return cleared("")
 
+    left.sample.click(told(desk.sample, None, [left.upload]), [], [left.upload], **QUIET)
     left.upload.change(forget, [], right.outputs, queue=False, **QUIET)
     came = left.upload.change(told(arrive, left.message, outputs, nothing), [left.upload], outputs, **WORK)
     _shows_region(workers, arrived, left, [came.then])

@@ -19,6 +19,7 @@ class Controls:
     """The components."""
 
     upload: Any
+    sample: Any
     message: Any
     region: Any
     box: Any
@@ -42,6 +43,7 @@ def controls(codecs: tuple[str, ...]) -> Controls:
     from regio.codec.roi import STRENGTH
 
     upload = gr.File(label="Picture", elem_id="upload", height=130, file_types=None)
+    sample = gr.Button("Use a sample picture", size="sm", elem_id="sample")
     message = gr.HTML(elem_id="message")
     region = gr.Radio(list(map(str, Region)), value=str(Region.EVEN), label="What matters", elem_id="region")
     marked = marker()
@@ -59,4 +61,4 @@ def controls(codecs: tuple[str, ...]) -> Controls:
     metadata = gr.Checkbox(True, label="Keep metadata (EXIF, colour profile)", elem_id="metadata")
     go = gr.Button("Compress", variant="primary", interactive=False, elem_id="compress")
     stop = gr.Button("Cancel", variant="stop", visible=False, elem_id="cancel")
-    return Controls(upload, message, region, box, marked, preview, strength, codec, size, metadata, go, stop)
+    return Controls(upload, sample, message, region, box, marked, preview, strength, codec, size, metadata, go, stop)

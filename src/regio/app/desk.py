@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -11,11 +11,13 @@ import numpy as np
 from PIL import Image
 
 from regio.app.choices import Choices, Mask, region_of, usual_size
-from regio.app.coding import Compressed, Version, compress, rivals
+from regio.app.coding import Compressed, Progress, Version, compress, rivals, within
 from regio.app.limits import Limits, read_rgo, read_upload
 from regio.app.maps import bits_map, region_map
 from regio.app.markup import info_table, scores_table
+from regio.app.sample import sample
 from regio.app.scores import Judging
+from regio.app.several import Batch, Several
 from regio.app.shelf import Shelf, save_png
 from regio.app.study import Entrant, Study
 from regio.errors import MissingWeights
@@ -28,10 +30,10 @@ if TYPE_CHECKING:
     from regio.losses.perceptual import Lpips
 
 ORIGINAL = "Original"
+ENDINGS = {"JPEG": ".jpg", "WebP": ".webp", "AVIF": ".avif"}
 SHOWN = 2048  # pixels of the longer side of what is shown; downloads are whole
 PAINTED = 1024  # the same for what is painted on: paint need not be finer
 SEARCHED = 1_000_000  # pixels that are searched for the part with most to see
-Progress = Callable[[float, str], None]
 
 
 class Arrived(NamedTuple):
@@ -63,6 +65,8 @@ class Outcome(NamedTuple):
     detail_size: tuple[int, int]
     sizes: dict[str, int]
     """Bytes."""
+    files: dict[str, str]
+    """Of the other codecs, JPEG ...: their files."""
     table: str
     bits: str | None
     bits_line: str
@@ -113,6 +117,10 @@ class Desk:
         parts = (f"{picture.width} × {picture.height} pixels", *picture.notes)
         return Arrived(path, preview, picture.width, picture.height, usual_size(picture), "; ".join(parts))
 
+    def sample(self) -> str:
+        """The picture to start with, as if somebody had sent it."""
+        return save_png(sample(), self.shelf.folder() / "sample.png")
+
     def look(self, path: str, choices: Choices, progress: Progress) -> tuple[str, str]:
         """What the region covers, before bytes are spent on it -> a picture, and a line. Raises as `region_of`."""
         progress(0.1, "Reading the picture")
@@ -133,7 +141,7 @@ class Desk:
         picture = read_upload(Path(path), self.limits)
         progress(0.01, f"Loading {choices.codec}")
         codec = self.codec(choices.codec)
-        made = compress(picture, choices, codec, _within(progress, 0.02, 0.25))
+        made = compress(picture, choices, codec, within(progress, 0.02, 0.25))
         progress(0.25, "Writing the files")
         versions = [made.version]
         writer = _Writer(self.shelf.folder(), made, Path(path).stem)
@@ -142,13 +150,22 @@ class Desk:
         judging = Judging(picture.pixels, made.mask, self.lpips)
         rows = [(versions[0], judging.scores(versions[0].pixels))]
         yield writer.outcome(codec, versions, scores_table(rows, made.notes), done=False)
-        for rival in rivals(made, _within(progress, 0.4, 0.95)):
+        for rival in rivals(made, within(progress, 0.4, 0.95)):
             versions.append(rival)
             rows.append((rival, judging.scores(rival.pixels)))
             yield writer.outcome(codec, versions, scores_table(rows, made.notes), done=False)
         progress(0.95, "Looking where the bits went")
         notes = [*made.notes, self.lpips_line] if self.lpips is None else list(made.notes)
         yield writer.outcome(codec, versions, scores_table(rows, [note for note in notes if note]), done=True)
+
+    def several(
+        self, paths: Sequence[str], choices: Choices, rate: float, against: Sequence[str], progress: Progress
+    ) -> Iterator[Several]:
+        """Encode pictures one after the other, as `Batch` does."""
+        folder = self.shelf.folder() / "downloads"
+        folder.mkdir()
+        batch = Batch(self.codec(choices.codec), choices, rate, against, self.limits, self.study, folder)
+        return batch.run(paths, progress)
 
     def open(self, path: str, progress: Progress) -> Opened:
         """Decode a .rgo file. Raises CorruptFile, MissingWeights, UnsupportedFile, LimitExceeded."""
@@ -189,11 +206,6 @@ class Desk:
         )
 
 
-def _within(progress: Progress, start: float, end: float) -> Progress:
-    """Progress of a part of the work."""
-    return lambda share, what: progress(start + (end - start) * share, what)
-
-
 class _Writer:
     """Files of one compressed picture; each is written once."""
 
@@ -209,12 +221,17 @@ class _Writer:
         self.whole = {ORIGINAL: self._save("original", made.picture.pixels)}
         self.window = most_to_see(made.picture.pixels, made.version.pixels, made.mask)
         self.detail = {ORIGINAL: self._cut("original", made.picture.pixels)}
+        self.files: dict[str, str] = {}
 
     def outcome(self, codec: Codec, versions: list[Version], table: str, *, done: bool) -> Outcome:
         for version in versions:
             if version.name not in self.whole:
                 self.whole[version.name] = self._save(version.name.lower(), version.pixels)
                 self.detail[version.name] = self._cut(version.name.lower(), version.pixels)
+                if version.data:
+                    path = self.downloads / f"{self.title}{ENDINGS[version.name]}"
+                    path.write_bytes(version.data)
+                    self.files[version.name] = str(path)
         bits, bits_line = _bits(codec, self.made.data, self.made.picture, self.folder) if done else (None, "")
         picture = self.made.picture
         return Outcome(
@@ -226,6 +243,7 @@ class _Writer:
             whole_size=(picture.width, picture.height),
             detail_size=(self.window.width, self.window.height),
             sizes={version.name: version.size for version in versions},
+            files=dict(self.files),
             table=table,
             bits=bits,
             bits_line=bits_line,

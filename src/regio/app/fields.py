@@ -14,9 +14,11 @@ import numpy.typing as npt
 from PIL import Image
 
 from regio.app.choices import Choices, Region
+from regio.app.coding import RIVALS
 from regio.errors import UsageError
 
 WEAKEST, STRONGEST = 5, 60  # points of quality between the region and the rest
+MOST_BITS = 24  # per pixel: as many as the picture has
 LONGEST = 1024  # pixels of the longer side of the paint, as in marker.js
 START = "data:image/png;base64,"
 
@@ -33,6 +35,18 @@ def choices_in(
         return made
     painted = painted_in(marked) if where is Region.PAINTED else None
     return replace(made, painted=painted, box=box or "", strength=strength_in(strength))
+
+
+def several_in(
+    region: str, codec: str | None, rate: object, metadata: object, against: list[str] | None
+) -> tuple[Choices, float, tuple[str, ...]]:
+    """What a browser sent for several pictures -> choices without a size, bits per pixel, keys of `RIVALS`."""
+    if codec is None:
+        raise UsageError("Choose a codec first.")
+    if not isinstance(rate, int | float) or not 0 < rate <= MOST_BITS:
+        raise UsageError(f"Bits per pixel is a number above 0, up to {MOST_BITS}, such as 0.25.")
+    names = tuple(name for name, shown in RIVALS.items() if shown in (against or []))
+    return Choices(codec, None, Region(region), keep_metadata=bool(metadata)), float(rate), names
 
 
 def bytes_in(size: object) -> int | None:

@@ -116,6 +116,28 @@ def info_table(info: Info) -> str:
     return f'<div class="scores"><table class="info"><caption>What the file says</caption>{body}</table></div>'
 
 
+def several_table(rows: Sequence[tuple[str, int, int, str]]) -> str:
+    """Of several pictures: name, bytes before, bytes after (0: not made), and a note."""
+    if not rows:
+        return ""
+    body = "".join(
+        f'<tr><th scope="row">{escape(name)}</th><td>{before:,}</td><td>{f"{after:,}" if after else "–"}</td>'
+        f"<td>{escape(note)}</td></tr>"
+        for name, before, after, note in rows
+    )
+    made = [row for row in rows if row[2]]
+    before, after = sum(row[1] for row in made), sum(row[2] for row in made)
+    share = f"{after / before:.1%} of before" if before else ""
+    total = (
+        f'<tr><th scope="row">{len(made)} of {len(rows)}</th><td>{before:,}</td><td>{after:,}</td><td>{share}</td></tr>'
+    )
+    head = "".join(f'<th scope="col">{name}</th>' for name in ("Picture", "Bytes sent", "Bytes of .rgo", "Note"))
+    return (
+        '<div class="scores" tabindex="0" role="region" aria-label="Pictures"><table class="several"><caption>Pictures'
+        f"</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody><tfoot>{total}</tfoot></table></div>"
+    )
+
+
 def tally_table(tally: Sequence[Tally]) -> str:
     """How often each codec was chosen."""
     if not tally:

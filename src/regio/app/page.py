@@ -11,6 +11,7 @@ from regio.app.compress_page import compress_page
 from regio.app.desk import Desk
 from regio.app.events import visitor_of
 from regio.app.open_page import open_page
+from regio.app.several_page import several_page
 from regio.app.shelf import AGE
 from regio.app.study_page import study_page
 from regio.app.workers import TASKS, Workers
@@ -54,10 +55,12 @@ def build(desk: Desk, workers: Workers, *, kept: bool) -> Any:
         with gr.Tabs(elem_id="tabs"):
             with gr.Tab("Compress", id="compress"):
                 added = compress_page(desk, workers)
+            with gr.Tab("Several", id="several"):
+                more = several_page(desk.codecs, workers)
             with gr.Tab("Open", id="open"):
                 open_page(workers)
             with gr.Tab("Blind study", id="study") as study:
-                study_page(desk, study, added, kept)
+                study_page(desk, study, [added.success, more.success], kept)
         page.unload(_leaving(workers))
     return page
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from regio.app.coding import OURS
+from regio.app.coding import OURS, RIVALS
 from regio.app.compare import Side, beside, comparison
 from regio.app.desk import ORIGINAL, Outcome
 from regio.app.markup import figure, notes
@@ -30,6 +30,8 @@ class Results:
     table: Any
     rgo: Any
     png: Any
+    others: tuple[Any, ...]
+    """A button for each of `RIVALS`."""
     downloads: Any
     add: Any
     added: Any
@@ -39,7 +41,7 @@ class Results:
     def outputs(self) -> list[Any]:
         """What `shown` and `cleared` fill, in their order."""
         return [self.made, self.line, self.stage, self.rival, self.views, self.table, self.rgo, self.png,
-                self.downloads, self.added, self.maps]  # fmt: skip
+                self.downloads, self.added, self.maps, *self.others]  # fmt: skip
 
 
 def results() -> Results:
@@ -51,24 +53,42 @@ def results() -> Results:
     stage = comparison(EMPTY)
     table = gr.HTML(elem_id="scores")
     with gr.Row(visible=False) as downloads:
-        rgo = gr.DownloadButton("Download .rgo", variant="primary", elem_id="rgo")
-        png = gr.DownloadButton("Download PNG", elem_id="png")
-        add = gr.Button("Add to the blind study", elem_id="add")
+        rgo = gr.DownloadButton("Download .rgo", variant="primary", min_width=180, elem_id="rgo")
+        png = gr.DownloadButton("Download PNG", min_width=180, elem_id="png")
+        others = tuple(
+            gr.DownloadButton(f"Download {RIVALS[name]}", visible=False, min_width=180, elem_id=name) for name in RIVALS
+        )
+        add = gr.Button("Add to the blind study", min_width=180, elem_id="add")
     added = gr.HTML(elem_id="added")
     maps = gr.HTML(elem_id="maps")
-    return Results(gr.State(None), line, stage, rival, view, views, table, rgo, png, downloads, add, added, maps)
+    return Results(
+        gr.State(None), line, stage, rival, view, views, table, rgo, png, others, downloads, add, added, maps
+    )
 
 
 def going(line: str) -> tuple[Any, ...]:
     """In the order of `Results.outputs`: another line, and everything as it is."""
-    return (gr.skip(), line, *[gr.skip()] * 9)
+    return (gr.skip(), line, *[gr.skip()] * (9 + len(RIVALS)))
 
 
 def cleared(line: str) -> tuple[Any, ...]:
     """In the order of `Results.outputs`: nothing of an earlier result, and a line of HTML."""
     hidden = gr.update(visible=False)
     none = gr.update(value=None)
-    return (None, line, None, gr.skip(), hidden, "", none, none, hidden, "", "")
+    return (
+        None,
+        line,
+        None,
+        gr.skip(),
+        hidden,
+        "",
+        none,
+        none,
+        hidden,
+        "",
+        "",
+        *[gr.update(value=None, visible=False)] * len(RIVALS),
+    )
 
 
 def shown(made: Outcome, *, first: bool) -> tuple[Any, ...]:
@@ -86,6 +106,7 @@ def shown(made: Outcome, *, first: bool) -> tuple[Any, ...]:
         gr.update(visible=True),
         "",
         _maps(made),
+        *[gr.update(value=made.files.get(name), visible=name in made.files) for name in RIVALS.values()],
     )
 
 

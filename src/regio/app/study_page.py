@@ -7,12 +7,14 @@ import uuid
 from typing import Any
 
 import gradio as gr
+from PIL import Image
 
 from regio.app.desk import Desk
 from regio.app.events import QUIET, told
 from regio.app.markup import notice, tally_table, url_of
 from regio.app.shelf import Shelf
 from regio.app.study import LETTERS, Ballot
+from regio.app.viewer import in_one_place, viewer
 
 VOTER = re.compile("[0-9a-f]{32}")
 NONE = "I see no difference"
@@ -21,8 +23,8 @@ EMPTY = "There is no picture to judge yet. Compress one and press “Add to the 
 THANKS = "You have judged every picture. Thank you."
 
 
-def study_page(desk: Desk, tab: Any, added: Any, kept: bool) -> None:
-    """Lay out the tab and connect it; call inside of `tab`. added: the event after which there is a picture more.
+def study_page(desk: Desk, tab: Any, added: list[Any], kept: bool) -> None:
+    """Lay out the tab and connect it; call inside of `tab`. added: events after which there may be a picture more.
 
     kept: whether the votes outlast the server.
     """
@@ -32,6 +34,7 @@ def study_page(desk: Desk, tab: Any, added: Any, kept: bool) -> None:
         "shuffled for everybody, and nobody sees names before voting.</p>"
     )
     message = gr.HTML(elem_id="study-message")
+    close = viewer()
     pictures = gr.HTML(elem_id="ballot")
     choice = gr.Radio([], label="Most like the original", visible=False, elem_id="choice")
     vote = gr.Button("Vote", variant="primary", visible=False, elem_id="vote")
@@ -46,13 +49,13 @@ def study_page(desk: Desk, tab: Any, added: Any, kept: bool) -> None:
         found = desk.study.ballot(voter)
         if found is None:
             line = notice(THANKS if desk.study.pictures() else EMPTY)
-            return voter, None, line, "", gr.update(visible=False), gr.update(visible=False)
+            return voter, None, line, None, "", gr.update(visible=False), gr.update(visible=False)
         letters = list(LETTERS[: len(found.versions)])
         return (
             voter,
             found.picture,
             notice(f"{found.left} picture{'s' * (found.left > 1)} to judge."),
-            _sheet(found, desk.shelf),
+            *_sheet(found, desk.shelf),
             gr.update(choices=[*letters, NONE], value=None, visible=True),
             gr.update(visible=True),
         )
@@ -70,9 +73,9 @@ def study_page(desk: Desk, tab: Any, added: Any, kept: bool) -> None:
         path.write_text(desk.study.votes_csv(), encoding="utf-8")
         return tally_table(desk.study.tally()), gr.update(value=str(path), visible=True)
 
-    asks = [voter, ballot, message, pictures, choice, vote]
-    tab.select(told(ask, message, asks), [voter], asks, **QUIET)
-    added.success(told(ask, message, asks), [voter], asks, **QUIET)
+    asks = [voter, ballot, message, close, pictures, choice, vote]
+    for event in (tab.select, *added):
+        event(told(ask, message, asks), [voter], asks, **QUIET)
     vote.click(told(answer, message, asks), [voter, ballot, choice], asks, **QUIET)
     refresh.click(told(results, message, [tally, export]), [], [tally, export], **QUIET)
 
@@ -82,16 +85,23 @@ def _voter(sent: object) -> str:
     return sent if isinstance(sent, str) and VOTER.fullmatch(sent) else uuid.uuid4().hex
 
 
-def _sheet(ballot: Ballot, shelf: Shelf) -> str:
-    """The original and the versions as HTML, without any names of codecs. Each picture is written once."""
+def _sheet(ballot: Ballot, shelf: Shelf) -> tuple[dict[str, Any], str]:
+    """The original and the versions, without any names of codecs: in one place, and side by side as HTML.
+
+    Each picture is written once.
+    """
     named = [("original", "Original", ballot.original)]
     named += [(str(number), letter, png) for letter, (number, png) in zip(LETTERS, ballot.versions, strict=False)]
-    figures = ""
+    figures, paths = "", []
     for name, caption, png in named:
-        url = url_of(str(shelf.once(f"study {ballot.picture} {name}", png)))
+        path = str(shelf.once(f"study {ballot.picture} {name}", png))
+        paths.append((caption, path))
+        url = url_of(path)
         alt = "The original picture" if name == "original" else f"Version {caption}"
         figures += (
             f'<figure><a href="{url}" target="_blank" aria-label="{alt}, in full size">'
             f'<img src="{url}" alt="{alt}"></a><figcaption>{caption}</figcaption></figure>'
         )
-    return f'<div class="ballot">{figures}</div>'
+    with Image.open(paths[0][1], formats=["PNG"]) as image:
+        size = image.size
+    return in_one_place(paths, size), f'<div class="ballot">{figures}</div>'

@@ -25,7 +25,7 @@ from regio.errors import RegioError
 
 START = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 PRELOADED = ["regio.cli", "regio.app.workers", "regio.codec.api", "regio.codec.roi", "regio.evaluation.bit_share"]
-TASKS = ("look", "compress", "open")  # methods of the desk that workers run
+TASKS = ("look", "compress", "open", "several")  # methods of the desk that workers run
 TICK = 0.5  # seconds after which a step is told again, because time has passed
 
 
