@@ -667,6 +667,43 @@ def test_a_folder_is_compressed_at_once_and_goes_to_the_study(visit: Open, face:
     page.close()
 
 
+CONTROLS = "button, input[type=radio], input[type=checkbox], input[type=range]"
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["wide", "narrow"])
+def test_every_control_of_every_page_can_be_used_in_any_order(
+    visit: Open, face: Path, folder: Path, viewport: dict[str, int]
+) -> None:
+    """Nothing that is pressed ends in an error of the page or of the server, which the fixtures look for."""
+    page = visit(viewport)
+    drop(page, face)
+    compress(page, 2.5)
+    wait_for_all(page)
+    pressed = set()
+    for tab in ("Compress", "Several", "Open", "Blind study"):
+        page.get_by_role("tab", name=tab, exact=True).click()
+        page.wait_for_timeout(500)
+        panel = page.locator("[role=tabpanel]").locator("visible=true").first
+        controls, k = panel.locator(CONTROLS), -1
+        while (k := k + 1) < controls.count():  # some of them make others appear
+            one = controls.nth(k)
+            if not one.is_visible() or not one.is_enabled():
+                continue
+            name = one.evaluate("one => one.closest('label')?.innerText || one.innerText || one.ariaLabel || one.name")
+            if re.search("Clear|Upload|folder|Drop|Click|Download|sample|^(Compress|Vote)$", name):
+                continue  # windows of the system, and what would take other controls away
+            one.scroll_into_view_if_needed()
+            one.click()
+            pressed.add(name.strip())
+            page.wait_for_timeout(200)
+            if name.startswith("Results"):
+                page.wait_for_selector("#show-results")
+        assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"], tab
+    assert {"JPEG", "Closer", "A box", "Faces", "Compress all", "Show results"} <= pressed
+    assert page.get_by_text("Something went wrong").count() == 0
+    page.close()
+
+
 @pytest.mark.skipif("REGIO_SCREENSHOTS" not in os.environ, reason="no pictures for the docs are wanted")
 def test_pictures_for_the_docs_are_taken(visit: Open) -> None:
     target = Path(os.environ["REGIO_SCREENSHOTS"])
