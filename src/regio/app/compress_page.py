@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -132,6 +133,7 @@ def _connect_work(workers: Workers, arrived: Any, left: Controls, right: Results
 
     def stop(made: Outcome | None, request: gr.Request) -> Any:
         workers.cancel(visitor_of(request), "compress")
+        time.sleep(1)  # what the worker said last is on its way, and would stand over the line below
         line = "Cancelled." if made is None else "Cancelled. What was finished is below."
         return notice(line), *free
 

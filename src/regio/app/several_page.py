@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -59,6 +60,7 @@ def several_page(codecs: tuple[str, ...], workers: Workers) -> Any:
 
     def cancel(request: gr.Request) -> Any:
         workers.cancel(visitor_of(request), "several")
+        time.sleep(1)  # what the worker said last is on its way, and would stand over the line below
         return notice("Cancelled."), *free
 
     folder.upload(lambda files: files, [folder], [upload], **QUIET)
