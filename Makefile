@@ -21,7 +21,7 @@ help:  ## list these targets
 
 setup: $(READY)  ## make .venv with everything that development needs
 
-demo: $(READY)  ## compress a photograph, compare with JPEG and WebP, write a side-by-side picture
+demo: $(READY)  ## compress a photograph, compare with JPEG, WebP and AVIF, write a side-by-side picture
 	$(BIN)/python examples/demo.py
 
 docs: $(READY)  ## build the documentation site in site/, warnings are errors

@@ -1,4 +1,4 @@
-"""Compress a photograph with Regio and show what JPEG and WebP make of the same number of bytes.
+"""Compress a photograph with Regio and show what JPEG, WebP and AVIF make of the same number of bytes.
 
     make demo                      (or: python examples/demo.py [PICTURE] [--quality 60] [--codec NAME])
 
@@ -27,7 +27,7 @@ from regio.models.catalog import DEFAULT
 
 PORTRAIT = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
 FACE = Window(left=172, top=150, width=168, height=168)  # in that picture
-RIVALS = ("jpeg", "webp")
+RIVALS = ("jpeg", "webp", "avif")
 
 
 def main() -> None:
@@ -61,7 +61,7 @@ def main() -> None:
 
 def arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description="Compress a photograph and compare with JPEG and WebP at equal bytes.")
+    parser = argparse.ArgumentParser(description="Compress a photograph and compare with JPEG, WebP and AVIF at equal bytes.")
     parser.add_argument("picture", nargs="?", type=Path, default=PORTRAIT, help="default: Matplotlib's portrait")
     parser.add_argument("--quality", "-q", type=float, default=60, help="0 … 100; default 60")
     parser.add_argument("--codec", default=DEFAULT, help=f"a bundled name or a .safetensors path; default {DEFAULT}")

@@ -88,9 +88,7 @@ def _expand(text: str, suffixes: frozenset[str], left: list[str]) -> list[Source
         return [Source(None)]
     if path.is_dir():
         return _inside(path, suffixes, left)
-    if path.exists() or not glob.has_magic(text):
-        if not path.exists():
-            raise UsageError(f"no such file or folder: {shown(text)}")
+    if path.exists() or not glob.has_magic(text):  # one that does not exist fails alone when it is opened
         return [Source(path, Path(path.name))]
     matches = sorted(glob.glob(text, recursive=True))
     if not matches:
