@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 Regio = Callable[..., Any]
 MakeFile = Callable[..., Path]
 
@@ -40,6 +42,31 @@ def test_info_of_a_folder_goes_on_after_a_damaged_file(regio: Regio, picture_fil
     done = regio("info", ".", "--json")
     assert done.code == 3
     assert [Path(record["source"]).name for record in done.records] == ["b.rgo", "c.rgo"]
+
+
+@pytest.mark.parametrize("command", ["info", "verify"])
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_a_missing_name_fails_alone(regio: Regio, picture_file: MakeFile, command: str, at: int) -> None:
+    picture_file("a.png")
+    regio("encode", "a.png", "-o", "a.rgo")
+    regio("encode", "a.png", "-o", "b.rgo")
+    names = ["a.rgo", "b.rgo"]
+    names.insert(at, "none.rgo")
+    done = regio(command, *names)
+    assert done.code == 2
+    assert done.err.splitlines() == ["regio: none.rgo: No such file or directory", "regio: 1 of 3 failed"]
+    assert all(name in done.out for name in ("a.rgo", "b.rgo"))
+
+
+@pytest.mark.parametrize(("command", "suffix"), [("encode", ".rgo"), ("decode", ".png")])
+def test_a_missing_input_leaves_the_others_their_outputs(
+    regio: Regio, picture_file: MakeFile, command: str, suffix: str
+) -> None:
+    picture_file("a.png")
+    regio("encode", "a.png", "-o", "a.rgo")
+    inputs = ["none.png", "a.png"] if command == "encode" else ["none.rgo", "a.rgo"]
+    assert regio(command, *inputs, "-o", "out").code == 2
+    assert (Path("out") / f"a{suffix}").exists()
 
 
 def test_verify_accepts_what_encode_writes_and_no_change_of_it(regio: Regio, picture_file: MakeFile) -> None:

@@ -148,6 +148,9 @@ def _advice(error: BaseException) -> str:
 
 def main() -> None:
     """The entry point of the `regio` command."""
+    # torch's threads spin while they wait for each other: with another program on one of two cores, half a second of
+    # work took 6 to 13. It reads this when it is loaded, which is later.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no reason to fail

@@ -67,7 +67,7 @@ def run_batch(items: Sequence[T], work: Callable[[T], Result], *, parallel: int,
             continue
         failed += 1
         first_failure = first_failure or code_of(outcome)
-        say(f"{item.name}: {one_line(outcome)}")
+        say(f"{item.name}: {one_line(outcome).removesuffix(f': {item.name}')}")
         if as_json:
             record = {"source": item.real, "error": one_line(outcome), "exit_code": code_of(outcome)}
             print_result(json.dumps(record))
@@ -134,7 +134,7 @@ def _outcomes(
 
 
 def _share_the_cores(parallel: int) -> None:
-    """Several pictures at once leave each fewer threads; one file's bytes do not depend on how many."""
+    """Several pictures at once leave each fewer threads; a file's bytes may differ a little for it (docs/cli.md)."""
     if "torch" in sys.modules:
         import torch
 

@@ -9,6 +9,7 @@ from typing import BinaryIO
 from regio.cli.paths import Source, Transfer
 from regio.durable import replacing
 from regio.errors import UsageError
+from regio.names import opened
 
 
 def read_whole(source: Source) -> bytes:
@@ -16,7 +17,8 @@ def read_whole(source: Source) -> bytes:
     if source.path is not None:
         if source.path.is_char_device():  # /dev/zero never ends
             raise UsageError(f"{source.name} is a device, not a file")
-        return source.path.read_bytes()
+        with opened(source.path) as stream:
+            return stream.read()
     return _stdin().read()
 
 
@@ -30,10 +32,7 @@ def read_rgo(source: Source) -> bytes:
     """The same of a .rgo file; what does not begin like one is refused before the rest of it is read."""
     from regio.format import read
 
-    if source.path is not None:
-        with source.path.open("rb") as stream:
-            return read(stream)
-    return read(_stdin())
+    return read(_stdin() if source.path is None else source.path)
 
 
 def write_whole(job: Transfer, data: bytes, *, force: bool) -> None:
