@@ -57,7 +57,8 @@ def test_an_error_from_the_codec_ends_the_command_with_one_line_and_its_code(
     done = regio("encode", picture_file())
     assert (done.code, done.out) == (DOCUMENTED[kind], "")
     assert done.err.count("\n") == 1
-    said = "No such file or directory: what\\nhappened" if kind is errors.NoSuchFile else "what happened"
+    systems = {errors.NoSuchFile: "No such file or directory", errors.IsAFolder: "Is a directory"}  # these are OSErrors
+    said = f"{systems[kind]}: what\\nhappened" if kind in systems else "what happened"
     assert done.err.endswith(f"photo.png: {said}\n")
 
 

@@ -25,7 +25,10 @@ def section(command: str) -> str:
 def test_every_option_is_documented_and_every_documented_option_exists(regio: Regio, command: str) -> None:
     done = regio(*command.split(), "--help")
     assert done.code == 0
-    offered = set(re.findall(r"^ +(?:-\w, )?(--[a-z0-9-]+)", done.out.partition("Options:")[2], re.MULTILINE))
+    listed = re.findall(
+        r"^ +(?:-\w, )?(--[a-z0-9-]+(?: / --[a-z0-9-]+)?)", done.out.partition("Options:")[2], re.MULTILINE
+    )
+    offered = {name for names in listed for name in names.split(" / ")}
     names = " ".join(re.findall(r"^\| (`-[^|]+)\|", section(command), re.MULTILINE))  # first cells of the table
     documented = set(re.findall(r"(?<=`)--[a-z0-9-]+(?=`)", names))
     assert offered - COMMON <= documented <= offered
