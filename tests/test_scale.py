@@ -222,5 +222,5 @@ def test_a_poor_psnr_is_reached_with_no_more_bytes_than_at_full_size() -> None:
 
 @pytest.mark.weights
 def test_what_no_scale_can_hold_is_refused_with_the_least_that_is_possible() -> None:
-    with pytest.raises(UsageError, match=r"12 bytes are too few: the smallest file of this picture takes \d\d "):
+    with pytest.raises(UsageError, match=r"12 bytes are too few: the smallest file of this picture takes \d\d"):
         regio.encode(picture(256, 256), max_bytes=12)

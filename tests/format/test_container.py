@@ -191,7 +191,7 @@ def test_limits_hold_at_their_edge_and_refuse_one_more() -> None:
 def test_pixels_are_counted_as_they_are_coded(width: int, height: int) -> None:
     data = pack(RgoFile(replace(HEADER, width=width, height=height)), 0)
     coded = -(-width // 64) * 64 * (-(-height // 64) * 64)
-    assert parse(data, Limits(pixels=coded)).header.pixels == width * height
+    assert parse(data, Limits(pixels=coded, piece=coded)).header.pixels == width * height
     for limits in (Limits(pixels=coded - 1), Limits(piece=coded - 1)):
         with pytest.raises(LimitExceeded):
             parse(data, limits)
