@@ -25,7 +25,7 @@ import regio
 from regio.codec import Codec
 from regio.codec.layout import Box, Span
 from regio.codec.scale import larger, smaller
-from regio.errors import UsageError
+from regio.errors import RegioError, UsageError
 from regio.evaluation.columns import columns
 from regio.evaluation.contestants.opponents import OPPONENTS, Opponent
 from regio.evaluation.metrics import ms_ssim, psnr
@@ -82,10 +82,11 @@ def enlarged(small: Pixels, like: Pixels, log2_scale: int) -> Pixels:
 def judged(pixels: Pixels, decoded: Pixels) -> Score:
     """All scores of a pair; NaN for a judge that is not installed."""
     try:
-        from regio.evaluation.judges import Setting, judges_named
+        from regio.evaluation.judges import judges_named
+        from regio.evaluation.judges.base import Setting
 
-        verdict = judges_named(["ssimulacra2"], Setting())[0].prepare(pixels)(decoded)["ssimulacra2"]
-    except regio.RegioError:
+        verdict = judges_named(["ssimulacra2"], Setting())[0].prepare(pixels, None)(decoded)["ssimulacra2"]
+    except RegioError:
         verdict = math.nan
     return Score(psnr(pixels, decoded), ms_ssim(pixels, decoded), verdict)
 

@@ -16,6 +16,7 @@ from regio.weights import store
 pytestmark = pytest.mark.weights
 RANGES = {  # least PSNR at quality 0 and at 100, bits per pixel to ask for
     "segpic-xs": ((21, 36), (0.15, 0.3, 0.6)),
+    "segpic-xs-2": ((21, 39), (0.15, 0.3, 0.6)),
     "roi-xs": ((21, 36), (0.15, 0.3, 0.6)),
     "mcm-tiny": ((11, 26), (0.03, 0.08, 0.2)),
 }
