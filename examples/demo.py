@@ -61,7 +61,7 @@ def main() -> None:
 
 def arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description="Compress a photograph and compare with JPEG, WebP and AVIF at equal bytes.")
+    parser = argparse.ArgumentParser(description="Compress a photograph, and compare at equal bytes.")
     parser.add_argument("picture", nargs="?", type=Path, default=PORTRAIT, help="default: Matplotlib's portrait")
     parser.add_argument("--quality", "-q", type=float, default=60, help="0 … 100; default 60")
     parser.add_argument("--codec", default=DEFAULT, help=f"a bundled name or a .safetensors path; default {DEFAULT}")
