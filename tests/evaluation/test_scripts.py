@@ -62,7 +62,7 @@ def test_the_demo_writes_a_file_a_picture_and_a_comparison(
         again = regio.decode(tmp_path / "photo.rgo", codec=regio.load(weights, device="cpu"))
         assert (np.asarray(decoded) == np.asarray(again)).all()
     with Image.open(tmp_path / "side_by_side.png") as sheet:
-        assert sheet.width == 12 + 4 * 372
+        assert sheet.width == 12 + 5 * 372
 
 
 def test_the_benchmark_checks_sizes_and_compares_with_recorded_curves(
