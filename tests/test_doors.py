@@ -40,6 +40,20 @@ def test_a_folder_and_a_missing_file_are_named(door: str, tmp_path: Path) -> Non
     assert issubclass(NoSuchFile, FileNotFoundError)
 
 
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("name", ["a\0b", "\0", "photo.rgo\0"])
+def test_what_is_no_name_of_a_file_is_a_usage_error(door: str, name: str) -> None:
+    with pytest.raises(UsageError, match="null"):
+        DOORS[door](name)
+
+
+@pytest.mark.parametrize("name", ["exif", "icc_profile", "xmp"])
+@pytest.mark.parametrize("wrong", [5, 2.5, [1], {}])
+def test_pillow_refuses_metadata_that_is_none(name: str, wrong: Any, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=f"{name} is a {type(wrong).__name__}: bytes are wanted"):
+        Image.fromarray(picture(32, 32)).save(tmp_path / "a.rgo", codec=toy(), **{name: wrong})
+
+
 @pytest.mark.parametrize("door", READERS)
 def test_bytes_paths_and_streams_are_read_alike(door: str, tmp_path: Path) -> None:
     path = tmp_path / "a.rgo"

@@ -213,6 +213,16 @@ def test_the_best_scale_is_taken_where_bytes_are_few() -> None:
 
 
 @pytest.mark.weights
+@pytest.mark.parametrize("size", [(3, 500), (256, 256), (200, 40)])
+def test_bits_per_pixel_out_of_reach_give_the_smallest_file_of_all_scales(size: tuple[int, int]) -> None:
+    codec, pixels = regio.load(DEFAULT), picture(*size)
+    found = codec.encode_noted(pixels, target_bpp=0.001)
+    smallest = min(len(codec.encode(pixels, quality=0, scale=scale)) for scale in ("1", "1/2", "1/4"))
+    assert len(found.data) == smallest
+    assert f"takes {8 * smallest / pixels[..., 0].size:.4g} bpp" in found.notes[0]
+
+
+@pytest.mark.weights
 def test_a_poor_psnr_is_reached_with_no_more_bytes_than_at_full_size() -> None:
     codec, pixels = regio.load(DEFAULT), picture(256, 256)
     data = codec.encode(pixels, target_psnr=22)

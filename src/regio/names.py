@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path, PurePath
 from typing import BinaryIO
 
-from regio.errors import IsAFolder, NoSuchFile
+from regio.errors import IsAFolder, NoSuchFile, UsageError, shown
 
 RGO = frozenset({".rgo"})
 PICTURES = frozenset(
@@ -17,13 +17,15 @@ PICTURES = frozenset(
 
 
 def opened(path: str | os.PathLike[str]) -> BinaryIO:
-    """Open a file for reading. NoSuchFile, IsAFolder, or another OSError."""
+    """Open a file for reading. NoSuchFile, IsAFolder, UsageError for what is no name, or another OSError."""
     try:
         return Path(path).open("rb")
     except FileNotFoundError as error:
         raise NoSuchFile(path) from error
     except IsADirectoryError as error:
         raise IsAFolder(path) from error
+    except ValueError as error:
+        raise UsageError(f"{shown(path)}: {error}") from error
 
 
 # endings whose reader may be missing: the module that reads them, and what to install

@@ -126,6 +126,9 @@ def save(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> None:
         if name not in known:
             warnings.warn(f"{name}= has no effect on a .rgo file; what has is {', '.join(sorted(known))}", stacklevel=2)
     overrides = {name: given[name] for name in _INFO_NAMES if name in given}
+    for name, value in overrides.items():
+        if not isinstance(value, bytes | str | Image.Exif | None):
+            raise UsageError(f"{name} is a {type(value).__name__}: bytes are wanted")
     if overrides:
         image = image.copy()
         for name, value in overrides.items():

@@ -39,7 +39,8 @@ def encode(runtime: Runtime, picture: Picture, settings: Settings) -> Found:
             raise
         best = None  # too few bytes for the whole size
     pixels = picture.width * picture.height
-    crowded = best is None or 8 * len(best.found.data) < SMALLER_BELOW * pixels
+    missed = best is None or (settings.rate == "target_bpp" and 8 * len(best.found.data) > settings.wanted * pixels)
+    crowded = best is None or missed or 8 * len(best.found.data) < SMALLER_BELOW * pixels
     if settings.log2_scale is None and settings.searched and crowded:
         best = _best_smaller(runtime, picture, settings, region, best)
     assert best is not None
@@ -58,8 +59,8 @@ def _best_smaller(
 ) -> _Attempt:
     """The best of the whole size, half and a quarter; UsageError where none of them keeps to max_bytes.
 
-    Best is what misses no target, then, for a wanted PSNR, the smallest file, and otherwise the highest PSNR, in which
-    a pixel of the region counts as much more as the rate there is higher.
+    Best is what misses no target; where all miss it, the nearest. Then it is, for a wanted PSNR, the smallest file, and
+    otherwise the highest PSNR, in which a pixel of the region counts as much more as the rate there is higher.
     """
     attempts = [] if whole is None else [whole]
     refusal = None
@@ -75,8 +76,10 @@ def _best_smaller(
 
     def worth(attempt: _Attempt) -> tuple[int, float]:
         job, found = attempt
-        missed = -len(found.notes)
-        return missed, -len(found.data) if settings.rate == "target_psnr" else job.psnr(found.step, weights)
+        by_size = (settings.rate == "target_psnr" and not found.notes) or (
+            settings.rate == "target_bpp" and found.notes
+        )
+        return -len(found.notes), -len(found.data) if by_size else job.psnr(found.step, weights)
 
     return max(attempts, key=worth)
 
