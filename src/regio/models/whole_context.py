@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from regio.entropy import Coder, RateEstimator, scale_to_level
 from regio.models.context import symbols_of
 from regio.nn.conv import plain_stack, zeroed
+from regio.nn.fixed_point import magnitudes
 from regio.nn.gain import RateTable
 from regio.nn.norm import bounded, lower_bound
 from regio.nn.whole import OUTPUT_SCALE, OUTPUT_UNIT, WholeContext, WholeRate, whole_input
@@ -32,34 +33,6 @@ class Quadtree:
     hidden: int = 192
     level_hidden: int = 96
     hyper: int = 64
-
-
-def magnitudes(symbols: Tensor) -> Tensor:
-    """Whole numbers -> about log2(1 + |symbol|) in eighths, the same on every machine: comparisons and no logarithm."""
-    size = symbols.abs()
-    eighths = torch.zeros_like(size)
-    for start, step in _STEPS:
-        eighths = eighths + (size >= start).to(size.dtype) * step
-    return eighths / 8
-
-
-# 8 log2(1 + k) to the nearest whole number, from 0 up to 15: at `start` it grows by `step`
-_STEPS = (
-    (1, 8),
-    (2, 5),
-    (3, 3),
-    (4, 3),
-    (5, 2),
-    (6, 1),
-    (7, 2),
-    (8, 1),
-    (9, 2),
-    (10, 1),
-    (11, 1),
-    (12, 1),
-    (14, 1),
-    (15, 1),
-)
 
 
 class QuadtreeContext(nn.Module):
