@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from regio.entropy import Coder, scale_to_level
 from regio.entropy.tables import SCALE_MIN
+from regio.nn.conv import zeroed
 from regio.nn.norm import bounded, lower_bound
 from regio.nn.precise import PreciseConv, PreciseStack, seen_by
 
@@ -55,8 +56,7 @@ class ChannelContext(nn.Module):
         self.residuals = nets(self.width)
         if zero_init:
             for net in (*self.means, *self.residuals):
-                nn.init.zeros_(net[-1].weight)
-                nn.init.zeros_(net[-1].bias)
+                zeroed(net[-1])
 
     def forward(self, y: Tensor | None, mean_side: Tensor, scale_side: Tensor, coder: Coder, guard: float) -> Tensor:
         """y (B,M,h,w), or None when reading -> y_hat (B,M,h,w).

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from regio.models.patch_transforms import FEATURE_SCALE, PatchTransform
 from regio.models.transforms import Transforms
+from regio.nn.conv import zeroed
 from regio.nn.patch import block_transform
 from regio.nn.vit import Block, WindowBlock, fill_holes, sin_cos_positions
 
@@ -168,7 +169,7 @@ class WindowEncoder(nn.Module):
         self.embed = nn.Linear(features, width)
         self.blocks = nn.ModuleList(WindowBlock(width, heads, window, k % 2 == 1) for k in range(depth))
         self.norm = nn.LayerNorm(width, eps=1e-6)
-        self.out = _zero_linear(width, features)
+        self.out = zeroed(nn.Linear(width, features))
 
     def forward(self, features: Tensor, ids: Tensor) -> Tensor:
         """features (B,F,h,w), ids (B,K) -> (B,F,K); fresh: the features themselves."""
@@ -202,7 +203,7 @@ class WindowDecoder(nn.Module):
         nn.init.normal_(self.mask_token, std=0.02)
         self.blocks = nn.ModuleList(WindowBlock(width, heads, window, k % 2 == 1) for k in range(depth))
         self.norm = nn.LayerNorm(width, eps=1e-6)
-        self.out = _zero_linear(width, features)
+        self.out = zeroed(nn.Linear(width, features))
 
     def forward(self, tokens: Tensor, mask: Tensor, rate: Tensor | None) -> Tensor:
         """tokens (B,F,h,w), mask (B,1,h,w) -> features (B,F,h,w)."""
@@ -274,13 +275,6 @@ class WindowViT:
             _Head(parts),
             parts.spread,
         )
-
-
-def _zero_linear(before: int, after: int) -> nn.Linear:
-    layer = nn.Linear(before, after)
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    return layer
 
 
 @torch.no_grad()

@@ -33,6 +33,7 @@ from regio.models.patch_transforms import PatchTransform
 from regio.models.residual_transforms import ResidualTransform
 from regio.models.two_pass import HyperContext
 from regio.nn.attention import ChannelSpatialAttention, SpatialGate
+from regio.nn.conv import zeroed
 from regio.nn.fixed_point import FixedPointNet
 from regio.nn.gain import GainUnit, RateTable, repeat_to
 from regio.nn.norm import bounded
@@ -163,8 +164,7 @@ class RoiCodec(WithHyperprior):
         self.mean = context_net(side, (config.means,), latent, first_kernel=1)
         self.residual = context_net(side + latent, (config.means,), latent, first_kernel=1)
         for net in (self.mean, self.residual):
-            nn.init.zeros_(net[-1].weight)  # type: ignore[arg-type]
-            nn.init.zeros_(net[-1].bias)  # type: ignore[arg-type]
+            zeroed(net[-1])
         if config.pilot:  # foretold, it costs nothing
             nn.init.constant_(self.mean[-1].bias[-1:], PILOT)  # type: ignore[index]
         start = first_levels(gains, self.signal.spread)

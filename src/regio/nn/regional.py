@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from regio.nn.conv import zeroed
 from regio.nn.norm import GDN
 from regio.nn.strips import STRIP, piecewise
 
@@ -247,7 +248,7 @@ class ScaleAffine(nn.Module):
         self.inner = nn.Conv2d(channels, hidden or channels, 1)
         self.outer = nn.Conv2d(hidden or channels, 2 * channels, 1)
         if zero_init:
-            _zero(self.outer)
+            zeroed(self.outer)
 
     def forward(self, x: Tensor) -> Tensor:
         """x (B,C,H,W) -> (B,C,H,W)."""
@@ -303,7 +304,7 @@ class RegionAdaptiveTransform(nn.Module):
         )
         self.project = nn.Conv2d(width, channels, 1)
         if zero_init:
-            _zero(self.project)
+            zeroed(self.project)
 
     def forward(self, x: Tensor, prototypes: Tensor, regions: Regions) -> Tensor:
         """x (B,C,H,W), prototypes (B,P,r,s) of these regions -> (B,C,H,W)."""
@@ -345,9 +346,3 @@ def _pointwise_stack(channels: Sequence[int], inverse: bool) -> nn.Sequential:
     for before, after in pairwise(channels):
         layers += [nn.Conv2d(before, after, 1), GDN(after, inverse)]
     return nn.Sequential(*layers[:-1])
-
-
-def _zero(conv: nn.Conv2d) -> None:
-    nn.init.zeros_(conv.weight)
-    if conv.bias is not None:
-        nn.init.zeros_(conv.bias)
