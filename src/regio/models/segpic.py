@@ -39,7 +39,7 @@ from regio.nn.fixed_point import FixedPointNet
 from regio.nn.gain import GainUnit
 from regio.nn.norm import bounded, lower_bound
 from regio.nn.precise import seen_by
-from regio.nn.regional import GridRegions, PrototypeCoder, RegionAdaptiveTransform, Regions
+from regio.nn.regional import LabelRegions, PrototypeCoder, RegionAdaptiveTransform, Regions
 from regio.nn.whole import WholeNet
 
 GUARD = 1e-6  # levels computed in float64 differ by far less; see docs/portability.md
@@ -149,7 +149,7 @@ class RegionalParts(nn.Module):
 
 def _present(where: Regions, size: tuple[int, int]) -> Tensor | None:
     """Which regions exist (B,r,s), or None where all do."""
-    return None if isinstance(where, GridRegions) else where.present(size)
+    return where.present(size) if isinstance(where, LabelRegions) else None
 
 
 class SegPIC(WithHyperprior):

@@ -40,9 +40,6 @@ class Regions(Protocol):
     def inner(self, features: Tensor) -> Tensor:
         """features (B,C,h,w) -> the part that global averages are taken of: all but what surrounds a window."""
 
-    def present(self, size: tuple[int, int], device: torch.device | None = None) -> Tensor:
-        """-> bool (B or 1,r,s): regions that a picture really has at feature size (h,w); the rest is batch padding."""
-
 
 class GridRegions:
     """An n x n grid, the regions of a coded file; needs no side information but n."""
@@ -76,10 +73,6 @@ class GridRegions:
     def inner(self, features: Tensor) -> Tensor:
         """All of the features (B,C,h,w)."""
         return features
-
-    def present(self, size: tuple[int, int], device: torch.device | None = None) -> Tensor:
-        """-> all True (1,n,n): every cell of a grid is coded."""
-        return torch.ones(1, *self.size, dtype=torch.bool, device=device)
 
 
 class LabelRegions:
@@ -131,11 +124,11 @@ class LabelRegions:
         """All of the features (B,C,h,w)."""
         return features
 
-    def present(self, size: tuple[int, int], device: torch.device | None = None) -> Tensor:
-        """-> bool (B,R,1): ids up to the highest one of each picture at this size."""
+    def present(self, size: tuple[int, int]) -> Tensor:
+        """-> bool (B,R,1): ids up to the highest one of each picture at this size; the rest is batch padding."""
         highest = self.at(size).flatten(1).amax(1)  # (B,)
         names = torch.arange(self.count, device=self.labels.device)
-        return (names <= highest[:, None])[..., None].to(device or self.labels.device)
+        return (names <= highest[:, None])[..., None]
 
 
 def _side(features: Tensor) -> tuple[int, int]:
