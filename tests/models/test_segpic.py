@@ -9,7 +9,8 @@ from toy_codec import paper_net, toy_net
 from regio.entropy import RateEstimator, StreamReader, StreamWriter, TableSet
 from regio.entropy.coders import Written
 from regio.models.base import Decoded
-from regio.models.segpic import PRESETS, STREAMS, ExactScales, SegPIC, SegPICConfig
+from regio.models.hyperprior import ExactScales
+from regio.models.segpic import PRESETS, STREAMS, SegPIC, SegPICConfig
 from regio.nn.regional import GridRegions, LabelRegions
 
 MODELS = {"toy": toy_net, "paper": paper_net}
