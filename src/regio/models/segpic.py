@@ -32,8 +32,6 @@ from regio.nn.norm import bounded, lower_bound
 from regio.nn.precise import seen_by
 from regio.nn.regional import LabelRegions, PrototypeCoder, RegionAdaptiveTransform, Regions
 
-STREAMS = ("prototypes_shallow", "prototypes_deep", "z", "y")  # in the order in which a file holds them
-
 
 @dataclass(frozen=True, kw_only=True)
 class SegPICConfig(HyperConfig):
