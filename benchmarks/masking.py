@@ -145,7 +145,7 @@ def drawn(strategy: Any) -> Choose:
     """As the paper draws."""
 
     def choose(scene: Scene, count: int, chance: torch.Generator) -> Tensor:
-        chances = log_chances(strategy, inside(scene, texture(scene.x)), structure(scene.objects), "proportion")
+        chances = log_chances(strategy, inside(scene, texture(scene.x)), structure(scene.objects))
         return top(gumbel(inside(scene, chances, -1e9), chance), count)
 
     return choose
@@ -153,7 +153,7 @@ def drawn(strategy: Any) -> Choose:
 
 def ours(scene: Scene, count: int, chance: torch.Generator) -> Tensor:
     """As files do."""
-    chances = log_chances("da-mask", texture(scene.x), structure(scene.objects), "proportion")
+    chances = log_chances("da-mask", texture(scene.x), structure(scene.objects))
     return top(inside(scene, covering(chances, typicality(scene.x)), -1e9), count)
 
 

@@ -71,7 +71,7 @@ def tiles(file: Path) -> Iterator[Tensor]:
             part = (slice(top, top + TILE), slice(left, left + TILE))
             x = torch.from_numpy(pixels[part].copy()).permute(2, 0, 1)[None].float() / 255
             objects_here = torch.from_numpy(objects[part].copy())[None]
-            yield log_chances("da-mask", texture(x), structure(objects_here), "proportion")
+            yield log_chances("da-mask", texture(x), structure(objects_here))
 
 
 def costs(scores: Tensor, count: int) -> Costs:

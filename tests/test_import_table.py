@@ -50,7 +50,7 @@ TABLE = {
     "weights": Row({"errors", "models", "entropy", "hub", "version"}, DECODING),
     "codec": Row(BELOW_CODEC | {"version"}, DECODING),
     "onnx_export": Row(
-        {"errors", "durable", "models"}, {"torch"}, frozenset({"codec", "onnx", "onnxruntime", "onnxscript"})
+        {"errors", "durable", "models", "nn"}, {"torch"}, frozenset({"codec", "onnx", "onnxruntime", "onnxscript"})
     ),
     "interop": Row({"errors", "nn", "entropy", "models"}, {"torch", "numpy"}),
     "pillow_plugin": Row({"errors", "format", "info"}, {"PIL"}, frozenset({"codec", "images"})),

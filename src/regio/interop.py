@@ -7,7 +7,7 @@ convolutions into one and carries entropy-coder buffers, which we do not need: o
 import argparse
 import re
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -82,6 +82,7 @@ _RENAMED_MCM = [
     (r"^(stem|encoder|decoder)\.", ""),
 ]
 _IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean and deviation of colours in masked autoencoders
+_SLICE = r"cc_mean_transforms\.(\d+)\.0\.weight$"
 _HYPER_STRIDES = ((1, 1, 2, 1, 2), (1, 2, 1, 2, 1))  # of the hyper analysis and the hyper syntheses
 
 
@@ -223,13 +224,6 @@ def _config(tensors: Mapping[str, Tensor]) -> SegPICConfig:
         return _width(tensors, name, axis, "SegPIC")
 
     latent = width("g_a2.1.conv_groups.0")
-    slices = sum(re.fullmatch(r"cc_mean_transforms\.\d+\.0\.weight", name) is not None for name in tensors)
-    ups = [width("h_mean_s.0"), width("h_mean_s.2.0") // 4, width("h_mean_s.4")]
-    ups += [width("h_mean_s.6.0") // 4, width("h_mean_s.8")]
-    side = ups[-1]
-    if not slices or latent % slices:
-        raise UnsupportedFile(f"no SegPIC checkpoint: {latent} latent channels in {slices} slices")
-    seen = width(f"cc_mean_transforms.{slices - 1}.0", axis=1) - side
     return SegPICConfig(
         transform=StridedTransform(tail=width("g_s1.2.conv_groups.0", axis=1)),
         shallow=width("g_a1.0.conv_groups.0"),
@@ -238,12 +232,25 @@ def _config(tensors: Mapping[str, Tensor]) -> SegPICConfig:
         shallow_decode=(width("g_sb.0", axis=1), *(width(f"g_sb.{k}") for k in (0, 2, 4))),
         deep_codes=(width("g_ab2.0", axis=1), *(width(f"g_ab2.{k}") for k in (0, 2, 4))),
         deep_decode=(width("g_sb2.0", axis=1), *(width(f"g_sb2.{k}") for k in (0, 2, 4))),
-        hyper_down=tuple(zip([width(f"h_a.{k}") for k in (0, 2, 4, 6, 8)], _HYPER_STRIDES[0], strict=True)),
-        hyper_up=tuple(zip(ups, _HYPER_STRIDES[1], strict=True)),
-        slices=slices,
-        support=max(seen, 0) * slices // latent,
-        context=tuple(width(f"cc_mean_transforms.0.{k}") for k in (0, 2, 4, 6)),
+        **_entropy_sizes(width, latent, _count(tensors, _SLICE), "SegPIC"),
     )
+
+
+def _entropy_sizes(width: Callable[..., int], latent: int, slices: int, what: str) -> dict[str, Any]:
+    """The sizes of hyperprior and context, which their SegPIC and MCM have alike."""
+    down = [width(f"h_a.{k}") for k in (0, 2, 4, 6, 8)]
+    up = [width(f"h_mean_s.{k}") for k in ("0", "2.0", "4", "6.0", "8")]
+    up = [channels // stride**2 for channels, stride in zip(up, _HYPER_STRIDES[1], strict=True)]
+    if not slices or latent % slices:
+        raise UnsupportedFile(f"no {what} checkpoint: {latent} latent channels in {slices} slices")
+    seen = width(f"cc_mean_transforms.{slices - 1}.0", axis=1) - up[-1]
+    return {
+        "hyper_down": tuple(zip(down, _HYPER_STRIDES[0], strict=True)),
+        "hyper_up": tuple(zip(up, _HYPER_STRIDES[1], strict=True)),
+        "slices": slices,
+        "support": max(seen, 0) * slices // latent,
+        "context": tuple(width(f"cc_mean_transforms.0.{k}") for k in (0, 2, 4, 6)),
+    }
 
 
 def _width(tensors: Mapping[str, Tensor], name: str, axis: int, what: str) -> int:
@@ -353,13 +360,6 @@ def _mcm_config(tensors: Mapping[str, Tensor], visible_tokens: int) -> MCMConfig
     grid = round((_entry(tensors, "pos_embed", "MCM").shape[1] - 1) ** 0.5)
     if not 1 <= visible_tokens <= grid * grid:
         raise ValueError(f"visible_tokens={visible_tokens}: 1 to {grid * grid} is possible")
-    slices = _count(tensors, r"cc_mean_transforms\.(\d+)\.0\.weight")
-    latent = width("g_a.6")
-    ups = [width("h_mean_s.0"), width("h_mean_s.2.0") // 4, width("h_mean_s.4")]
-    ups += [width("h_mean_s.6.0") // 4, width("h_mean_s.8")]
-    if not slices or latent % slices:
-        raise UnsupportedFile(f"no MCM checkpoint: {latent} latent channels in {slices} slices")
-    seen = width(f"cc_mean_transforms.{slices - 1}.0", axis=1) - ups[-1]
     vision = GlobalViT(
         width=width("patch_embed.proj"),
         depth=_count(tensors, r"blocks\.(\d+)\.norm1\.weight"),
@@ -373,10 +373,6 @@ def _mcm_config(tensors: Mapping[str, Tensor], visible_tokens: int) -> MCMConfig
         vision=vision,
         analysis=tuple(width(f"g_a.{k}") for k in (0, 2, 4, 6)),
         synthesis=tuple(width(f"g_s.{k}", axis=1) for k in (0, 2, 4, 6)),
-        hyper_down=tuple(zip([width(f"h_a.{k}") for k in (0, 2, 4, 6, 8)], _HYPER_STRIDES[0], strict=True)),
-        hyper_up=tuple(zip(ups, _HYPER_STRIDES[1], strict=True)),
-        slices=slices,
-        support=max(seen, 0) * slices // latent,
-        context=tuple(width(f"cc_mean_transforms.0.{k}") for k in (0, 2, 4, 6)),
+        **_entropy_sizes(width, width("g_a.6"), _count(tensors, _SLICE), "MCM"),
         kept=(round(1000 * visible_tokens / grid**2),),
     )

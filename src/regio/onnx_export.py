@@ -27,6 +27,7 @@ from regio.durable import replacing
 from regio.errors import RegioError, UsageError
 from regio.models.base import Decoded, Network
 from regio.models.segpic import SegPIC
+from regio.nn.regional import GridRegions
 
 if TYPE_CHECKING:
     from regio.codec import Codec
@@ -48,16 +49,8 @@ class Exported:
     difference: float
 
 
-class EvenGrid:
-    """SegPIC's regions as a grid of n by n that divides the picture evenly; see `regio.nn.regional.Regions`."""
-
-    def __init__(self, grid: int) -> None:
-        self.grid = grid
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(n,n)."""
-        return self.grid, self.grid
+class EvenGrid(GridRegions):
+    """A grid of n by n that divides the picture evenly: what ONNX can say with sizes that are not known yet."""
 
     def pool(self, features: Tensor) -> Tensor:
         """Features (B,C,h,w) -> (B,C,n,n)."""
@@ -71,14 +64,6 @@ class EvenGrid:
         batch, channels = prototypes.shape[:2]
         cells = prototypes[:, :, :, None, :, None].expand(-1, -1, -1, size[0] // n, -1, size[1] // n)
         return cells.reshape(batch, channels, size[0], size[1])
-
-    def inner(self, features: Tensor) -> Tensor:
-        """All of the features (B,C,h,w)."""
-        return features
-
-    def present(self, size: tuple[int, int], device: torch.device | None = None) -> Tensor:
-        """-> all True (1,n,n)."""
-        return torch.ones(1, *self.size, dtype=torch.bool, device=device)
 
 
 class Analysis(nn.Module):

@@ -41,7 +41,7 @@ def context(context_scales: bool, zero_init: bool = False) -> ChannelContext:
         support=2,
         widths=(6,),
         first_kernel=3,
-        context_scales=context_scales,
+        guard=1e-3 if context_scales else None,
         zero_init=zero_init,
     ).eval()
 
@@ -49,7 +49,7 @@ def context(context_scales: bool, zero_init: bool = False) -> ChannelContext:
 def run(net: ChannelContext, y: Tensor | None, sides: tuple[Tensor, Tensor]) -> tuple[Tensor, list[Call]]:
     coder = Recorder()
     with torch.no_grad():
-        return net(y, *sides, coder, 1e-3), coder.calls
+        return net(y, *sides, coder), coder.calls
 
 
 SIDES = (torch.randn(2, 5, 3, 4), torch.randn(2, 5, 3, 4))

@@ -31,14 +31,13 @@ def test_structure_is_the_share_of_objects_on_eight_bits_and_a_tenth() -> None:
 def test_chances_of_a_picture_sum_to_one(strategy: str) -> None:
     torch.manual_seed(0)
     textures, objects = torch.rand(2, 4, 5) * 30, torch.rand(2, 4, 5) * 255
-    for normalise in ("proportion", "softmax"):
-        chances = log_chances(strategy, textures, objects, normalise)
-        assert chances.exp().sum(dim=(1, 2)).tolist() == pytest.approx([1, 1], abs=1e-4)
+    chances = log_chances(strategy, textures, objects)
+    assert chances.exp().sum(dim=(1, 2)).tolist() == pytest.approx([1, 1], abs=1e-4)
 
 
 def test_strategies_look_at_what_their_names_say() -> None:
     textures, objects = torch.tensor([[[1.0, 2.0, 3.0]]]), torch.tensor([[[6.0, 2.0, 1.0]]])
-    shares = {s: log_chances(s, textures, objects, "proportion").exp()[0, 0].tolist() for s in STRATEGIES}
+    shares = {s: log_chances(s, textures, objects).exp()[0, 0].tolist() for s in STRATEGIES}
     assert shares["texture"] == pytest.approx([1 / 6, 2 / 6, 3 / 6])
     assert shares["structure"] == pytest.approx([6 / 9, 2 / 9, 1 / 9])
     assert shares["da-mask"] == pytest.approx([6 / 13, 4 / 13, 3 / 13])
@@ -53,7 +52,7 @@ def test_first_draws_come_as_often_as_their_chances_say() -> None:
 
 
 def test_a_seed_says_which_patches_and_temperature_zero_needs_none() -> None:
-    chances = log_chances("da-mask", torch.rand(1, 8, 8), None, "proportion")
+    chances = log_chances("da-mask", torch.rand(1, 8, 8), None)
     a, b = (top(gumbel(chances, torch.Generator().manual_seed(1)), 9) for _ in range(2))
     c = top(gumbel(chances, torch.Generator().manual_seed(2)), 9)
     assert torch.equal(a, b)

@@ -9,9 +9,11 @@ from toy_codec import paper_net, toy_net
 from regio.entropy import RateEstimator, StreamReader, StreamWriter, TableSet
 from regio.entropy.coders import Written
 from regio.models.base import Decoded
-from regio.models.segpic import PRESETS, STREAMS, ExactScales, SegPIC, SegPICConfig
+from regio.models.hyperprior import ExactScales
+from regio.models.segpic import PRESETS, SegPIC, SegPICConfig
 from regio.nn.regional import GridRegions, LabelRegions
 
+STREAMS = ("prototypes_shallow", "prototypes_deep", "z", "y")  # in the order in which a file holds them
 MODELS = {"toy": toy_net, "paper": paper_net}
 PICTURES = torch.rand(2, 3, 64, 128, generator=torch.Generator().manual_seed(4))
 

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from regio.entropy import RateEstimator, StreamReader, StreamWriter, TableSet
 from regio.models import SegPIC, SegPICConfig
-from regio.models.whole_context import PASSES, Quadtree, QuadtreeContext, WholeHyper, gather, magnitudes, scatter
+from regio.models.whole_context import PASSES, Quadtree, QuadtreeContext, WholeHyper, gather, scatter
 from regio.nn.norm import LATENT_LIMIT
 from regio.nn.regional import GridRegions
 
@@ -99,12 +99,6 @@ def test_hyper_latents_of_any_size_are_coded(size: tuple[int, int]) -> None:
     assert float((coded - z).abs().max()) <= 0.5
     eighths = coded * 8
     assert torch.equal(eighths, eighths.round())
-
-
-def test_magnitudes_are_logarithms_in_eighths() -> None:
-    whole = torch.arange(-20, 21).float()
-    expected = torch.round(8 * torch.log2(1 + whole.abs().clamp_max(15))) / 8
-    assert torch.equal(magnitudes(whole), expected)
 
 
 @pytest.mark.parametrize("colour", [(1.0, 0.0, 1.0), (0.0, 0.0, 1.0), (1.0, 1.0, 0.0), (0.0, 0.0, 0.0)])

@@ -94,11 +94,6 @@ def test_grid_spreads_by_floor_of_position_times_grid_over_side(size: tuple[int,
             assert torch.equal(got[:, :, row, column], cell)
 
 
-def test_every_cell_of_a_grid_is_present() -> None:
-    assert GridRegions(3).present((8, 8)).tolist() == [[[True] * 3] * 3]
-    assert GridRegions(3).size == (3, 3)
-
-
 def test_a_grid_without_cells_is_refused() -> None:
     with pytest.raises(ValueError, match="grid=0"):
         GridRegions(0)

@@ -78,10 +78,6 @@ class WindowRegions:
             prototypes = prototypes.index_select(dim, cells)
         return prototypes
 
-    def present(self, size: tuple[int, int], device: torch.device | None = None) -> Tensor:
-        """-> all True (1,r,s)."""
-        return torch.ones(1, *self.size, dtype=torch.bool, device=device)
-
 
 def analysis_regions(layout: Layout, k: int, grid: int) -> WindowRegions:
     """For the window in which tile k is analysed; what lies around the tile counts as its outermost regions."""

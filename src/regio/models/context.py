@@ -7,8 +7,11 @@ from torch import Tensor, nn
 
 from regio.entropy import Coder, scale_to_level
 from regio.entropy.tables import SCALE_MIN
+from regio.nn.conv import zeroed
 from regio.nn.norm import bounded, lower_bound
 from regio.nn.precise import PreciseConv, PreciseStack, seen_by
+
+GUARD = 1e-6  # levels computed in float64 differ by far less; see docs/portability.md
 
 
 def context_net(before: int, widths: tuple[int, ...], after: int, first_kernel: int = 3) -> PreciseStack:
@@ -27,8 +30,7 @@ class ChannelContext(nn.Module):
                ▼             ▼            ▼
         first slices ► mean, level ► coder ► y_hat_k + 0.5 tanh(residual net) ► next slice
 
-    Slice k sees the first `support` decoded slices at most (the published code takes the first, not the latest). With
-    `context_scales` False the scales come from the hyper-latent alone, so that they can be exact (ours).
+    Slice k sees the first `support` decoded slices at most (the published code takes the first, not the latest).
     """
 
     def __init__(
@@ -40,25 +42,25 @@ class ChannelContext(nn.Module):
         support: int,
         widths: tuple[int, ...],
         first_kernel: int,
-        context_scales: bool,
+        guard: float | None,
         zero_init: bool = False,
     ) -> None:
+        """guard: of the levels; None: they come from the hyper-latent alone, so that they can be exact (ours)."""
         super().__init__()
-        self.support, self.width = support, latent // slices
+        self.support, self.width, self.guard = support, latent // slices, guard or 0.0
         seen = [side + self.width * min(k, support) for k in range(slices)]
 
         def nets(extra: int) -> nn.ModuleList:
             return nn.ModuleList(context_net(s + extra, widths, self.width, first_kernel) for s in seen)
 
         self.means = nets(0)
-        self.scales = nets(0) if context_scales else None
+        self.scales = nets(0) if guard is not None else None
         self.residuals = nets(self.width)
         if zero_init:
             for net in (*self.means, *self.residuals):
-                nn.init.zeros_(net[-1].weight)
-                nn.init.zeros_(net[-1].bias)
+                zeroed(net[-1])
 
-    def forward(self, y: Tensor | None, mean_side: Tensor, scale_side: Tensor, coder: Coder, guard: float) -> Tensor:
+    def forward(self, y: Tensor | None, mean_side: Tensor, scale_side: Tensor, coder: Coder) -> Tensor:
         """y (B,M,h,w), or None when reading -> y_hat (B,M,h,w).
 
         mean_side (B,side,h,w); scale_side (B,side,h,w) features, or levels (B,M,h,w) where context moves no scales.
@@ -68,8 +70,11 @@ class ChannelContext(nn.Module):
             seen = done[: self.support]
             part = slice(k * self.width, (k + 1) * self.width)
             mean = bounded(mean_net(*(seen_by(part, mean_net) for part in (mean_side, *seen))))
-            level = scale_side[:, part] if self.scales is None else to_level(self.scales[k](scale_side, *seen))
-            decoded = coder.gaussian("y", None if y is None else y[:, part], mean, level, guard)
+            if self.scales is None:
+                level = lower_bound(scale_side[:, part], 0.0)
+            else:
+                level = to_level(self.scales[k](scale_side, *seen))
+            decoded = coder.gaussian("y", None if y is None else y[:, part], mean, level, self.guard)
             residual = residual_net(*(seen_by(part, residual_net) for part in (mean_side, *seen, decoded)))
             done.append(decoded + 0.5 * torch.tanh(residual))
         return torch.cat(done, dim=1)

@@ -7,6 +7,7 @@ y ── h_a ──► z ── code: factorised, or with a context of its own �
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -16,17 +17,37 @@ from torch import Tensor, nn
 from regio.entropy import Coder, FactorizedPrior, scale_to_level
 from regio.entropy.coders import straight_through
 from regio.entropy.tables import LEVELS
-from regio.models.base import Size
+from regio.models.base import Config, Size
 from regio.models.sharing import Shared
 from regio.models.two_pass import HyperContext
 from regio.models.whole_context import WholeHyper
 from regio.nn.conv import subpixel
 from regio.nn.fixed_point import FixedPointNet
-from regio.nn.gain import rate_step
+from regio.nn.gain import GainUnit, rate_step
+from regio.nn.norm import bounded
 from regio.nn.precise import PreciseConv, seen_by
 from regio.nn.whole import WholeNet, whole_input
 
 Layers = tuple[tuple[int, int], ...]  # (channels, stride) of each convolution
+
+
+@dataclass(frozen=True, kw_only=True)
+class HyperConfig(Config):
+    """The numbers of a hyperprior, in the configuration of each model that has one."""
+
+    hyper_down: Layers
+    hyper_up: Layers
+    hyper_magnitudes: bool = False  # the hyper-analysis also sees log(1 + |y|), by a 1x1 convolution first
+    prior_start: float = 10.0
+    rate_points: int = 0
+    log_gains: tuple[float, float] = (0.0, 0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExactScales:
+    """Scales from the hyper-latent alone, by whole-number arithmetic; widths of the network before each upsampling."""
+
+    widths: tuple[int, ...]
 
 
 class Side(NamedTuple):
@@ -39,14 +60,69 @@ class Side(NamedTuple):
 class WithHyperprior(Shared):
     """A network with a hyperprior: the only copy of the way from a latent to means and levels."""
 
+    gain: GainUnit | None  # what sets the rate; None where there is one only
     h_a: nn.Sequential
     h_mean: nn.Sequential
     h_scale: nn.Sequential | None  # floating-point features for scales; None where levels are exact
     levels: FixedPointNet | WholeNet | None  # exact levels; None where scales are floating-point
     z_prior: FactorizedPrior | None
     z_context: HyperContext | WholeHyper | None  # one of the two codes z
-    hyper_stride: int
+    hyper_stride: int  # latents to a position of z, on each side
     sees_magnitudes: bool  # h_a also sees log(1 + |y|)
+
+    def add_hyperprior(self, config: HyperConfig, context: int = 0, whole: bool = False) -> None:
+        """Make the way to features for means. context: width of what codes z, 0 for a factorised prior.
+
+        whole: the context is the one of whole numbers that float32 holds.
+        """
+        hyper = config.hyper_down[-1][0]
+        self.hyper_stride = math.prod(stride for _, stride in config.hyper_down)
+        self.h_a = hyper_stack(self.latent, config.hyper_down, down=True)
+        self.sees_magnitudes = config.hyper_magnitudes
+        if config.hyper_magnitudes:
+            self.h_a[0] = nn.Conv2d(2 * self.latent, config.hyper_down[0][0], 1)
+        self.z_prior, self.z_context = None, None
+        if context:
+            self.z_context = (WholeHyper if whole else HyperContext)(hyper, context, config.rate_points)
+        else:
+            self.z_prior = FactorizedPrior(hyper, config.prior_start)
+        self.h_mean = hyper_stack(hyper, config.hyper_up, down=False)
+
+    def add_levels(
+        self, config: HyperConfig, widths: tuple[int, ...] | None, start: Tensor, whole: bool = False
+    ) -> None:
+        """Make the way to levels: exact with these widths, or None for floating-point features.
+
+        start (points, M): the levels that training begins with; whole: as in `add_hyperprior`.
+        """
+        hyper = config.hyper_down[-1][0]
+        self.h_scale, self.levels = None, None
+        if widths is None:
+            self.h_scale = hyper_stack(hyper, config.hyper_up, down=False)
+        else:
+            self.levels = (WholeNet if whole else FixedPointNet)(hyper, widths, start)
+
+    @property
+    def rated(self) -> bool:
+        """See Network."""
+        return self.gain is not None
+
+    @property
+    def exact_levels(self) -> bool:
+        """See Network."""
+        return self.levels is not None
+
+    def priors(self) -> dict[str, FactorizedPrior]:
+        """The factorised priors by the stream they code."""
+        return {} if self.z_prior is None else {"z": self.z_prior}
+
+    def to_coded(self, y: Tensor, rate: Tensor | None) -> Tensor:
+        """Latents (B,M,h,w) -> what is coded of them at a rate."""
+        return bounded(y if self.gain is None or rate is None else self.gain.scale(y, rate))
+
+    def from_coded(self, y_hat: Tensor, rate: Tensor | None) -> Tensor:
+        """The way back."""
+        return y_hat if self.gain is None or rate is None else self.gain.unscale(y_hat, rate)
 
     def hyper_latent(self, y: Tensor | None) -> Tensor | None:
         """Latent (B,M,h,w), scaled for the rate, -> z (B,C,h/t,w/t), not rounded; None when reading."""
@@ -96,19 +172,6 @@ def hyper_stack(before: int, layers: Layers, down: bool) -> nn.Sequential:
         plain = PreciseConv(a, b, 3) if stride == 1 else nn.Conv2d(a, b, 3, stride=stride, padding=1)
         modules += [subpixel(a, b) if up else plain, nn.GELU()]
     return nn.Sequential(*modules[:-1])
-
-
-def hyper_analysis(latent: int, layers: Layers, magnitudes: bool) -> nn.Sequential:
-    """y (B,M,h,w) -> z; with magnitudes, 2M channels go through a 1x1 convolution first."""
-    stack = hyper_stack(latent, layers, down=True)
-    if magnitudes:
-        stack[0] = nn.Conv2d(2 * latent, layers[0][0], 1)
-    return stack
-
-
-def stride_of(layers: Layers) -> int:
-    """How many latents, on each side, a position of the hyper-latent stands for."""
-    return math.prod(stride for _, stride in layers)
 
 
 def first_gains(ends: tuple[float, float], points: int, latent: int) -> Tensor:

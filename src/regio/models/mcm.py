@@ -19,7 +19,6 @@ from regio.entropy import Coder, FactorizedPrior, RateEstimator
 from regio.models.adoption import from_segpic
 from regio.models.base import (
     Chosen,
-    Config,
     Decoded,
     Latents,
     PatchRanker,
@@ -28,23 +27,13 @@ from regio.models.base import (
     Reconstruction,
     RegionSupport,
 )
-from regio.models.context import ChannelContext
-from regio.models.hyperprior import (
-    WithHyperprior,
-    first_gains,
-    first_levels,
-    hyper_analysis,
-    hyper_stack,
-    stride_of,
-)
+from regio.models.context import GUARD, ChannelContext
+from regio.models.hyperprior import ExactScales, HyperConfig, WithHyperprior, first_gains, first_levels
 from regio.models.mcm_cells import CellCoder, Cells, check_ids, mask_of
 from regio.models.mcm_mask import covering, ranks, structure, texture, typicality
 from regio.models.mcm_transforms import PATCH, GlobalViT, WindowViT
 from regio.models.patch_transforms import PatchTransform
-from regio.models.segpic import GUARD, ExactScales
-from regio.nn.fixed_point import FixedPointNet
 from regio.nn.gain import RATE_STEPS, GainUnit, rate_step
-from regio.nn.norm import bounded, lower_bound
 from regio.nn.precise import seen_by
 from regio.nn.regional import Regions
 
@@ -54,7 +43,7 @@ ROI_NATS = 8.0  # for every octave of gain that another codec would give a regio
 
 
 @dataclass(frozen=True, kw_only=True)
-class MCMConfig(Config):
+class MCMConfig(HyperConfig):
     """The numbers of one model."""
 
     vision: GlobalViT | WindowViT = field(default_factory=GlobalViT)
@@ -63,16 +52,12 @@ class MCMConfig(Config):
     synthesis: tuple[int, ...] = (512, 640, 704, 768)
     hyper_down: tuple[tuple[int, int], ...] = ((384, 1), (336, 1), (288, 2), (240, 1), (192, 2))
     hyper_up: tuple[tuple[int, int], ...] = ((240, 1), (288, 2), (336, 1), (384, 2), (384, 1))
-    hyper_magnitudes: bool = False
     exact_scales: ExactScales | None = None
     slices: int = 12
     support: int = 6
     context: tuple[int, ...] = (224, 176, 128, 64)
     context_kernel: int = 3
     guard: float = GUARD
-    prior_start: float = 10.0
-    rate_points: int = 0
-    log_gains: tuple[float, float] = (0.0, 0.0)
     structure_power: float = 1.0  # how much objects count against texture, in files
     kept: tuple[int, ...] = (562,)  # patches sent, per mille of all: evenly from rate 0 to rate 1, or at the one rate
 
@@ -122,7 +107,7 @@ class MCM(WithHyperprior):
         super().__init__()
         self.config = config
         self.latent = config.latent
-        latent, hyper = config.latent, config.hyper_down[-1][0]
+        latent = config.latent
         parts = config.vision.build(config.rate_points)
         self.stem, self.encoder, self.decoder, self.head = parts[:4]
         tokens = config.vision.tokens
@@ -130,21 +115,14 @@ class MCM(WithHyperprior):
         self.g_s = pointwise(latent, config.synthesis, transposed=True)
         gains = first_gains(config.log_gains, config.rate_points, latent)
         self.gain = GainUnit(gains) if config.rate_points else None
-        self.hyper_stride = stride_of(config.hyper_down)
+        self.add_hyperprior(config)
         self.halo = config.vision.halo
         if isinstance(config.vision, GlobalViT):
             self.multiple = self.largest = config.vision.grid * PATCH
         else:
             self.multiple = self.stride * self.hyper_stride
-        self.h_a = hyper_analysis(latent, config.hyper_down, config.hyper_magnitudes)
-        self.sees_magnitudes, self.z_context = config.hyper_magnitudes, None
-        self.z_prior = FactorizedPrior(hyper, config.prior_start)
-        self.h_mean = hyper_stack(hyper, config.hyper_up, down=False)
-        self.h_scale, self.levels = None, None
-        if config.exact_scales is None:
-            self.h_scale = hyper_stack(hyper, config.hyper_up, down=False)
-        else:
-            self.levels = FixedPointNet(hyper, config.exact_scales.widths, first_levels(gains, parts.spread))
+        widths = None if config.exact_scales is None else config.exact_scales.widths
+        self.add_levels(config, widths, first_levels(gains, parts.spread))
         self.context = ChannelContext(
             latent,
             config.hyper_up[-1][0],
@@ -152,7 +130,7 @@ class MCM(WithHyperprior):
             support=config.support,
             widths=config.context,
             first_kernel=config.context_kernel,
-            context_scales=config.exact_scales is None,
+            guard=config.guard if config.exact_scales is None else None,
             zero_init=config.rate_points > 0,
         )
 
@@ -181,19 +159,9 @@ class MCM(WithHyperprior):
         return Reconstruction(self.synthesise(decoded, None, rate), coder.bits)
 
     @property
-    def rated(self) -> bool:
-        """See Network."""
-        return self.gain is not None
-
-    @property
     def region_support(self) -> RegionSupport:
         """Regions keep more of their patches."""
         return RegionSupport.PATCHES
-
-    @property
-    def exact_levels(self) -> bool:
-        """See Network."""
-        return self.config.exact_scales is not None
 
     @property
     def patch_ranker(self) -> PatchRanker:
@@ -258,24 +226,19 @@ class MCM(WithHyperprior):
         mask = None if chosen is None else mask_of(chosen, size)
         mask = coder.positions("positions", mask, size, expected).to(device)
         ids = mask.flatten(1).nonzero()[:, 1].view(len(mask), -1) if chosen is None else chosen
-        y = None if latents is None else self.g_a(self.encoder(latents.y, ids)[..., None])[..., 0]
-        if y is not None and self.gain is not None and rate is not None:
-            y = self.gain.scale(y[..., None], rate)[..., 0]
-        y = None if y is None else bounded(y)
+        y = None
+        if latents is not None:
+            y = self.to_coded(self.g_a(self.encoder(latents.y, ids)[..., None]), rate)[..., 0]
         cells = Cells.packed(ids, self.hyper_stride) if self.config.layout == "packed" else Cells(ids, size)
         y_hat = cells.collect(self._code_map(y, CellCoder(coder, cells), cells, rate))
-        if self.gain is not None and rate is not None:
-            y_hat = self.gain.unscale(y_hat[..., None], rate)[..., 0]
-        plane = Cells(ids, size).spread(y_hat)
+        plane = Cells(ids, size).spread(self.from_coded(y_hat[..., None], rate)[..., 0])
         return Decoded(plane, kept=mask[:, None].to(plane.dtype))
 
     def _code_map(self, y: Tensor | None, coder: CellCoder, cells: Cells, rate: Tensor | None) -> Tensor:
         """Latents of kept patches (B,M,K) or None -> decoded map (B,M,r,c)."""
         plane = None if y is None else cells.spread(y)
         side = self.code_hyper(self.hyper_latent(plane), rate, coder, cells.size)
-        exact = self.exact_levels
-        scale = lower_bound(side.scale, 0.0) if exact else side.scale
-        y_hat: Tensor = self.context(plane, side.mean, scale, coder, 0.0 if exact else self.config.guard)
+        y_hat: Tensor = self.context(plane, side.mean, side.scale, coder)
         return seen_by(y_hat, self.h_a)
 
     def deciding(self) -> list[nn.Module]:
@@ -316,10 +279,6 @@ class MCM(WithHyperprior):
     def adopted(self, known: dict[str, Tensor]) -> dict[str, Tensor]:
         """The numbers of a SegPIC model of the same skeleton, under our names, for training to begin with."""
         return from_segpic(known, torch.linspace(*self.config.log_gains, max(self.config.rate_points, 2)))
-
-    def priors(self) -> dict[str, FactorizedPrior]:
-        """The factorised priors by the stream they code."""
-        return {"z": self.z_prior}
 
 
 def pointwise(before: int, widths: tuple[int, ...], transposed: bool = False) -> nn.Sequential:

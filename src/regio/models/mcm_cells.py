@@ -106,10 +106,8 @@ class CellCoder:
         """See Coder; empty cells are zero."""
         if self.cells.full:
             return self.coder.gaussian(stream, values, mean, level, guard)
-        parts = [None if v is None else self.cells.collect(v)[:, :, None] for v in (values, mean, level)]
-        assert parts[1] is not None
-        assert parts[2] is not None
-        return self.cells.spread(self.coder.gaussian(stream, parts[0], parts[1], parts[2], guard)[:, :, 0])
+        inner = None if values is None else self._row(values)
+        return self.cells.spread(self.coder.gaussian(stream, inner, self._row(mean), self._row(level), guard)[:, :, 0])
 
     def mixture(self, stream: str, values: Tensor | None, mean: Tensor, mixture: Mixture) -> Tensor:
         """See Coder; empty cells are zero."""

@@ -8,14 +8,16 @@
 """
 
 from dataclasses import dataclass, field
-from typing import ClassVar, NamedTuple, Protocol
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from regio.models.mcm_cells import mask_of
 from regio.models.patch_transforms import FEATURE_SCALE, PatchTransform
 from regio.models.transforms import Transforms
+from regio.nn.conv import zeroed
 from regio.nn.patch import block_transform
 from regio.nn.vit import Block, WindowBlock, fill_holes, sin_cos_positions
 
@@ -31,24 +33,6 @@ class Parts(NamedTuple):
     decoder: nn.Module  # tokens where they lie (B,D,h,w), mask, rate -> features (B,F',h,w)
     head: nn.Module  # features, rate -> x_hat (B,3,H,W)
     spread: Tensor | None = None  # (D,): about how large fresh tokens are, where that is known
-
-
-class VisionConfig(Protocol):
-    """Either kind, as a frozen dataclass."""
-
-    @property
-    def halo(self) -> int:
-        """How many patches away something can lie that changes a pixel much."""
-        ...
-
-    @property
-    def tokens(self) -> int:
-        """D, the width of a token."""
-        ...
-
-    def build(self, rate_points: int) -> Parts:
-        """Make the parts."""
-        ...
 
 
 class LinearStem(nn.Module):
@@ -147,11 +131,11 @@ class GlobalViT:
 
     @property
     def tokens(self) -> int:
-        """See VisionConfig."""
+        """The width of a token."""
         return self.width
 
     def build(self, rate_points: int) -> Parts:
-        """See VisionConfig."""
+        """Make the parts."""
         return Parts(
             LinearStem(self.width, self.grid),
             GlobalEncoder(self.width, self.depth, self.heads),
@@ -168,13 +152,12 @@ class WindowEncoder(nn.Module):
         self.embed = nn.Linear(features, width)
         self.blocks = nn.ModuleList(WindowBlock(width, heads, window, k % 2 == 1) for k in range(depth))
         self.norm = nn.LayerNorm(width, eps=1e-6)
-        self.out = _zero_linear(width, features)
+        self.out = zeroed(nn.Linear(width, features))
 
     def forward(self, features: Tensor, ids: Tensor) -> Tensor:
         """features (B,F,h,w), ids (B,K) -> (B,F,K); fresh: the features themselves."""
-        batch, channels, height, width = features.shape
-        kept = torch.zeros(batch, height * width, dtype=torch.bool, device=features.device)
-        kept = kept.scatter(1, ids, True).view(batch, height, width)
+        _, channels, height, width = features.shape
+        kept = mask_of(ids, (height, width))
         grid = self.embed(features.permute(0, 2, 3, 1))
         for block in self.blocks:
             assert isinstance(block, WindowBlock)
@@ -202,7 +185,7 @@ class WindowDecoder(nn.Module):
         nn.init.normal_(self.mask_token, std=0.02)
         self.blocks = nn.ModuleList(WindowBlock(width, heads, window, k % 2 == 1) for k in range(depth))
         self.norm = nn.LayerNorm(width, eps=1e-6)
-        self.out = _zero_linear(width, features)
+        self.out = zeroed(nn.Linear(width, features))
 
     def forward(self, tokens: Tensor, mask: Tensor, rate: Tensor | None) -> Tensor:
         """tokens (B,F,h,w), mask (B,1,h,w) -> features (B,F,h,w)."""
@@ -255,16 +238,16 @@ class WindowViT:
 
     @property
     def halo(self) -> int:
-        """See VisionConfig; half a window beyond what convolutions see."""
+        """How many patches away something can change a pixel much: half a window beyond what convolutions see."""
         return self.transform.halo(False) + self.window // 2
 
     @property
     def tokens(self) -> int:
-        """See VisionConfig."""
+        """The width of a token."""
         return self.features
 
     def build(self, rate_points: int) -> Parts:
-        """See VisionConfig."""
+        """Make the parts."""
         parts = self.transform.build(self.shallow, self.features, True, rate_points)
         numbers = (self.features, self.width)
         return Parts(
@@ -274,13 +257,6 @@ class WindowViT:
             _Head(parts),
             parts.spread,
         )
-
-
-def _zero_linear(before: int, after: int) -> nn.Linear:
-    layer = nn.Linear(before, after)
-    nn.init.zeros_(layer.weight)
-    nn.init.zeros_(layer.bias)
-    return layer
 
 
 @torch.no_grad()

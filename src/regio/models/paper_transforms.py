@@ -82,13 +82,17 @@ class StridedTransform:
     pixel_bytes: ClassVar[int] = 1100
 
     def halo(self, rat: bool) -> int:
-        """See TransformConfig: four convolutions, each on features of twice the scale, and the attention's windows."""
+        """How many latents away something can lie that changes a pixel, or a pixel that changes a latent.
+
+        Four convolutions, each on features of twice the scale, and the attention's windows; global averages aside.
+        rat: whether region-adaptive transforms stand between.
+        """
         strided = self.kernel // 2 * (1 + 1 / 2 + 1 / 4 + 1 / 8)
         attention = sum((w - 1 + UNITS) * scale for w, scale in zip(WINDOWS, (1 / 4, 1), strict=True))
         return math.ceil(strided + self.attention * attention + rat * RAT_REACH / 4)
 
     def build(self, shallow: int, latent: int, sal: bool, rate_points: int) -> Transforms:
-        """See TransformConfig. Raises ValueError for rate points: these transforms know one rate."""
+        """Make the parts with N = shallow and M = latent channels. ValueError for rate points: they know one rate."""
         if rate_points:
             raise ValueError(f"rate_points={rate_points}: a strided transform knows one rate")
         n, m = shallow, latent

@@ -144,13 +144,16 @@ class PatchTransform:
     pixel_bytes: ClassVar[int] = 220
 
     def halo(self, rat: bool) -> int:
-        """See TransformConfig: a 3x3 convolution in each unit."""
+        """How many latents away something can lie that changes a pixel, or a pixel that changes a latent.
+
+        A 3x3 convolution in each unit; global averages aside. rat: whether region-adaptive transforms stand between.
+        """
         analysis = (self.units[0] + rat * RAT_REACH) / 2 + self.units[1]
         synthesis = self.units[2] + (rat * RAT_REACH + self.units[3]) / 2 + (0.5 if self.head else 0)
         return math.ceil(max(analysis, synthesis))
 
     def build(self, shallow: int, latent: int, sal: bool, rate_points: int) -> Transforms:
-        """See TransformConfig."""
+        """Make the parts with N = shallow and M = latent channels; shallow must be 192."""
         if shallow != 3 * SHALLOW_BLOCK**2:
             raise ValueError(f"shallow={shallow}: a patch transform has {3 * SHALLOW_BLOCK**2} channels at 1/8")
         return Transforms(

@@ -17,23 +17,15 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from regio.entropy import Coder, FactorizedPrior, RateEstimator
-from regio.models.base import Config, Decoded, Latents, Reconstruction, RegionSupport
+from regio.entropy import Coder, RateEstimator
+from regio.models.base import Decoded, Latents, Reconstruction, RegionSupport
 from regio.models.context import context_net
-from regio.models.hyperprior import (
-    WithHyperprior,
-    first_gains,
-    first_levels,
-    hyper_analysis,
-    hyper_stack,
-    stride_of,
-)
+from regio.models.hyperprior import HyperConfig, WithHyperprior, first_gains, first_levels
 from regio.models.mixture import MixtureCoder
 from regio.models.patch_transforms import PatchTransform
 from regio.models.residual_transforms import ResidualTransform
-from regio.models.two_pass import HyperContext
 from regio.nn.attention import ChannelSpatialAttention, SpatialGate
-from regio.nn.fixed_point import FixedPointNet
+from regio.nn.conv import zeroed
 from regio.nn.gain import GainUnit, RateTable, repeat_to
 from regio.nn.norm import bounded
 from regio.nn.patch import BottleneckUnit
@@ -44,7 +36,7 @@ _PIXEL_BYTES = 300  # of a window, for models on patches; measured
 
 
 @dataclass(frozen=True, kw_only=True)
-class RoiCodecConfig(Config):
+class RoiCodecConfig(HyperConfig):
     """The numbers of one model."""
 
     transform: ResidualTransform | PatchTransform = field(default_factory=ResidualTransform)
@@ -55,7 +47,6 @@ class RoiCodecConfig(Config):
     attention: int = 0  # width of an attention at 1/16, for transforms that have none of their own
     hyper_down: tuple[tuple[int, int], ...] = ((192, 1), (192, 2), (192, 1), (192, 2))
     hyper_up: tuple[tuple[int, int], ...] = ((192, 2), (192, 1), (288, 2), (288, 1))
-    hyper_magnitudes: bool = False  # the hyper-analysis also sees log(1 + |y|), by a 1x1 convolution first
     hyper_context: int = 0  # width of the context of the hyper-latent; 0: a factorised prior
     level_widths: tuple[int, ...] = (192, 192, 192)  # of the exact network for levels
     means: int = 192  # width of the networks for means and for what is added once all is decoded
@@ -63,7 +54,6 @@ class RoiCodecConfig(Config):
     context_kernel: int = 5
     components: int = 3
     mixture_widths: tuple[int, ...] = (384, 640, 512)
-    prior_start: float = 10.0
     rate_points: int = 6
     log_gains: tuple[float, float] = (-2.0, 2.0)
 
@@ -142,7 +132,7 @@ class RoiCodec(WithHyperprior):
         super().__init__()
         self.config = config
         self.latent = config.latent
-        latent, hyper = config.latent, config.hyper_down[-1][0]
+        latent = config.latent
         transform = config.transform
         self.signal: ResidualSignal | PatchSignal = (
             PatchSignal(config, transform)
@@ -152,25 +142,19 @@ class RoiCodec(WithHyperprior):
         self.halo, self.pixel_bytes = self.signal.halo, self.signal.pixel_bytes
         gains = first_gains(config.log_gains, config.rate_points, latent)
         self.gain = GainUnit(gains)
-        self.hyper_stride = stride_of(config.hyper_down)
+        self.add_hyperprior(config, config.hyper_context)
         self.multiple = self.stride * self.hyper_stride
-        self.h_a = hyper_analysis(latent, config.hyper_down, config.hyper_magnitudes)
-        self.sees_magnitudes = config.hyper_magnitudes
-        self.z_prior = None if config.hyper_context else FactorizedPrior(hyper, config.prior_start)
-        self.z_context = HyperContext(hyper, config.hyper_context, config.rate_points) if config.hyper_context else None
-        self.h_mean = hyper_stack(hyper, config.hyper_up, down=False)
         side = config.hyper_up[-1][0]
         self.mean = context_net(side, (config.means,), latent, first_kernel=1)
         self.residual = context_net(side + latent, (config.means,), latent, first_kernel=1)
         for net in (self.mean, self.residual):
-            nn.init.zeros_(net[-1].weight)  # type: ignore[arg-type]
-            nn.init.zeros_(net[-1].bias)  # type: ignore[arg-type]
+            zeroed(net[-1])
         if config.pilot:  # foretold, it costs nothing
             nn.init.constant_(self.mean[-1].bias[-1:], PILOT)  # type: ignore[index]
         start = first_levels(gains, self.signal.spread)
         if config.pilot:
             start[:, -1] = 0
-        self.levels, self.h_scale = FixedPointNet(hyper, config.level_widths, start), None
+        self.add_levels(config, config.level_widths, start)
         self.mixture = MixtureCoder(
             latent, config.mixture_widths, config.components, config.context, config.context_kernel
         )
@@ -197,11 +181,6 @@ class RoiCodec(WithHyperprior):
         coder = RateEstimator(noisy=self.training)
         decoded = self.code(latents, coder, where, rate, self.latent_size(x))
         return Reconstruction(self.synthesise(decoded, where, rate), coder.bits)
-
-    @property
-    def rated(self) -> bool:
-        """Always."""
-        return True
 
     def analyse(self, x: Tensor, where: Regions) -> Latents:
         """Pictures (B,3,H,W) -> latents. Runs once a picture, however many rates and regions are tried."""
@@ -256,10 +235,6 @@ class RoiCodec(WithHyperprior):
             y = _with_last(y, torch.zeros_like(boost))
         return self.signal.synthesise(y, where, rate)
 
-    def priors(self) -> dict[str, FactorizedPrior]:
-        """The factorised priors by the stream they code."""
-        return {} if self.z_prior is None else {"z": self.z_prior}
-
     def adopted(self, known: dict[str, Tensor]) -> dict[str, Tensor]:
         """The numbers of a SegPIC model of the same skeleton, under our names, for training to begin with.
 
@@ -277,7 +252,7 @@ class RoiCodec(WithHyperprior):
 
     def _scaled(self, y: Tensor, rate: Tensor) -> Tensor:
         """Latents -> what is coded. The pilot is coded as it is: at every rate it must be read equally well."""
-        scaled = bounded(self.gain.scale(y, rate))
+        scaled = self.to_coded(y, rate)
         return _with_last(scaled, y[:, -1:]) if self.config.pilot else scaled
 
     def _read(self, y: Tensor) -> Tensor:
@@ -292,7 +267,7 @@ class RoiCodec(WithHyperprior):
         Departure from [ROI2022], whose decoder learns to see what was emphasised: a small network has no strength to
         spare.
         """
-        y = self.gain.unscale(refined, rate)
+        y = self.from_coded(refined, rate)
         if not self.config.pilot:
             return y
         boost, protected = decoded[:, -1:], self.config.protected

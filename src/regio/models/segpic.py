@@ -19,42 +19,22 @@ from torch import Tensor, nn
 from regio.entropy import Coder, FactorizedPrior
 from regio.entropy.coders import straight_through
 from regio.models.adoption import from_first
-from regio.models.base import LATER, Config, Decoded, Latents
-from regio.models.context import ChannelContext, to_level
-from regio.models.hyperprior import (
-    Side,
-    WithHyperprior,
-    first_gains,
-    first_levels,
-    hyper_analysis,
-    hyper_stack,
-    stride_of,
-)
+from regio.models.base import LATER, Decoded, Latents
+from regio.models.context import GUARD, ChannelContext, to_level
+from regio.models.hyperprior import ExactScales, HyperConfig, Side, WithHyperprior, first_gains, first_levels
 from regio.models.paper_transforms import StridedTransform
 from regio.models.patch_transforms import PatchTransform
-from regio.models.two_pass import HyperContext, TwoPass, TwoPassContext
-from regio.models.whole_context import Quadtree, QuadtreeContext, WholeHyper
+from regio.models.two_pass import TwoPass, TwoPassContext
+from regio.models.whole_context import Quadtree, QuadtreeContext
 from regio.nn.conv import zeroed
-from regio.nn.fixed_point import FixedPointNet
 from regio.nn.gain import GainUnit
 from regio.nn.norm import bounded, lower_bound
 from regio.nn.precise import seen_by
-from regio.nn.regional import GridRegions, PrototypeCoder, RegionAdaptiveTransform, Regions
-from regio.nn.whole import WholeNet
-
-GUARD = 1e-6  # levels computed in float64 differ by far less; see docs/portability.md
-STREAMS = ("prototypes_shallow", "prototypes_deep", "z", "y")  # in the order in which a file holds them
+from regio.nn.regional import LabelRegions, PrototypeCoder, RegionAdaptiveTransform, Regions
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExactScales:
-    """Scales from the hyper-latent alone, by whole-number arithmetic; widths of the network before each upsampling."""
-
-    widths: tuple[int, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class SegPICConfig(Config):
+class SegPICConfig(HyperConfig):
     """The numbers of one model."""
 
     transform: StridedTransform | PatchTransform = field(default_factory=StridedTransform)
@@ -69,7 +49,6 @@ class SegPICConfig(Config):
     deep_decode: tuple[int, ...] | None = (96, 128, 192, 320)
     hyper_down: tuple[tuple[int, int], ...] = ((320, 1), (288, 1), (256, 2), (224, 1), (192, 2))
     hyper_up: tuple[tuple[int, int], ...] = ((192, 1), (224, 2), (256, 1), (288, 2), (320, 1))
-    hyper_magnitudes: bool = False  # the hyper-analysis also sees log(1 + |y|), by a 1x1 convolution first
     exact_scales: ExactScales | None = None
     slices: int = 10
     support: int = 5
@@ -81,9 +60,6 @@ class SegPICConfig(Config):
     )  # levels in whole numbers that float32 holds exactly
     step_widths: float = field(default=0.0, metadata=LATER)  # octaves by which ẑ widens or narrows quantisation steps
     guard: float = GUARD  # of a writer, in levels, where scales are floating-point
-    prior_start: float = 10.0
-    rate_points: int = 0
-    log_gains: tuple[float, float] = (0.0, 0.0)
 
     def __post_init__(self) -> None:
         if self.slices and self.latent % self.slices:
@@ -149,7 +125,7 @@ class RegionalParts(nn.Module):
 
 def _present(where: Regions, size: tuple[int, int]) -> Tensor | None:
     """Which regions exist (B,r,s), or None where all do."""
-    return None if isinstance(where, GridRegions) else where.present(size)
+    return where.present(size) if isinstance(where, LabelRegions) else None
 
 
 class SegPIC(WithHyperprior):
@@ -163,40 +139,23 @@ class SegPIC(WithHyperprior):
         super().__init__()
         self.config = config
         self.latent = config.latent
-        latent, hyper = config.latent, config.hyper_down[-1][0]
+        latent, whole = config.latent, config.quadtree is not None
         parts = config.transform.build(config.shallow, latent, config.sal, config.rate_points)
         self.g_a1, self.g_a2, self.g_s0, self.g_s1 = parts[:4]
         self.shallow_scale = self.stride // parts.shallow_stride
         gains = first_gains(config.log_gains, config.rate_points, latent)
         self.gain = GainUnit(gains) if config.rate_points else None
         self.regional = RegionalParts(config) if config.rat else None
-        self.hyper_stride = stride_of(config.hyper_down)
+        numbers = config.quadtree or config.two_pass
+        self.add_hyperprior(config, context=numbers.hyper if numbers else 0, whole=whole)
         self.multiple = self.stride * self.hyper_stride
         self.halo, self.pixel_bytes = config.transform.halo(config.rat), config.transform.pixel_bytes
-        self.h_a = hyper_analysis(latent, config.hyper_down, config.hyper_magnitudes)
-        self.sees_magnitudes = config.hyper_magnitudes
-        self.z_prior, self.z_context = _hyper_prior(config)
-        self.h_mean = hyper_stack(hyper, config.hyper_up, down=False)
-        self.h_scale, self.levels = None, None
-        if config.exact_scales is None:
-            self.h_scale = hyper_stack(hyper, config.hyper_up, down=False)
-        else:
-            kind = WholeNet if config.quadtree else FixedPointNet
-            self.levels = kind(hyper, config.exact_scales.widths, first_levels(gains, parts.spread))
+        widths = None if config.exact_scales is None else config.exact_scales.widths
+        self.add_levels(config, widths, first_levels(gains, parts.spread), whole)
         self.step_widths: nn.Conv2d | None = (
             zeroed(nn.Conv2d(config.hyper_up[-1][0], latent, 1)) if config.step_widths else None
         )
         self.context = _context(config)
-
-    @property
-    def rated(self) -> bool:
-        """See Network."""
-        return self.gain is not None
-
-    @property
-    def exact_levels(self) -> bool:
-        """See Network."""
-        return self.config.exact_scales is not None
 
     def analyse(self, x: Tensor, where: Regions) -> Latents:
         """Pictures (B,3,H,W) -> latents. Runs once a picture, however many rates are tried."""
@@ -215,10 +174,7 @@ class SegPIC(WithHyperprior):
 
         size: (h,w) of y.
         """
-        y = None if latents is None else latents.y
-        if y is not None and self.gain is not None and rate is not None:
-            y = self.gain.scale(y, rate)
-        y = None if y is None else bounded(y)
+        y = None if latents is None else self.to_coded(latents.y, rate)
         seen, shallow, deep = y, None, None  # seen: what the hyper-analysis sees of y
         if self.regional is not None:
             codes = None if latents is None else latents.codes
@@ -229,34 +185,18 @@ class SegPIC(WithHyperprior):
         side = self.code_hyper(self.hyper_latent(seen), rate, coder, size)
         if self.regional is not None and deep is not None:
             side = Side(*self.regional.adapt(*side, deep, where))
-        y_hat = seen_by(self._code_latent(y, side, coder), self.h_a)
-        if self.gain is not None and rate is not None:
-            y_hat = self.gain.unscale(y_hat, rate)
-        return Decoded(y_hat, shallow)
+        return Decoded(self.from_coded(seen_by(self._code_latent(y, side, coder), self.h_a), rate), shallow)
 
     def _code_latent(self, y: Tensor | None, side: Side, coder: Coder) -> Tensor:
         """y (B,M,h,w), None when reading -> ŷ, by the context that the model has."""
-        if isinstance(self.context, QuadtreeContext):
-            return self._code_in_steps(self.context, y, side, coder)
-        y_hat: Tensor
-        if isinstance(self.context, TwoPassContext):
-            y_hat = self.context(y, side.mean, side.scale, coder)
+        if self.context is None:
+            level = lower_bound(side.scale, 0.0) if self.exact_levels else to_level(side.scale)
+            return coder.gaussian("y", y, bounded(side.mean), level, 0.0 if self.exact_levels else self.config.guard)
+        if self.step_widths is None or not isinstance(self.context, QuadtreeContext):
+            y_hat: Tensor = self.context(y, side.mean, side.scale, coder)
             return y_hat
-        exact = self.exact_levels
-        guard = 0.0 if exact else self.config.guard
-        scale = lower_bound(side.scale, 0.0) if exact else side.scale
-        if self.context is not None:
-            y_hat = self.context(y, side.mean, scale, coder, guard)
-            return y_hat
-        return coder.gaussian("y", y, bounded(side.mean), scale if exact else to_level(scale), guard)
-
-    def _code_in_steps(self, context: QuadtreeContext, y: Tensor | None, side: Side, coder: Coder) -> Tensor:
-        """The same with quantisation steps that the hyper-latent widens or narrows."""
-        if self.step_widths is None:
-            plain: Tensor = context(y, side.mean, side.scale, coder)
-            return plain
         width = torch.exp2(self.config.step_widths * torch.tanh(self.step_widths(side.mean).float()))
-        y_hat: Tensor = context(None if y is None else bounded(y / width), side.mean, side.scale, coder)
+        y_hat = self.context(None if y is None else bounded(y / width), side.mean, side.scale, coder)
         return y_hat * width
 
     def synthesise(self, decoded: Decoded, where: Regions, rate: Tensor | None) -> Tensor:
@@ -277,9 +217,8 @@ class SegPIC(WithHyperprior):
         return from_first(known, self.config.rate_points)
 
     def priors(self) -> dict[str, FactorizedPrior]:
-        """The factorised priors by the stream they code."""
-        regional = self.regional
-        found = {} if self.z_prior is None else {"z": self.z_prior}
+        """See Network."""
+        found, regional = super().priors(), self.regional
         if regional is not None:
             found |= {"prototypes_shallow": regional.shallow_prior, "prototypes_deep": regional.deep_prior}
         return found
@@ -313,19 +252,9 @@ def _context(config: SegPICConfig) -> ChannelContext | TwoPassContext | Quadtree
         support=config.support,
         widths=config.context,
         first_kernel=config.context_kernel,
-        context_scales=config.exact_scales is None,
+        guard=config.guard if config.exact_scales is None else None,
         zero_init=config.rate_points > 0,
     )
-
-
-def _hyper_prior(config: SegPICConfig) -> tuple[FactorizedPrior | None, HyperContext | WholeHyper | None]:
-    """What codes the hyper-latent: one of the two."""
-    channels = config.hyper_down[-1][0]
-    if config.quadtree:
-        return None, WholeHyper(channels, config.quadtree.hyper, config.rate_points)
-    if config.two_pass and config.two_pass.hyper:
-        return None, HyperContext(channels, config.two_pass.hyper, config.rate_points)
-    return FactorizedPrior(channels, config.prior_start), None
 
 
 XS = SegPICConfig(

@@ -1,6 +1,6 @@
 """What SegPIC asks of its analysis and synthesis transforms, whichever skeleton they have."""
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
@@ -20,23 +20,3 @@ class Transforms(NamedTuple):
     g_s1: nn.Module
     shallow_stride: int
     spread: Tensor | None = None  # (M,): about how large y is when fresh, where that is known
-
-
-class TransformConfig(Protocol):
-    """A skeleton and its own numbers; frozen, so that it can be stored beside weights."""
-
-    @property
-    def pixel_bytes(self) -> int:
-        """Memory for each pixel of a window, at most, in either direction; measured."""
-        ...
-
-    def halo(self, rat: bool) -> int:
-        """How many latents away something can lie that changes a pixel, or a pixel that changes a latent, in latents.
-
-        Global averages aside. rat: whether region-adaptive transforms stand in between.
-        """
-        ...
-
-    def build(self, shallow: int, latent: int, sal: bool, rate_points: int) -> Transforms:
-        """Make the parts with N = shallow and M = latent channels."""
-        ...

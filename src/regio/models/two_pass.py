@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from regio.entropy import Coder, RateEstimator, scale_to_level
 from regio.models.context import context_net, symbols_of
 from regio.nn.checkerboard import join, split
+from regio.nn.conv import zeroed
 from regio.nn.fixed_point import (
     INPUT_LIMIT,
     OUTPUT_SCALE,
@@ -55,8 +56,7 @@ class SlicePass(nn.Module):
         self.change = nn.Sequential(nn.GELU(), nn.Conv2d(hidden, width, 1))
         self.residual = context_net(side + before + width, (hidden,), width, first_kernel=1)
         for net in (self.mean, self.change, self.residual):
-            nn.init.zeros_(net[-1].weight)  # type: ignore[arg-type]
-            nn.init.zeros_(net[-1].bias)  # type: ignore[arg-type]
+            zeroed(net[-1])
         self.level_anchors = FixedPointContext(before, numbers.level_hidden, width) if before else None
         self.level_others = FixedPointContext(before + width, numbers.level_hidden, width)
 
@@ -115,6 +115,13 @@ class TwoPassContext(nn.Module):
 
 MEAN_UNIT = 1 / 8  # of means of the hyper-latent
 INVERSE_UNIT = 1 / 32  # of its inverse gains: times a mean still a multiple of ACTIVATION_UNIT
+HYPER_PASSES = (((0, 0),), ((1, 1),), ((0, 1), (1, 0)))  # (row, column) modulo 2
+
+
+def first_guess(channels: int, points: int) -> Tensor:
+    """(points, 2 channels): mean 0 and the level of scale 2, which the first pass over a hyper-latent begins with."""
+    level = scale_to_level(torch.tensor(2.0, device="cpu")).item() / OUTPUT_SCALE
+    return torch.cat([torch.zeros(channels), torch.full((channels,), level)]).repeat(points, 1)
 
 
 class HyperContext(nn.Module):
@@ -129,17 +136,15 @@ class HyperContext(nn.Module):
     whole numbers, with the gradient of the unrounded, settle where the rounding turns over.)
     """
 
-    passes = (((0, 0),), ((1, 1),), ((0, 1), (1, 0)))  # (row, column) modulo 2
-
     def __init__(self, channels: int, inner: int, points: int) -> None:
         super().__init__()
         self.channels = channels
-        level = scale_to_level(torch.tensor(2.0, device="cpu")).item() / OUTPUT_SCALE
-        start = torch.cat([torch.zeros(channels), torch.full((channels,), level)])
-        self.first = RateTable(start.repeat(points, 1))
+        self.first = RateTable(first_guess(channels, points))
         self.log_gain = RateTable(torch.zeros(points, channels))
         self.inverse = RateTable(torch.ones(points, channels))
-        self.nets = nn.ModuleList(FixedPointContext(2 * channels, inner, 2 * channels, points) for _ in self.passes[1:])
+        self.nets = nn.ModuleList(
+            FixedPointContext(2 * channels, inner, 2 * channels, points) for _ in HYPER_PASSES[1:]
+        )
 
     def forward(self, z: Tensor | None, rate: Tensor, coder: Coder, size: tuple[int, int]) -> Tensor:
         """z (B,C,h,w) or None, rate (B,) or (B,1,h,w), size (h,w) -> ẑ times its gain (B,C,h,w), in eighths."""
@@ -151,7 +156,7 @@ class HyperContext(nn.Module):
         table = self.first.exact(rate, WEIGHT_UNIT) if exact else self.first(rate)
         start = table.expand(-1, -1, *size) * OUTPUT_SCALE
         done = torch.zeros(len(start), self.channels, *size, device=device)
-        for places, net in zip(self.passes, (None, *self.nets), strict=True):
+        for places, net in zip(HYPER_PASSES, (None, *self.nets), strict=True):
             at = _positions(places, size, device)
             if not len(at):
                 continue

@@ -14,9 +14,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from regio.entropy import Coder, RateEstimator, scale_to_level
+from regio.entropy import Coder, RateEstimator
 from regio.models.context import symbols_of
+from regio.models.two_pass import HYPER_PASSES, INVERSE_UNIT, MEAN_UNIT, first_guess
 from regio.nn.conv import plain_stack, zeroed
+from regio.nn.fixed_point import magnitudes
 from regio.nn.gain import RateTable
 from regio.nn.norm import bounded, lower_bound
 from regio.nn.whole import OUTPUT_SCALE, OUTPUT_UNIT, WholeContext, WholeRate, whole_input
@@ -32,34 +34,6 @@ class Quadtree:
     hidden: int = 192
     level_hidden: int = 96
     hyper: int = 64
-
-
-def magnitudes(symbols: Tensor) -> Tensor:
-    """Whole numbers -> about log2(1 + |symbol|) in eighths, the same on every machine: comparisons and no logarithm."""
-    size = symbols.abs()
-    eighths = torch.zeros_like(size)
-    for start, step in _STEPS:
-        eighths = eighths + (size >= start).to(size.dtype) * step
-    return eighths / 8
-
-
-# 8 log2(1 + k) to the nearest whole number, from 0 up to 15: at `start` it grows by `step`
-_STEPS = (
-    (1, 8),
-    (2, 5),
-    (3, 3),
-    (4, 3),
-    (5, 2),
-    (6, 1),
-    (7, 2),
-    (8, 1),
-    (9, 2),
-    (10, 1),
-    (11, 1),
-    (12, 1),
-    (14, 1),
-    (15, 1),
-)
 
 
 class QuadtreeContext(nn.Module):
@@ -125,32 +99,16 @@ def scatter(x: Tensor, t: int) -> Tensor:
     return torch.cat(groups, dim=1)
 
 
-MEAN_UNIT = 1 / 8  # of means of the hyper-latent
-INVERSE_UNIT = 1 / 32  # of its inverse gains
-
-
 class WholeHyper(nn.Module):
-    """Codes the hyper-latent in three passes, each seeing the one before: a quarter, a quarter between, the other half.
-
-        0 2 0 2
-        2 1 2 1
-        0 2 0 2      first pass: mean and level by channel and rate; then by what is known around, too
-
-    Means are rounded to eighths and levels are whole-number arithmetic, so symbol + mean is the same on every machine:
-    what the levels of the latent are computed from, once its gain is undone.
-    """
-
-    passes = (((0, 0),), ((1, 1),), ((0, 1), (1, 0)))  # (row, column) modulo 2
+    """Codes the hyper-latent in the three passes of `HyperContext`, by networks of whole numbers."""
 
     def __init__(self, channels: int, inner: int, points: int) -> None:
         super().__init__()
         self.channels = channels
-        level = scale_to_level(torch.tensor(2.0, device="cpu")).item() / OUTPUT_SCALE
-        start = torch.cat([torch.zeros(channels), torch.full((channels,), level)])
-        self.first = WholeRate(start.repeat(points, 1), OUTPUT_UNIT)
+        self.first = WholeRate(first_guess(channels, points), OUTPUT_UNIT)
         self.log_gain = RateTable(torch.zeros(points, channels))
         self.inverse = WholeRate(torch.ones(points, channels), INVERSE_UNIT)
-        self.nets = nn.ModuleList(WholeContext(2 * channels, inner, 2 * channels, points) for _ in self.passes[1:])
+        self.nets = nn.ModuleList(WholeContext(2 * channels, inner, 2 * channels, points) for _ in HYPER_PASSES[1:])
 
     def forward(self, z: Tensor | None, rate: Tensor, coder: Coder, size: tuple[int, int]) -> Tensor:
         """z (B,C,h,w) or None, rate (B,) or (B,1,h,w), size (h,w) -> ẑ times its gain (B,C,h,w), in eighths."""
@@ -158,22 +116,20 @@ class WholeHyper(nn.Module):
         z = None if z is None else (z.float() * torch.exp2(self.log_gain(rate))).clamp(-HYPER_LIMIT, HYPER_LIMIT)
         start = (self.first(rate) * OUTPUT_SCALE).expand(-1, -1, *size)
         done = torch.zeros(len(start), self.channels, *size, device=rate.device)
-        for places, net in zip(self.passes, (None, *self.nets), strict=True):
+        for places, net in zip(HYPER_PASSES, (None, *self.nets), strict=True):
             guess = start if net is None else start + net(_seen(done), rate)
             mean, level = guess.chunk(2, dim=1)
             mean = mean.clamp(-HYPER_LIMIT, HYPER_LIMIT)
             if not noisy:
                 mean = torch.floor(mean / MEAN_UNIT + 0.5) * MEAN_UNIT
-            coded = []
             for row, column in places:
                 at = (..., slice(row, None, 2), slice(column, None, 2))
-                coded.append((at, None if z is None else z[at], mean[at], lower_bound(level[at], 0.0)))
-            for at, part, m, lv in coded:
-                if m.numel() == 0:
+                if not mean[at].numel():
                     continue
-                whole = coder.gaussian("z", part, m, lv, 0.0)
+                part = None if z is None else z[at]
+                coded = coder.gaussian("z", part, mean[at], lower_bound(level[at], 0.0), 0.0)
                 done = done.clone()
-                done[at] = whole
+                done[at] = coded
         return done
 
     def unscale(self, scaled: Tensor, rate: Tensor) -> Tensor:

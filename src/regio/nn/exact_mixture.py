@@ -21,10 +21,9 @@ from regio.nn.fixed_point import (
     FAN_IN_LIMIT,
     OUTPUT_SCALE,
     SLOPE,
-    WEIGHT_LIMIT,
-    WEIGHT_UNIT,
     exact_leaky,
     fixed,
+    fixed_weights,
     magnitudes,
 )
 from regio.nn.norm import lower_bound
@@ -120,11 +119,7 @@ class Layer(NamedTuple):
 
 
 def _layer(conv: nn.Conv2d, known: Tensor | None = None) -> Layer:
-    assert conv.bias is not None
-    weight, bias = (
-        fixed(p.detach().cpu().double().clamp(-WEIGHT_LIMIT, WEIGHT_LIMIT), WEIGHT_UNIT)
-        for p in (conv.weight, conv.bias)
-    )
+    weight, bias = fixed_weights(conv)
     weight = weight.flatten(2)
     return Layer((weight if known is None else weight[..., known]).flatten(1), bias[:, None])
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from regio.nn.conv import zeroed
 from regio.nn.gain import RateTable, repeat_to
 from regio.nn.precise import Kept, conv_by_taps, taps_of
 
@@ -98,9 +99,7 @@ class FixedPointContext(nn.Module):
         super().__init__()
         self.first = FixedConv(channels, inner, 3)
         self.rate = RateTable(torch.zeros(points, inner)) if points else None
-        self.last = FixedConv(inner, out, 1)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)  # type: ignore[arg-type]
+        self.last = zeroed(FixedConv(inner, out, 1))
         if 9 * channels > FAN_IN_LIMIT:
             raise ValueError("too many channels for exact sums")
 

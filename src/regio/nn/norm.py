@@ -65,7 +65,3 @@ class GDN(nn.Module):
         gamma = lower_bound(self.gamma, PEDESTAL**0.5).square() - PEDESTAL
         energy = F.conv2d(x * x, gamma[:, :, None, None], beta)
         return x * (torch.sqrt(energy) if self.inverse else torch.rsqrt(energy))
-
-    def extra_repr(self) -> str:
-        """Channels and direction, for printing a model."""
-        return f"{self.beta.numel()}, inverse={self.inverse}"

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from regio.nn.conv import zeroed
+
 
 def dct_matrix(size: int) -> Tensor:
     """Orthonormal DCT-II (size, size), row = frequency."""
@@ -92,9 +94,7 @@ class BottleneckUnit(nn.Module):
         self.body = nn.Sequential(
             nn.Conv2d(channels, width, 1), nn.GELU(), nn.Conv2d(width, width, 3, padding=1), nn.GELU()
         )
-        self.out = nn.Conv2d(width, channels, 1)
-        nn.init.zeros_(self.out.weight)
-        nn.init.zeros_(self.out.bias)  # type: ignore[arg-type]
+        self.out = zeroed(nn.Conv2d(width, channels, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         """x (B,C,h,w) -> (B,C,h,w)."""
@@ -104,5 +104,4 @@ class BottleneckUnit(nn.Module):
 
 @torch.no_grad()
 def _set(conv: nn.Conv2d, matrix: Tensor) -> None:
-    conv.weight.copy_(matrix[:, :, None, None])
-    nn.init.zeros_(conv.bias)  # type: ignore[arg-type]
+    zeroed(conv).weight.copy_(matrix[:, :, None, None])

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from regio.nn.conv import zeroed
 from regio.nn.norm import GDN
 from regio.nn.strips import STRIP, piecewise
 
@@ -38,9 +39,6 @@ class Regions(Protocol):
 
     def inner(self, features: Tensor) -> Tensor:
         """features (B,C,h,w) -> the part that global averages are taken of: all but what surrounds a window."""
-
-    def present(self, size: tuple[int, int], device: torch.device | None = None) -> Tensor:
-        """-> bool (B or 1,r,s): regions that a picture really has at feature size (h,w); the rest is batch padding."""
 
 
 class GridRegions:
@@ -75,10 +73,6 @@ class GridRegions:
     def inner(self, features: Tensor) -> Tensor:
         """All of the features (B,C,h,w)."""
         return features
-
-    def present(self, size: tuple[int, int], device: torch.device | None = None) -> Tensor:
-        """-> all True (1,n,n): every cell of a grid is coded."""
-        return torch.ones(1, *self.size, dtype=torch.bool, device=device)
 
 
 class LabelRegions:
@@ -130,11 +124,11 @@ class LabelRegions:
         """All of the features (B,C,h,w)."""
         return features
 
-    def present(self, size: tuple[int, int], device: torch.device | None = None) -> Tensor:
-        """-> bool (B,R,1): ids up to the highest one of each picture at this size."""
+    def present(self, size: tuple[int, int]) -> Tensor:
+        """-> bool (B,R,1): ids up to the highest one of each picture at this size; the rest is batch padding."""
         highest = self.at(size).flatten(1).amax(1)  # (B,)
         names = torch.arange(self.count, device=self.labels.device)
-        return (names <= highest[:, None])[..., None].to(device or self.labels.device)
+        return (names <= highest[:, None])[..., None]
 
 
 def _side(features: Tensor) -> tuple[int, int]:
@@ -247,7 +241,7 @@ class ScaleAffine(nn.Module):
         self.inner = nn.Conv2d(channels, hidden or channels, 1)
         self.outer = nn.Conv2d(hidden or channels, 2 * channels, 1)
         if zero_init:
-            _zero(self.outer)
+            zeroed(self.outer)
 
     def forward(self, x: Tensor) -> Tensor:
         """x (B,C,H,W) -> (B,C,H,W)."""
@@ -303,7 +297,7 @@ class RegionAdaptiveTransform(nn.Module):
         )
         self.project = nn.Conv2d(width, channels, 1)
         if zero_init:
-            _zero(self.project)
+            zeroed(self.project)
 
     def forward(self, x: Tensor, prototypes: Tensor, regions: Regions) -> Tensor:
         """x (B,C,H,W), prototypes (B,P,r,s) of these regions -> (B,C,H,W)."""
@@ -345,9 +339,3 @@ def _pointwise_stack(channels: Sequence[int], inverse: bool) -> nn.Sequential:
     for before, after in pairwise(channels):
         layers += [nn.Conv2d(before, after, 1), GDN(after, inverse)]
     return nn.Sequential(*layers[:-1])
-
-
-def _zero(conv: nn.Conv2d) -> None:
-    nn.init.zeros_(conv.weight)
-    if conv.bias is not None:
-        nn.init.zeros_(conv.bias)

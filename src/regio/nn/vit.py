@@ -47,12 +47,12 @@ class Attention(nn.Module):
 
 
 class MLP(nn.Module):
-    """Linear D -> ratio*D, GELU, linear back."""
+    """Linear D -> 4D, GELU, linear back."""
 
-    def __init__(self, width: int, ratio: int) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(width, ratio * width)
-        self.fc2 = nn.Linear(ratio * width, width)
+        self.fc1 = nn.Linear(width, 4 * width)
+        self.fc2 = nn.Linear(4 * width, width)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """tokens (...,D) -> (...,D)."""
@@ -63,12 +63,12 @@ class MLP(nn.Module):
 class Block(nn.Module):
     """Transformer block with the norms first: x + attention(norm x), then x + mlp(norm x); LayerNorm eps 1e-6."""
 
-    def __init__(self, width: int, heads: int, ratio: int = 4) -> None:
+    def __init__(self, width: int, heads: int) -> None:
         super().__init__()
         self.norm1 = nn.LayerNorm(width, eps=1e-6)
         self.attn = Attention(width, heads)
         self.norm2 = nn.LayerNorm(width, eps=1e-6)
-        self.mlp = MLP(width, ratio)
+        self.mlp = MLP(width)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """tokens (B,N,D) -> (B,N,D)."""
@@ -88,8 +88,8 @@ class WindowBlock(Block):
     positions: Tensor
     distance: Tensor
 
-    def __init__(self, width: int, heads: int, window: int, shifted: bool, ratio: int = 4) -> None:
-        super().__init__(width, heads, ratio)
+    def __init__(self, width: int, heads: int, window: int, shifted: bool) -> None:
+        super().__init__(width, heads)
         self.window, self.shift = window, window // 2 if shifted else 0
         self.slope = nn.Parameter(torch.exp2(torch.linspace(0, -4, heads)))
         self.register_buffer("positions", sin_cos_positions(width, window, window).float(), persistent=False)

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from regio.nn.conv import zeroed
 from regio.nn.gain import RateTable, rate_step, repeat_to
 from regio.nn.precise import Kept, conv_by_taps, taps_of
 
@@ -161,9 +162,7 @@ class WholeContext(nn.Module):
         self.reduce = WholeConv(channels, inner, 1, INPUT_UNIT) if reduce else None
         self.first = WholeConv(inner if reduce else channels, inner, 3, HIDDEN_UNIT if reduce else INPUT_UNIT)
         self.rate = WholeRate(torch.zeros(points, inner), OUTPUT_UNIT) if points else None
-        self.last = WholeConv(inner, out, 1, HIDDEN_UNIT)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)  # type: ignore[arg-type]
+        self.last = zeroed(WholeConv(inner, out, 1, HIDDEN_UNIT))
 
     def forward(self, seen: Tensor, rate: Tensor | None = None) -> Tensor:
         """seen (B,C,h,w), multiples of INPUT_UNIT -> (B,out,h,w)."""

@@ -46,7 +46,7 @@ def strategies(
             rate = None if not net.rated else x.new_tensor([setting / 100])
             count = ranker.budget(rate, textures[0].numel())
             for strategy in STRATEGIES:
-                scores = gumbel(log_chances(strategy, textures, objects, "proportion"), generator)
+                scores = gumbel(log_chances(strategy, textures, objects), generator)
                 with torch.inference_mode():
                     made = net(x, keep=top(scores, count), rate=rate)
                 rows.append(estimated(codec, strategy, name, original, setting, made))

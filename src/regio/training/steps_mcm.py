@@ -130,7 +130,7 @@ class MCMStep(TrainingStep):
             centre = drawn.regions[:, x.shape[2] // 2, x.shape[3] // 2]
             objects = structure((drawn.regions == centre[:, None, None]).float())
         at = next(k for k in range(len(SHARES)) if dice[2] < sum(SHARES[: k + 1]) or k == len(SHARES) - 1)
-        scores = log_chances(STRATEGIES[at], texture(x), objects, "proportion")
+        scores = log_chances(STRATEGIES[at], texture(x), objects)
         scores = gumbel(scores, temperature=0.0 if dice[3] < 0.5 and STRATEGIES[at] != "random" else 1.0)
         scores = covering(scores, typicality(x)) if dice[3] < 0.7 else scores
         return rate, top(scores, min(max(count, 1), size[0] * size[1]))
