@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import typer
@@ -24,6 +25,7 @@ NOTES = Path(__file__).with_name("cli_notes.md")
 MARK = "<!-- written by docs/make/cli.py from the commands and docs/make/cli_notes.md; do not edit -->"
 NOT_RUN = re.compile(r"^<!-- not run: (regio .+?): (.+) -->\n?", re.MULTILINE)  # in the notes: which examples, and why
 KINDS = {"float": "NUMBER", "int": "N", "str": "TEXT", "path": "PATH", "file": "PATH"}  # Typer's names -> ours
+WIDTH = 100  # of lines of prose
 
 
 def main() -> None:
@@ -90,7 +92,7 @@ def blocks(examples: list[str], unable: dict[str, str]) -> Iterator[str]:
 def paragraphs(text: str) -> str:
     """Help text with one line to a paragraph, option names as code."""
     joined = [" ".join(part.split()) for part in text.strip().split("\n\n")]
-    return code("\n\n".join(joined))
+    return "\n\n".join(fill(code(part), WIDTH, break_long_words=False, break_on_hyphens=False) for part in joined)
 
 
 def table(one: Any, context: Any) -> str:
