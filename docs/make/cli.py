@@ -90,7 +90,7 @@ def blocks(examples: list[str], unable: dict[str, str]) -> Iterator[str]:
 
 
 def paragraphs(text: str) -> str:
-    """Help text with one line to a paragraph, option names as code."""
+    """Help text as paragraphs of WIDTH, option names as code."""
     joined = [" ".join(part.split()) for part in text.strip().split("\n\n")]
     return "\n\n".join(fill(code(part), WIDTH, break_long_words=False, break_on_hyphens=False) for part in joined)
 
