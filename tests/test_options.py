@@ -92,21 +92,22 @@ def test_what_is_no_file_is_refused_in_words(wrong: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "quality", "note"),
+    ("target", "nearest", "note"),
     [
-        ({"target_bpp": 20}, 100, "20 bpp is more than the best quality takes"),
-        ({"target_bpp": 0.001}, 0, "0.001 bpp is out of reach: the smallest file"),
-        ({"target_psnr": 90}, 100, "90 dB is out of reach: the best is"),
+        ({"target_bpp": 20}, {"quality": 100}, "20 bpp is more than the best quality takes"),
+        ({"target_bpp": 0.001}, {"quality": 0, "scale": "1/4"}, "0.001 bpp is out of reach: the smallest file"),
+        ({"target_bpp": 0.001, "scale": 1}, {"quality": 0}, "0.001 bpp is out of reach: the smallest file"),
+        ({"target_psnr": 90}, {"quality": 100}, "90 dB is out of reach: the best is"),
     ],
 )
 def test_targets_out_of_reach_give_the_nearest_file_and_a_warning(
-    target: dict[str, Any], quality: float, note: str
+    target: dict[str, Any], nearest: dict[str, Any], note: str
 ) -> None:
     pixels = picture(96, 96)
     with pytest.warns(TargetMissed, match=note) as caught:
         data = toy().encode(pixels, **target)
     assert caught[0].filename == __file__
-    assert data == toy().encode(pixels, quality=quality)
+    assert data == toy().encode(pixels, **nearest)
     found = toy().encode_noted(pixels, **target)
     assert found.data == data
     assert [line.startswith(note) for line in found.notes] == [True]

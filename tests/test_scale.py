@@ -223,6 +223,19 @@ def test_bits_per_pixel_out_of_reach_give_the_smallest_file_of_all_scales(size: 
 
 
 @pytest.mark.weights
+def test_a_strict_target_is_met_by_a_smaller_size_where_the_whole_cannot() -> None:
+    codec, pixels = regio.load(DEFAULT), picture(3, 500)
+    least = len(codec.encode(pixels, quality=0, scale="1/4"))
+    assert least < len(codec.encode(pixels, quality=0, scale=1))
+    bpp = 8 * least / 1500
+    assert len(codec.encode(pixels, target_bpp=bpp, strict=True)) <= 1.02 * least
+    with pytest.raises(UsageError, match="is out of reach"):
+        codec.encode(pixels, target_bpp=bpp, strict=True, scale=1)
+    with pytest.raises(UsageError, match="is out of reach"):
+        codec.encode(pixels, target_bpp=bpp / 2, strict=True)
+
+
+@pytest.mark.weights
 def test_a_poor_psnr_is_reached_with_no_more_bytes_than_at_full_size() -> None:
     codec, pixels = regio.load(DEFAULT), picture(256, 256)
     data = codec.encode(pixels, target_psnr=22)

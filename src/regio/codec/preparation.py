@@ -35,7 +35,7 @@ def encode(runtime: Runtime, picture: Picture, settings: Settings) -> Found:
     try:
         best = _at_scale(runtime, picture, settings, region, first)
     except UsageError:
-        if settings.log2_scale is not None or settings.rate != "max_bytes":
+        if settings.log2_scale is not None or settings.rate not in ("max_bytes", "target_bpp"):
             raise
         best = None  # too few bytes for the whole size
     pixels = picture.width * picture.height
