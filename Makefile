@@ -14,6 +14,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 FAST := tests/format tests/entropy tests/nn tests/models tests/regions tests/images tests/losses tests/test_import_table.py
 
 .DEFAULT_GOAL := help
+# threads that wait for each other sleep, so that another program on the machine does not slow them tenfold
+export OMP_WAIT_POLICY ?= PASSIVE
+
 .PHONY: help setup demo docs docs-serve screenshots test test-fast test-all check clean
 
 help:  ## list these targets
