@@ -28,7 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--codec", default="segpic-xs")
     parser.add_argument("--quality", type=float, default=60)
-    parser.add_argument("--count", type=int, default=16, help="pictures; eight kinds take turns (default %(default)s)")
+    parser.add_argument("--count", type=int, default=16, help="pictures; nine kinds take turns (default %(default)s)")
     parser.add_argument("--side", type=int, default=512, help="pixels a side (default %(default)s)")
     options = parser.parse_args()
     codec, avif = regio.load(options.codec), OPPONENTS["avif"]

@@ -19,7 +19,7 @@ def test_a_seed_is_a_picture_of_its_kind(seed: int) -> None:
 
 
 def test_they_show_what_photographs_do_not() -> None:
-    pictures = [made_picture(seed, 128)[1] for seed in range(16 * len(KINDS))]
+    pictures = [made_picture(seed, 128)[1] for seed in range(24 * len(KINDS))]
     saturated = [
         bool((np.sort(p.reshape(-1, 3), axis=1)[:, [0, 2]] == (0, 255)).all(axis=1).mean() > 0.2) for p in pictures
     ]
@@ -41,3 +41,10 @@ def test_made_pictures_join_a_pack_without_labels() -> None:
     batch = joined.crops(6, 64, torch.Generator().manual_seed(1), downscale=0.3)
     assert batch.x.shape == (6, 3, 64, 64)
     assert pack.names == ["a.png"]  # as it was
+
+
+def test_a_mosaic_has_pure_colours_in_many_patterns() -> None:
+    seed = next(seed for seed in range(len(KINDS)) if KINDS[seed].__name__ == "mosaic")
+    pixels = made_picture(seed, 320)[1]
+    assert np.isin(pixels, (0, 255)).all(axis=2).mean() > 0.4
+    assert len({pixels[y : y + 8, x : x + 8].tobytes() for y in range(0, 320, 40) for x in range(0, 320, 40)}) > 16

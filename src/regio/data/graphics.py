@@ -178,6 +178,37 @@ def pattern(canvas: Canvas) -> None:
         canvas.draw.rectangle((0, 0, canvas.side, canvas.number(8, canvas.side)), fill=canvas.colour())
 
 
+def mosaic(canvas: Canvas) -> None:
+    """Tiles of stripes, checkers, noise, ramps and flat areas between the corners of the colour cube."""
+    canvas.side, canvas.scale = canvas.side // canvas.scale, 1
+    drawn = np.zeros((canvas.side, canvas.side, 3), np.uint8)
+    cell = (32, 48, 64, 96)[canvas.number(0, 4)]
+    down, across = np.mgrid[0:cell, 0:cell]
+    for top in range(0, canvas.side, cell):
+        for left in range(0, canvas.side, cell):
+            ends = 255 * canvas.chance.integers(0, 2, (2, 3))
+            if canvas.often(0.2):
+                ends = canvas.chance.integers(0, 256, (2, 3))
+            step = (1, 2, 3, 4, 6, 8, 8, 12, 16)[canvas.number(0, 9)]
+            ramp = ((across - cell / 2) * 4 / step / cell + 0.5).clip(0, 1)
+            coarse = canvas.chance.random((cell // step + 1,) * 2).repeat(step, 0).repeat(step, 1)[:cell, :cell]
+            shares = (
+                (down // step + across // step) % 2,
+                across // step % 2,
+                down // step % 2,
+                (down + across) // step % 2,
+                coarse < 0.5,
+                coarse,
+                ramp if canvas.often(0.5) else ramp.T,
+                np.zeros((cell, cell)),
+            )
+            share = shares[canvas.number(0, len(shares))][..., None]
+            tile = ends[0] * (1 - share) + ends[1] * share
+            room = drawn[top : top + cell, left : left + cell]
+            room[:] = tile.round()[: room.shape[0], : room.shape[1]]
+    canvas.image = Image.fromarray(drawn)
+
+
 def banner(canvas: Canvas) -> None:
     """Text and shapes on a flat area over soft noise, as on a photograph."""
     coarse = canvas.chance.integers(0, 256, (20, 20, 3), dtype=np.uint8)
@@ -200,6 +231,7 @@ KINDS: tuple[Callable[[Canvas], None], ...] = (
     line_art,
     pattern,
     banner,
+    mosaic,
 )
 
 

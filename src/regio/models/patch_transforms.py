@@ -38,13 +38,16 @@ def _deep_start(latent: int) -> Tensor:
 
 
 class Stage(nn.Module):
-    """Units at one resolution, with a scale affine layer (SAL) after them and the rate steering them."""
+    """Units at one resolution, with a scale affine layer (SAL) after them and the rate steering them.
 
-    def __init__(self, channels: int, units: int, sal: bool, points: int, inner: int | None = None) -> None:
+    sal: the bound of that layer, 0 for none; None: without the layer.
+    """
+
+    def __init__(self, channels: int, units: int, sal: float | None, points: int, inner: int | None = None) -> None:
         super().__init__()
         self.rate = RateAffine(channels, points) if points else None
         self.units = nn.Sequential(*(BottleneckUnit(channels, inner) for _ in range(units)))
-        self.sal = ScaleAffine(channels, hidden=channels // 2, zero_init=True) if sal else None
+        self.sal = None if sal is None else ScaleAffine(channels, channels // 2, zero_init=True, bound=sal)
 
     def forward(self, x: Tensor, rate: Tensor | None) -> Tensor:
         """x (B,C,h,w) -> (B,C,h,w)."""
@@ -57,7 +60,7 @@ class Stage(nn.Module):
 class PatchAnalysisShallow(nn.Module):
     """x (B,3,H,W) -> y' (B,192,H/8,W/8)."""
 
-    def __init__(self, units: int, sal: bool) -> None:
+    def __init__(self, units: int, sal: float | None) -> None:
         super().__init__()
         self.down = PatchDown(SHALLOW_BLOCK, _shallow_start() * FEATURE_SCALE)
         self.stage = Stage(3 * SHALLOW_BLOCK**2, units, sal, points=0)
@@ -71,7 +74,7 @@ class PatchAnalysisShallow(nn.Module):
 class PatchAnalysisDeep(nn.Module):
     """y' (B,192,H/8,W/8) -> y (B,M,H/16,W/16)."""
 
-    def __init__(self, latent: int, units: int, inner: int, sal: bool) -> None:
+    def __init__(self, latent: int, units: int, inner: int, sal: float | None) -> None:
         super().__init__()
         self.down = PatchDown(2, _deep_start(latent))
         self.stage = Stage(latent, units, sal, points=0, inner=inner)
@@ -85,7 +88,7 @@ class PatchAnalysisDeep(nn.Module):
 class PatchSynthesisDeep(nn.Module):
     """ŷ (B,M,H/16,W/16) -> (B,192,H/8,W/8)."""
 
-    def __init__(self, latent: int, units: int, inner: int, sal: bool, points: int) -> None:
+    def __init__(self, latent: int, units: int, inner: int, sal: float | None, points: int) -> None:
         super().__init__()
         self.stage = Stage(latent, units, sal, points, inner)
         self.up = PatchUp(2, _deep_start(latent))
@@ -99,7 +102,7 @@ class PatchSynthesisDeep(nn.Module):
 class PatchSynthesisShallow(nn.Module):
     """(B,192,H/8,W/8) -> x̂ (B,3,H,W), not clamped."""
 
-    def __init__(self, units: int, sal: bool, points: int, head: int = 0) -> None:
+    def __init__(self, units: int, sal: float | None, points: int, head: int = 0) -> None:
         super().__init__()
         self.stage = Stage(3 * SHALLOW_BLOCK**2, units, sal, points)
         self.up = PatchUp(SHALLOW_BLOCK, _shallow_start() / FEATURE_SCALE)
@@ -141,6 +144,7 @@ class PatchTransform:
     units: tuple[int, int, int, int] = (2, 2, 2, 4)
     deep_inner: int = 128
     head: int = field(default=0, metadata=LATER)  # width of the filters at half resolution; 0: none
+    sal_bound: float = field(default=0, metadata=LATER)  # what scale affine layers stay within; 0: no bound
     pixel_bytes: ClassVar[int] = 220
 
     def halo(self, rat: bool) -> int:
@@ -156,11 +160,12 @@ class PatchTransform:
         """Make the parts with N = shallow and M = latent channels; shallow must be 192."""
         if shallow != 3 * SHALLOW_BLOCK**2:
             raise ValueError(f"shallow={shallow}: a patch transform has {3 * SHALLOW_BLOCK**2} channels at 1/8")
+        bound = self.sal_bound if sal else None
         return Transforms(
-            PatchAnalysisShallow(self.units[0], sal),
-            PatchAnalysisDeep(latent, self.units[1], self.deep_inner, sal),
-            PatchSynthesisDeep(latent, self.units[2], self.deep_inner, sal, rate_points),
-            PatchSynthesisShallow(self.units[3], sal, rate_points, self.head),
+            PatchAnalysisShallow(self.units[0], bound),
+            PatchAnalysisDeep(latent, self.units[1], self.deep_inner, bound),
+            PatchSynthesisDeep(latent, self.units[2], self.deep_inner, bound, rate_points),
+            PatchSynthesisShallow(self.units[3], bound, rate_points, self.head),
             shallow_stride=SHALLOW_BLOCK,
             spread=block_spread(2 * SHALLOW_BLOCK, latent) * FEATURE_SCALE,
         )

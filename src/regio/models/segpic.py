@@ -276,7 +276,7 @@ XS = SegPICConfig(
 )
 XS2 = replace(
     XS,
-    transform=PatchTransform(units=(6, 3, 2, 8), deep_inner=128, head=32),
+    transform=PatchTransform(units=(6, 3, 2, 8), deep_inner=128, head=32, sal_bound=4.0),
     exact_scales=ExactScales(widths=(96, 96)),
     two_pass=None,
     quadtree=Quadtree(hidden=160),

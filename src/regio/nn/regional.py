@@ -234,10 +234,14 @@ class ScaleAffine(nn.Module):
 
     Two 1x1 convolutions with GELU between; the output's first half is s, the second b.  Departure: the paper prints
     s x + b, the authors' code has (1 + s), which we follow.  `zero_init` makes the fresh layer the identity.
+
+    bound: s and b stay within it, 0 for no bound. x multiplies what is computed from x, so on pictures unlike those of
+    the training the output of an unbounded layer can grow a hundredfold.
     """
 
-    def __init__(self, channels: int, hidden: int | None = None, zero_init: bool = False) -> None:
+    def __init__(self, channels: int, hidden: int | None = None, zero_init: bool = False, bound: float = 0) -> None:
         super().__init__()
+        self.bound = bound
         self.inner = nn.Conv2d(channels, hidden or channels, 1)
         self.outer = nn.Conv2d(hidden or channels, 2 * channels, 1)
         if zero_init:
@@ -245,7 +249,8 @@ class ScaleAffine(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x (B,C,H,W) -> (B,C,H,W)."""
-        scale, bias = self.outer(F.gelu(self.inner(x))).chunk(2, dim=1)
+        found = self.outer(F.gelu(self.inner(x)))
+        scale, bias = (found.clamp(-self.bound, self.bound) if self.bound else found).chunk(2, dim=1)
         y: Tensor = x * (1 + scale) + bias
         return y
 
