@@ -58,6 +58,7 @@ class SegPICConfig(HyperConfig):
     quadtree: Quadtree | None = field(
         default=None, metadata=LATER
     )  # levels in whole numbers that float32 holds exactly
+    rat_bound: float = field(default=0.0, metadata=LATER)  # of what region-adaptive transforms add; 0: none
     step_widths: float = field(default=0.0, metadata=LATER)  # octaves by which ẑ widens or narrows quantisation steps
     guard: float = GUARD  # of a writer, in levels, where scales are floating-point
 
@@ -91,7 +92,9 @@ class RegionalParts(nn.Module):
         fresh = config.rate_points > 0  # our own models start every RAT as the identity
 
         def rat(channels: int, prototypes: int) -> RegionAdaptiveTransform:
-            return RegionAdaptiveTransform(channels, prototypes, config.rat_inner, zero_init=fresh)
+            return RegionAdaptiveTransform(
+                channels, prototypes, config.rat_inner, zero_init=fresh, bound=config.rat_bound
+            )
 
         self.shallow_coder = PrototypeCoder(config.shallow_codes, config.shallow_decode)
         self.deep_coder = PrototypeCoder(config.deep_codes, config.deep_decode)
@@ -281,10 +284,12 @@ XS2 = replace(
     two_pass=None,
     quadtree=Quadtree(hidden=160),
     step_widths=1.5,
+    rat_bound=32.0,
     log_gains=(-2.9, 2.9),
 )
 TOY2 = replace(
     XS2,
+    rat_bound=0.0,
     transform=PatchTransform(units=(0, 0, 0, 1), head=8),
     latent=12,
     rat_inner=8,

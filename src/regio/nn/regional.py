@@ -268,7 +268,9 @@ class RegionAdaptiveTransform(nn.Module):
     k x k kernel per channel and position; gate (CAG) = global mean, two 1x1, sigmoid.
 
     channels: of x; prototype_channels: of the prototypes (default: channels); inner: width between embed and project
-    (default: channels, the paper's); kernel: odd k; zero_init: the fresh block is the identity.
+    (default: channels, the paper's); kernel: odd k; zero_init: the fresh block is the identity; bound: what is added to
+    x stays within it, 0 for no bound. Kernels are computed from x and applied to x: what is added grows with the square
+    of x.
 
     Departure in form, not in value: a 1x1 convolution of a concatenation is a sum of two, so prototypes go through
     theirs (`steer`) before they are spread, at r*s instead of H*W positions.
@@ -281,8 +283,10 @@ class RegionAdaptiveTransform(nn.Module):
         inner: int | None = None,
         kernel: int = 3,
         zero_init: bool = False,
+        bound: float = 0,
     ) -> None:
         super().__init__()
+        self.bound = bound
         width = inner or channels
         self.embed = nn.Sequential(nn.Conv2d(channels, width, 1), nn.LeakyReLU(SLOPE), nn.Conv2d(width, width, 1))
         self.mix = nn.Conv2d(width, width, 1)
@@ -312,8 +316,8 @@ class RegionAdaptiveTransform(nn.Module):
         make = self.kernels[-1]
         assert isinstance(make, nn.Conv2d)
         d = made_filter(f, self.kernels[:-1](mixed), make) if piecewise(f) else region_filter(f, self.kernels(mixed))
-        y: Tensor = x + self.project(d * self.gate(regions.inner(d)))
-        return y
+        added: Tensor = self.project(d * self.gate(regions.inner(d)))
+        return x + (added.clamp(-self.bound, self.bound) if self.bound else added)
 
 
 class PrototypeCoder(nn.Module):
