@@ -14,7 +14,10 @@ from regio.evaluation.contestants.opponents import OPPONENTS, RATIOS, Opponent
 from regio.evaluation.contestants.vvc import Vvc, find_programs, to_pixels, to_samples
 from regio.evaluation.metrics import psnr
 
-PILLOW = ("jpeg", "webp", "jpeg2000", "avif", "avif-psnr", "avif-slow", "jxl", "hevc", "hevc-default")
+PILLOW = (
+    "jpeg", "webp", "jpeg2000", "avif", "avif-psnr", "avif-slow", "avif-ssimulacra2", "jxl", "hevc", "hevc-default",
+    "jpegli",
+)  # fmt: skip
 NAMES = (*PILLOW, "vvc")
 
 

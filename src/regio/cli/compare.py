@@ -14,7 +14,7 @@ def compare(
         str | None,
         typer.Option(
             help="with commas: Regio models, jpeg, webp, jpeg2000, avif, avif-psnr, avif-slow, "
-            "jxl, hevc, hevc-default, vvc; "
+            "avif-ssimulacra2, jxl, hevc, hevc-default, jpegli, vvc; "
             "default: the default model, jpeg, webp, jpeg2000, avif"
         ),
     ] = None,

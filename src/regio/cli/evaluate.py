@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from regio.papers.run import Order
 
 CODECS_HELP = (
-    "with commas: Regio models, jpeg, webp, jpeg2000, avif, avif-psnr, avif-slow, jxl, hevc, hevc-default, vvc; "
+    "with commas: Regio models, jpeg, webp, jpeg2000, avif, avif-psnr, avif-slow, avif-ssimulacra2, jxl, hevc, "
+    "hevc-default, jpegli, vvc; "
     "default: the default model, jpeg, webp, jpeg2000, avif"
 )
 

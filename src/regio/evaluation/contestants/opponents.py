@@ -1,9 +1,9 @@
 """Other codecs, one small adapter each, behind one face: `Opponent`, and for VVC `Vvc`.
 
-All but VVC work in memory through Pillow, from (H,W,3) uint8 RGB; all with one thread, so that times compare. AVIF
-comes in two tunings because they disagree: libaom's default gains MS-SSIM and loses PSNR, ``tune=psnr`` the other way
-round. JPEG XL (pillow-jxl-plugin), HEVC intra (pillow-heif) and VVC are optional: `missing` says why one cannot take
-part.
+All but VVC work in memory, from (H,W,3) uint8 RGB, and all but jpegli through Pillow; all with one thread, so that
+times compare. AVIF comes in three tunings because they disagree: libaom's default (``tune=iq``) gains MS-SSIM and loses
+PSNR, ``tune=psnr`` the other way round; ``tune=ssimulacra2`` is made for that judge. JPEG XL (pillow-jxl-plugin), HEVC
+intra (pillow-heif), jpegli (pyjpegli) and VVC are optional: `missing` says why one cannot take part.
 """
 
 from __future__ import annotations
@@ -76,6 +76,18 @@ class Opponent(OnLadder):
             module.register_heif_opener()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Jpegli(Opponent):
+    """JPEG by jpegli, which has no plugin for Pillow; every JPEG decoder reads its files, ours is Pillow's."""
+
+    def encode(self, pixels: Pixels, setting: float) -> bytes:
+        """See Opponent."""
+        height, width = pixels.shape[:2]
+        coder = importlib.import_module("pyjpegli")
+        data: bytes = coder.encode(np.ascontiguousarray(pixels), width, height, quality=int(setting))
+        return data
+
+
 def _steps(low: int, high: int) -> tuple[float, ...]:
     return tuple(float(setting) for setting in range(low, high + 1))
 
@@ -98,6 +110,10 @@ def _avif(quality: float) -> dict[str, Any]:
 
 def _avif_psnr(quality: float) -> dict[str, Any]:
     return {**_avif(quality), "advanced": {"tune": "psnr"}}
+
+
+def _avif_ssimulacra2(quality: float) -> dict[str, Any]:
+    return {**_avif(quality), "advanced": {"tune": "ssimulacra2"}}
 
 
 def _avif_slow(quality: float) -> dict[str, Any]:
@@ -177,6 +193,15 @@ _PILLOW = (
         options=_avif_slow,
     ),
     Opponent(
+        name="avif-ssimulacra2",
+        description="libaom, 4:4:4, 8 bit, speed 6, tune=ssimulacra2",
+        library="avif",
+        file_format="AVIF",
+        ladder=_steps(0, 99),  # 100 would be lossless, which this tuning refuses
+        settings=(0, 6, 13, 22, 33, 45, 58, 70),
+        options=_avif_ssimulacra2,
+    ),
+    Opponent(
         name="jxl",
         description="libjxl, effort 7",
         library="pillow-jxl-plugin",
@@ -205,6 +230,16 @@ _PILLOW = (
         ladder=_steps(0, 99),
         settings=(0, 7, 15, 23, 32, 41, 50, 60),
         options=_hevc_default,
+    ),
+    Jpegli(
+        name="jpegli",
+        description="jpegli, 4:2:0, sequential, as pyjpegli sets it up",
+        library="pyjpegli",
+        plugin="pyjpegli",
+        file_format="JPEG",
+        ladder=_steps(1, 100),
+        settings=(1, 8, 16, 25, 38, 52, 68, 80),
+        options=lambda quality: {"quality": int(quality)},
     ),
 )
 
