@@ -59,3 +59,18 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
         monkeypatch.setitem(sys.modules, name, module)
     monkeypatch.setattr(stand_in_codec, "LOADED", {})
     return stand_in_codec
+
+
+@pytest.fixture
+def toy_weights(tmp_path: Path) -> Path:
+    """A folder with untrained SqueezeNet features and heads, under names whose hash is not prescribed."""
+    import torch
+
+    from regio.losses.perceptual import LAYERS
+    from regio.losses.perceptual_weights import BACKBONES
+
+    torch.manual_seed(0)
+    torch.save(LAYERS["squeeze"]().state_dict(), tmp_path / "lpips_squeeze_backbone.pth")
+    heads = {f"lin{i}.model.1.weight": torch.rand(1, c, 1, 1) for i, c in enumerate(BACKBONES["squeeze"].channels)}
+    torch.save(heads, tmp_path / "squeeze.pth")
+    return tmp_path

@@ -21,16 +21,6 @@ from regio.losses.perceptual_weights import BACKBONES, WeightsFile, fetch, find
 WEIGHTS = SHARED / "data" / "weights"
 
 
-@pytest.fixture
-def toy_weights(tmp_path: Path) -> Path:
-    """A folder with untrained SqueezeNet features and heads, under names whose hash is not prescribed."""
-    torch.manual_seed(0)
-    torch.save(LAYERS["squeeze"]().state_dict(), tmp_path / "lpips_squeeze_backbone.pth")
-    heads = {f"lin{i}.model.1.weight": torch.rand(1, c, 1, 1) for i, c in enumerate(BACKBONES["squeeze"].channels)}
-    torch.save(heads, tmp_path / "squeeze.pth")
-    return tmp_path
-
-
 def test_feature_layers_have_the_published_numbers_of_parameters() -> None:
     count = {name: sum(p.numel() for p in make().parameters()) for name, make in LAYERS.items()}
     # the whole classifiers without their classifier: 1235496 - 513000, 61100840 - 58631144, 138357544 - 123642856

@@ -148,7 +148,7 @@ def test_alphas_cover_their_range_and_some_samples_are_plain() -> None:
 def test_what_cannot_be_followed_is_refused(toy: Toy, tmp_path: Path, maps: Path) -> None:
     with pytest.raises(UsageError, match="no picture has one; see importance"):
         train(toy(STAGE_1, run=RUN), out=tmp_path / "a", device="cpu")
-    with pytest.raises(UsageError, match="toy is trained on mse, ms-ssim, not on roi"):
+    with pytest.raises(UsageError, match="toy is trained on mse, ms-ssim, terms, not on roi"):
         train(toy(STAGE_1, data={"importance": str(maps)}), out=tmp_path / "b", device="cpu")
     recipe = read_recipe(toy(STAGE_2, STAGE_2, run=RUN))
     wider = dataclasses.replace(recipe.phase[1], roi=dataclasses.replace(recipe.phase[1].roi, judge_width=8))

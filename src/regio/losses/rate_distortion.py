@@ -22,6 +22,13 @@ def multipliers(rate: Tensor, low: float, high: float) -> Tensor:
     return low * (high / low) ** rate
 
 
+def weighed(x: Tensor, x_hat: Tensor, bits: dict[str, Tensor], weight: Tensor, distortion: Tensor) -> Cost:
+    """lambda * distortion + bpp, per sample; weight and distortion (B,), the others as for `rate_distortion`."""
+    bpp = torch.stack(list(bits.values())).sum(0) / (x.shape[2] * x.shape[3])
+    mse = (x - x_hat).square().mean(dim=(1, 2, 3))
+    return Cost(bpp, mse, weight * distortion, weight * distortion + bpp)
+
+
 MEAN_BLOCK = 16  # pixels a side
 
 

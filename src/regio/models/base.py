@@ -247,6 +247,13 @@ class Network(nn.Module, ABC):
         """The floating-point networks that set levels; files need them in float64. Empty where levels are exact."""
         return []
 
+    def synthesis_parts(self) -> list[nn.Module]:
+        """What `synthesise` runs and nothing before it does, so that another may take its place.
+
+        Empty where there is no such part.
+        """
+        return []
+
     def adopted(self, known: dict[str, Tensor]) -> dict[str, Tensor]:
         """Numbers of other weights under this network's names, for training to begin with. By default as they are."""
         return known

@@ -210,6 +210,10 @@ class SegPIC(WithHyperprior):
         x_hat: Tensor = self.g_s1(x, rate)
         return x_hat
 
+    def synthesis_parts(self) -> list[nn.Module]:
+        """See Network."""
+        return [self.g_s0, self.g_s1, *([] if self.regional is None else [self.regional.synthesis])]
+
     def adopted(self, known: dict[str, Tensor]) -> dict[str, Tensor]:
         """The numbers of a first-generation model under our names, for training to begin with.
 

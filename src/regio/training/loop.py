@@ -118,8 +118,9 @@ def _check_labels(recipe: Recipe, trained: PicturePack) -> None:
         raise UsageError(
             "the recipe asks for labelled batches, but no picture has a label map; see masks, panoptic, segments"
         )
-    if any(phase.measure == "roi" for phase in recipe.phase) and not trained.weighted:
-        raise UsageError("measure = 'roi' needs importance maps, but no picture has one; see importance")
+    if recipe.weighted and not trained.weighted:
+        what = "measure = 'roi' and the term wasserstein need"
+        raise UsageError(f"{what} importance maps, but no picture has one; see importance")
 
 
 @dataclass

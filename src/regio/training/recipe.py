@@ -11,7 +11,9 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 from regio.errors import UsageError
 
 OPTIMIZERS = ("adam", "soap", "muon", "muon-conv")
-MEASURES = ("mse", "ms-ssim", "masked", "perceptual", "roi")
+MEASURES = ("mse", "ms-ssim", "masked", "perceptual", "roi", "terms")
+TERMS = ("mse", "l1", "ms-ssim", "ssimulacra2", "lpips", "wasserstein")
+TRAINED = ("all", "synthesis")
 GAMES = ("non-saturating", "least-squares")
 PRECISIONS = ("bf16", "float32")
 BACKBONES = ("squeeze", "alex", "vgg")  # of judges
@@ -90,9 +92,15 @@ class Phase:
     warmup: int = setting("steps over which the learning rate rises from zero", 200)
     measure: str = setting(
         "distortion: `mse` or `ms-ssim`; for MCM `perceptual`, or `masked`, which trains to paint and codes nothing; "
-        "for the ROI codec `roi`",
+        "for the ROI codec `roi`; for all but MCM `terms`, the sum of `terms` alone",
         "mse",
     )
+    terms: dict[str, float] = field(
+        default_factory=dict,
+        metadata={"doc": "weights of terms of the distortion, by name; `terms`, and added in `perceptual` and `roi`"},
+    )
+    spread: float = setting("the term `wasserstein`: σ in pixels where importance is 0", 16.0)
+    train: str = setting("`all`, or `synthesis`: it alone, on rounded latents, the rest frozen", "all")
     lambdas: tuple[float, float] = setting("weight of the distortion at rate 0 and at rate 1", (0.0002, 0.12))
     balance: float = setting("samples weigh λ to the power of minus this, so that low rates are heard", 0.3)
     clip: float = setting("gradients of a larger norm are scaled down to it", 1.0)
@@ -113,13 +121,16 @@ class Phase:
         "squeeze",
     )
     look: int = setting(
-        "`perceptual` and `roi`: side of the part of a crop, anywhere in it, whose features are compared; 0: all of it",
+        "`perceptual`, `roi`, `terms`: side of the part of a crop, anywhere in it, whose features are compared; "
+        "0: all of it",
         0,
     )
     masked: float = setting("`masked`: share of the patches that are hidden, at random", 0.75)
     roi: RoiTerms = field(default_factory=RoiTerms, metadata={"doc": "`roi`: a table of its own, below"})
     labelled: float | None = setting("instead of the data section's", None)
-    rate_maps: float = setting("share of batches whose rate, and λ with it, varies over the picture; `mse` only", 0.0)
+    rate_maps: float = setting(
+        "share of batches whose rate, and λ with it, varies over the picture; `mse` and `terms`", 0.0
+    )
     grids: tuple[int, ...] = setting("sides of the grids of batches without label maps, drawn at random", (4,))
 
     def __post_init__(self) -> None:
@@ -129,6 +140,7 @@ class Phase:
         _check(self.crop >= 1 and self.crop % CROP_MULTIPLE == 0, f"crop={self.crop} is not a multiple of 64")
         wide = self.measure != "ms-ssim" or self.crop >= MS_SSIM_CROP
         _check(wide, f"crop={self.crop} is too small for ms-ssim: its five scales need {MS_SSIM_CROP}")
+        self._check_terms()
         _check(min(self.mix) >= 0 < max(self.mix), "mix holds weights of 0 or more, not all of them 0")
         _check(self.features.removeprefix("lpips-") in BACKBONES, f"features = {self.features!r} is none of the judges")
         _check(self.look == 0 or 64 <= self.look <= self.crop, f"look={self.look} is not 0 or 64 to {self.crop}")
@@ -141,8 +153,28 @@ class Phase:
         _check(self.precondition_every >= 1, "precondition_every is at least 1")
         _check(self.labelled is None or 0 <= self.labelled <= 1, "labelled is a share, 0 to 1")
         _check(0 <= self.rate_maps <= 1, "rate_maps is a share, 0 to 1")
-        _check(self.rate_maps == 0 or self.measure == "mse", f"rate maps go with mse, not with {self.measure}")
+        mapped = self.rate_maps == 0 or self.measure in ("mse", "terms")
+        _check(mapped, f"rate maps go with mse and terms, not with {self.measure}")
         _check(len(self.grids) > 0 and min(self.grids) >= 1 and max(self.grids) <= 16, "grids have sides of 1 to 16")
+
+    @property
+    def weighted(self) -> bool:
+        """Whether importance maps are needed."""
+        return self.measure == "roi" or bool(self.terms.get("wasserstein"))
+
+    def _check_terms(self) -> None:
+        unknown = sorted(set(self.terms) - set(TERMS))
+        _check(not unknown, f"there is no term {', '.join(unknown)}; there are {', '.join(TERMS)}")
+        _check(all(_fits(weight, float) and weight >= 0 for weight in self.terms.values()), "terms have weights from 0")
+        some = any(self.terms.values())
+        _check(some or self.measure != "terms", "measure = 'terms' needs terms with weights above 0")
+        _check(not some or self.measure in ("terms", "perceptual", "roi"), f"{self.measure} takes no terms")
+        wide = not self.terms.get("ms-ssim") or self.crop >= MS_SSIM_CROP
+        _check(wide, f"crop={self.crop} is too small for the term ms-ssim: its five scales need {MS_SSIM_CROP}")
+        _check(self.spread >= 0, "spread is 0 or more pixels")
+        _check(self.train in TRAINED, f"train is one of {', '.join(TRAINED)}, not {self.train!r}")
+        coded = self.train == "all" or self.measure in ("mse", "ms-ssim", "terms")
+        _check(coded, f"train = 'synthesis' goes with mse, ms-ssim and terms, not with {self.measure}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,6 +212,11 @@ class Recipe:
     def steps(self) -> int:
         """Of all phases together."""
         return sum(phase.steps for phase in self.phase)
+
+    @property
+    def weighted(self) -> bool:
+        """Whether some phase needs importance maps."""
+        return any(phase.weighted for phase in self.phase)
 
     @property
     def largest_crop(self) -> int:

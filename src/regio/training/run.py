@@ -97,7 +97,7 @@ class Run:
         torch.manual_seed(seed)  # of the noise, which is drawn on the device
         generator = torch.Generator().manual_seed(seed)
         labelled = bool(torch.rand(1, generator=generator) < self.recipe.labelled(phase))
-        weighted = phase.measure == "roi" or (phase.measure == "perceptual" and bool(pack.weighted))
+        weighted = phase.weighted or (phase.measure == "perceptual" and bool(pack.weighted))
         batch = pack.crops(phase.batch, phase.crop, generator, self.recipe.data.downscale, labelled, weighted)
         rate = spread_rates(phase.batch, generator)
         grid = phase.grids[int(torch.randint(len(phase.grids), (1,), generator=generator))]

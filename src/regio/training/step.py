@@ -6,9 +6,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from regio.entropy import RateEstimator
 from regio.errors import UsageError
-from regio.losses.rate_distortion import multipliers, rate_distortion
-from regio.models.base import Network
+from regio.losses.rate_distortion import multipliers, rate_distortion, weighed
+from regio.losses.terms import Terms
+from regio.models.base import Network, Reconstruction
+from regio.nn.regional import GridRegions, LabelRegions, Regions
 from regio.training.recipe import Phase, Recipe
 
 PLAIN_ALPHA = 1e6  # of samples without a region: nothing is emphasised
@@ -35,8 +38,9 @@ class TrainingStep(nn.Module):
     """
 
     judge: nn.Module | None  # has an optimiser of its own
-    measures: tuple[str, ...] = ("mse", "ms-ssim")  # that it can train on
+    measures: tuple[str, ...] = ("mse", "ms-ssim", "terms")  # that it can train on
     phase: Phase
+    terms: Terms | None  # of the phase, where it has some
 
     def __init__(self, net: Network, recipe: Recipe) -> None:
         """net: any model of the catalogue. UsageError when its family cannot follow a phase of the recipe."""
@@ -45,6 +49,9 @@ class TrainingStep(nn.Module):
             if phase.measure not in self.measures:
                 known = ", ".join(self.measures)
                 raise UsageError(f"phase {number}: {recipe.model} is trained on {known}, not on {phase.measure}")
+            if phase.train == "synthesis" and not net.synthesis_parts():
+                raise UsageError(f"phase {number}: {recipe.model} has no synthesis that could be trained alone")
+        self.trainable = [parameter for parameter in net.parameters() if parameter.requires_grad]
         self.net, self.bf16, self.folder = net, recipe.precision == "bf16", recipe.judges
         self.judge = self.opponent(net, recipe)
         self.begin(recipe.phase[0])
@@ -54,8 +61,16 @@ class TrainingStep(nn.Module):
         return None
 
     def begin(self, phase: Phase) -> None:
-        """Use the losses of this phase from now on."""
+        """Use the losses of this phase from now on, and train what it trains."""
         self.phase = phase
+        alone = phase.train == "synthesis"
+        chosen = {id(p) for part in self.net.synthesis_parts() for p in part.parameters()}
+        for parameter in self.trainable:
+            parameter.requires_grad_(not alone or id(parameter) in chosen)
+        self.terms = None
+        if any(phase.terms.values()):
+            terms = Terms(phase.terms, spread=phase.spread, look=phase.look, judges=self.folder)
+            self.terms = terms.to(next(self.net.parameters()).device)
 
     def forward(self, drawn: Drawn) -> dict[str, Tensor]:
         """Return scalars: loss, cost, bpp, psnr, and what else the family logs.
@@ -64,16 +79,35 @@ class TrainingStep(nn.Module):
         """
         phase, x, rate = self.phase, drawn.x, drawn.rate
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
-            out = self.net(x, drawn.regions, drawn.grid, rate)
+            out = self._on_rounded(drawn) if phase.train == "synthesis" else self._on_noisy(drawn)
         weight = multipliers(rate, *phase.lambdas)
-        bits = charged(out.bits, drawn.side, phase.prototypes)
-        cost = rate_distortion(x, out.x_hat.float(), bits, weight, phase.measure, phase.means)
+        bits, x_hat = charged(out.bits, drawn.side, phase.prototypes), out.x_hat.float()
+        if phase.measure == "terms":
+            assert self.terms is not None
+            judged = self.terms(x, x_hat, drawn.importance)
+            cost, more = weighed(x, x_hat, bits, overall(weight), judged.total), judged.parts
+        else:
+            cost, more = rate_distortion(x, x_hat, bits, weight, phase.measure, phase.means), {}
         return {
             "loss": (cost.total * voice(weight, phase)).mean() + self.quantile_loss(),
             "cost": cost.total.mean().detach(),
             "bpp": cost.bpp.mean().detach(),
             "psnr": decibels(cost.mse),
+            **more,
         }
+
+    def _on_noisy(self, drawn: Drawn) -> Reconstruction:
+        found: Reconstruction = self.net(drawn.x, drawn.regions, drawn.grid, drawn.rate)
+        return found
+
+    def _on_rounded(self, drawn: Drawn) -> Reconstruction:
+        """The latents that a file holds, from everything but the synthesis, without gradients."""
+        net, x, coder = self.net, drawn.x, RateEstimator(noisy=False)
+        where: Regions = GridRegions(drawn.grid) if drawn.regions is None else LabelRegions(drawn.regions)
+        rate = net.rate_or_default(drawn.rate, x)
+        with torch.no_grad():
+            decoded = net.code(net.analyse(x, where), coder, where, rate, net.latent_size(x))
+        return Reconstruction(net.synthesise(decoded, where, rate), coder.bits)
 
     def quantile_loss(self) -> Tensor:
         """Return the loss (scalar) that trains the quantiles of the priors and nothing else."""
@@ -87,11 +121,14 @@ def charged(bits: dict[str, Tensor], side: Tensor, prototypes: float = 1.0) -> d
     return {name: b if name == "y" else b * side * share[name] for name, b in bits.items()}
 
 
+def overall(weight: Tensor) -> Tensor:
+    """Turn λ (B,) or (B,1,h,w) into one of each sample (B,), the geometric mean."""
+    return weight if weight.dim() == 1 else weight.log().mean(dim=(1, 2, 3)).exp()
+
+
 def voice(weight: Tensor, phase: Phase) -> Tensor:
     """Turn λ (B,) or (B,1,h,w) into the weight of each sample (B,) in the batch mean."""
-    if weight.dim() > 1:
-        weight = weight.log().mean(dim=(1, 2, 3)).exp()
-    return (weight / math.sqrt(phase.lambdas[0] * phase.lambdas[1])) ** -phase.balance
+    return (overall(weight) / math.sqrt(phase.lambdas[0] * phase.lambdas[1])) ** -phase.balance
 
 
 def decibels(mse: Tensor) -> Tensor:

@@ -25,7 +25,8 @@ class MCMStep(TrainingStep):
 
     masked      mean squared error of the whole picture, painted from a random share of its patches (stage 1
                 of [Li2023]; departure: kept patches count as well, because the same layers paint both)
-    perceptual  bpp + lambda (10 L1 + 0.25 (1 - SSIM) + 0.1 features) (Eq. 10 and 11), the weights being the recipe's
+    perceptual  bpp + lambda (10 L1 + 0.25 (1 - SSIM) + 0.1 features + terms) (Eq. 10 and 11), the weights being the
+                recipe's
     mse         bpp + lambda 255**2 MSE
 
     Most batches choose the kept patches by DA-Mask, others by texture or at random, with or without the paper's
@@ -96,6 +97,8 @@ class MCMStep(TrainingStep):
             distortion = 255**2 * mse
         else:
             distortion = mixed_distortion(x, x_hat, phase.mix, None if self.difference is None else self._compare)
+            if self.terms is not None:
+                distortion = distortion + self.terms(x, x_hat, drawn.importance).total
         cost = bpp + weight * distortion
         return {
             "loss": (cost * voice(weight, phase)).mean() + self.quantile_loss(),

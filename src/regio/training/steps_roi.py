@@ -23,7 +23,8 @@ class RoiStep(TrainingStep):
     """The ROI codec and its losses.
 
     mse, ms-ssim  as for every model, without a region
-    roi           bpp + lambda (255**2 (d_ROI + colour d_C) + background (d_BG + adversary G)), d_ROI, d_BG of Eq. 3, 4
+    terms         as for every model
+    roi           bpp + lambda (255**2 (d_ROI + colour d_C) + background (d_BG + terms + adversary G)), Eq. 3, 4
 
     [ROI2022] weighs the rate instead of the distortion, which is the same with lambda = 1 / lambda_s. Departures: an
     error in a region counts (RM + alpha)**2 / alpha**2 times, because quantisation is that much finer there. G, the
@@ -31,7 +32,7 @@ class RoiStep(TrainingStep):
     large areas.
     """
 
-    measures = ("mse", "ms-ssim", "roi")
+    measures = ("mse", "ms-ssim", "roi", "terms")
 
     def opponent(self, net: Network, recipe: Recipe) -> PatchDiscriminator | None:
         """See TrainingStep."""
@@ -67,6 +68,10 @@ class RoiStep(TrainingStep):
         if terms.colour:
             region = region + terms.colour * colour_distortion(x, x_hat)
         background, distance = self.background(x, x_hat)
+        parts: dict[str, Tensor] = {}
+        if self.terms is not None:
+            judged = self.terms(x, x_hat, drawn.importance)
+            background, parts = background + judged.total, {f"term {name}": v for name, v in judged.parts.items()}
         verdict = self._judged(x, x_hat, latents)
         if verdict is not None:
             outside = on_latents(1 - mask)
@@ -84,6 +89,7 @@ class RoiStep(TrainingStep):
             "lpips": distance.mean().detach(),
             "region": 255**2 * region.mean().detach(),
             "background": background.mean().detach(),
+            **parts,
         }
         return reports if verdict is None else reports | {"judge": verdict.judge.detach()}
 
