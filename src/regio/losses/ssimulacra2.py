@@ -95,7 +95,8 @@ def _blur(maps: Tensor) -> Tensor:
     taps = [math.exp(-(offset**2) / (2 * _DEVIATION**2)) for offset in range(-_RADIUS, _RADIUS + 1)]
     down = filter_matrix(maps.shape[2], taps, maps)
     across = filter_matrix(maps.shape[3], taps, maps, mirror=False)
-    return down @ maps @ across.T
+    blurred: Tensor = down @ maps @ across.T
+    return blurred
 
 
 def _figures(one: Tensor, other: Tensor) -> Tensor:
