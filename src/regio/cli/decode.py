@@ -56,6 +56,10 @@ def decode(
             "--quality", "-q", min=0, max=100, help="of .jpg (default 85), .avif (75), .webp (default: without loss)"
         ),
     ] = None,
+    look: Annotated[
+        str | None,
+        typer.Option("--look", help="faithful (the default), or natural where the codec's weights have that"),
+    ] = None,
     strip: Strip = False,
     memory: Memory = None,
     max_pixels: MaxPixels = None,
@@ -73,6 +77,7 @@ def decode(
       regio decode small/ -o pictures/ --format jpg -q 80
       regio decode - -o - < a.rgo > a.png
       regio decode huge.rgo --region 400,200,512,512 -o part.png
+      regio decode photo.rgo --look natural
     """
     part = None if region is None else region_of(region)
     allowed, most = memory_of(memory), raise_pillow_limit(max_pixels)
@@ -89,12 +94,14 @@ def decode(
         extensions = {job: _extension(job.target, extension, explicit=kind is not None) for job in jobs}
         for wanted in set(extensions.values()):
             quality_options(wanted, quality)
-        loaded = None if codec is None else load(codec, device=device)
+        loaded = None if codec is None else load(codec, device=device, look=look or "faithful")
 
     def work(job: Transfer) -> Result:
         data = read_rgo(job.source)
         start = perf_counter()
-        image = decode_bytes(data, region=part, codec=loaded, device=device, max_memory=allowed, max_pixels=most)
+        image = decode_bytes(
+            data, region=part, codec=loaded, device=device, look=look, max_memory=allowed, max_pixels=most
+        )
         seconds = perf_counter() - start
         written = to_file(image, extensions[job], strip=strip, quality=quality)
         write_whole(job, written, force=force)

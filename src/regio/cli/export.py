@@ -25,6 +25,10 @@ def export(
         str | None, typer.Option("--name", help="name stored in the weights; default: the recipe's name")
     ] = None,
     half: Annotated[bool, typer.Option("--half", help="store numbers in half precision: half the size")] = False,
+    look: Annotated[
+        str | None,
+        typer.Option("--look", help="write only the synthesis, as this look of the weights it started from: natural"),
+    ] = None,
     parts: Annotated[
         str | None, typer.Option("--parts", help="write parts of at most this size instead of one file: 16M")
     ] = None,
@@ -39,7 +43,13 @@ def export(
       regio export runs/mine --half -o mine.safetensors
       regio export runs/mine --half --parts 16M -o mine.safetensors
       regio export mine.safetensors.1of3 -o mine.safetensors
+      regio export runs/mine-natural --look natural --half -o mine.natural.safetensors
     """
+    if look is not None:
+        if name or parts or not source.is_dir():
+            raise UsageError("--look takes the folder of a run, and neither --name nor --parts")
+        _export_look(source, output, look, half, force)
+        return
     if source.is_dir():
         target = output or source / f"{name or source.resolve().name}{SUFFIX}"
         _check(target, force)
@@ -56,6 +66,17 @@ def export(
         with replacing(output) as part:
             join(source, part)
     print_result(shown(output))
+
+
+def _export_look(run: Path, output: Path | None, look: str, half: bool, force: bool) -> None:
+    target = output or run / f"{run.resolve().name}.{look}{SUFFIX}"
+    _check(target, force)
+    with talking("exporting"):
+        from regio.training.export import export_look
+
+        with replacing(target) as part:
+            export_look(run, part, look, half=half)
+    print_result(shown(target))
 
 
 def _check(target: Path, force: bool) -> None:

@@ -30,7 +30,7 @@ from regio.images import Picture, Pixels, Source, read_picture, to_pil
 from regio.models.base import Network
 from regio.models.catalog import DEFAULT, by_id
 from regio.models.sharing import Goods, Shareable
-from regio.weights import store
+from regio.weights import looks, store
 
 Region = tuple[int, int, int, int]  # x, y, width, height in pixels
 
@@ -69,12 +69,31 @@ class Codec(Shareable):
         return found
 
     def to_share(self) -> Goods:
-        """What goes to the hub: the network with the tables that its files were made with."""
+        """What goes to the hub: the network with the tables that its files were made with.
+
+        UsageError for another look than the weights' own, whose numbers their fingerprint is not of.
+        """
+        if self.look != looks.FAITHFUL:
+            raise UsageError(f"{self.name} cannot be saved in its look {self.look!r}; load it without a look")
         return Goods(self.net, self.name, self.weights.tables)
 
     def __reduce__(self) -> tuple[type["Codec"], tuple[store.Weights, str]]:
         """For pickle and copy: the tables of the range coder are made anew."""
         return Codec, (self.weights, str(self.device))
+
+    @property
+    def look(self) -> str:
+        """Which synthesis decodes: "faithful", the weights' own, or "natural"."""
+        return self.weights.look
+
+    def looking(self, look: str) -> "Codec":
+        """The same codec with another look, "faithful" or "natural". Files are the same; decoded pictures are not.
+
+        MissingWeights where these weights do not have it.
+        """
+        with undisturbed():
+            weights = looks.dressed(self.weights, look)
+        return self if weights is self.weights else Codec(weights, str(self.device))
 
     def __repr__(self) -> str:
         return f"<regio codec {self.name}, weights {self.fingerprint[:8]}, on {self.device}>"
@@ -189,20 +208,22 @@ class Codec(Shareable):
 
 
 @undisturbed()
-def load(name_or_path: str | PathLike[str] = DEFAULT, device: str = "auto") -> Codec:
+def load(name_or_path: str | PathLike[str] = DEFAULT, device: str = "auto", look: str = looks.FAITHFUL) -> Codec:
     """A codec by bundled name, path of a .safetensors file or of a folder, or hub id ("owner/name@revision").
 
-    device: auto, cpu, cuda, cuda:1 ... MissingWeights where there are none, UnsupportedFile where they are not ours.
+    device: auto, cpu, cuda, cuda:1 ... look: "natural" decodes with another synthesis, where the weights have one.
+    MissingWeights where there are none, UnsupportedFile where they are not ours.
     """
     if not isinstance(name_or_path, str | PathLike):
         raise UsageError(f"cannot load a codec from {type(name_or_path).__name__}: a name or a path is wanted")
-    return Codec(store.load(Path(name_or_path) if isinstance(name_or_path, PathLike) else name_or_path), device)
+    weights = store.load(Path(name_or_path) if isinstance(name_or_path, PathLike) else name_or_path)
+    return Codec(looks.dressed(weights, look), device)
 
 
 @lru_cache(maxsize=4)
-def shared(name: str, device: str = "auto") -> Codec:
+def shared(name: str, device: str = "auto", look: str = looks.FAITHFUL) -> Codec:
     """The codec of bundled weights, loaded once and used by all calls that only name it."""
-    return load(name, device)
+    return load(name, device, look)
 
 
 def encode(
@@ -224,6 +245,7 @@ def encode(
 class _Which(DecodeOptions, total=False):
     codec: Codec | str | PathLike[str] | None
     device: str
+    look: str | None
 
 
 @overload
@@ -245,6 +267,7 @@ def decode(
     region: Region | None = None,
     codec: Codec | str | PathLike[str] | None = None,
     device: str = "auto",
+    look: str | None = None,
     max_memory: int | str | None = None,
     max_pixels: int | str | None = None,
 ) -> Any:
@@ -252,10 +275,11 @@ def decode(
 
     as_: "pil", "numpy" (uint8, (H,W[,C])) or "torch" (uint8, (C,H,W)), see `Codec.decode`.
     region: (x, y, width, height) in pixels, the part that is wanted; max_memory: bytes that this process may occupy;
-    max_pixels: files of larger pictures are refused, before any weights are loaded.
+    max_pixels: files of larger pictures are refused, before any weights are loaded. look: "faithful", the codec's own,
+    or "natural", where its weights have that.
     """
     opened = Opened.of(data, limits_of(max_pixels, max_memory))
-    return _codec_for(opened, codec, device)._decode(opened, as_, region, max_memory)
+    return _codec_for(opened, codec, device, look)._decode(opened, as_, region, max_memory)
 
 
 def verify(
@@ -271,17 +295,20 @@ def verify(
     _codec_for(opened, codec, device)._verify(opened, max_memory)
 
 
-def _codec_for(opened: Opened, codec: Codec | str | PathLike[str] | None, device: str) -> Codec:
-    """The codec that was named, or else the one that the file names; MissingWeights."""
+def _codec_for(
+    opened: Opened, codec: Codec | str | PathLike[str] | None, device: str, look: str | None = None
+) -> Codec:
+    """The codec that was named, or else the one that the file names, in a look; MissingWeights."""
     if isinstance(codec, Codec):
-        return codec
+        return codec if look is None else codec.looking(look)
+    look = look or looks.FAITHFUL
     if codec is not None:
-        return load(codec, device)
+        return load(codec, device, look)
     if opened.file.weights is not None:
         raise MissingWeights(
             f"the file was made with custom weights, {opened.file.weights.name!r}; name them with codec= or --codec"
         )
-    return shared(by_id(opened.file.header.model).name, device)
+    return shared(by_id(opened.file.header.model).name, device, look)
 
 
 def _box(region: Region | None, picture: Header) -> Box:

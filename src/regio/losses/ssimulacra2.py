@@ -115,7 +115,8 @@ def _figures(one: Tensor, other: Tensor) -> Tensor:
 
 def _root(x: Tensor, power: float, little: float) -> Tensor:
     """x ** power, zero at zero, with a finite gradient there."""
-    return torch.pow(x.clamp_min(0) + little, power) - little**power
+    raised: Tensor = (x.clamp_min(0) + little) ** power - little**power
+    return raised
 
 
 def _score(scales: Sequence[Tensor]) -> Tensor:

@@ -6,13 +6,15 @@ import re
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from regio.errors import RegioError, UsageError
 from regio.models.base import Config
 from regio.models.catalog import FAMILIES, model_class
 from regio.training.checkpoint import AVERAGE, RunFolder
 from regio.training.families import configuration
 from regio.training.recipe import Recipe
-from regio.weights import store
+from regio.weights import looks, store
 
 PART = re.compile(r"(?P<whole>.+)\.(?P<number>\d+)of(?P<count>\d+)")
 
@@ -32,6 +34,26 @@ def export(run: Path, output: Path, *, half: bool = False, name: str | None = No
     except RuntimeError as error:
         raise RegioError(f"{run}: the weights do not belong to the model {recipe.model} of this release") from error
     return store.save(net.eval(), output, name=name or recipe.name, half=half)
+
+
+def export_look(run: Path, output: Path, look: str, *, half: bool = False) -> None:
+    """Write the averaged synthesis of a run as a look of the weights that the run started from.
+
+    UsageError when the recipe does not say which these are, or when the run changed more than their synthesis.
+    """
+    folder = RunFolder(run)
+    recipe, state = folder.recipe(), folder.load(AVERAGE)
+    if recipe.start is None:
+        raise UsageError(f"{run}: a look belongs to the weights that a run started from; its recipe has no start")
+    base = store.load(recipe.start)
+    family, config = _config(recipe, state)
+    known, found = base.net.state_dict(), state["model"]
+    same = base.net.config == config and store.family_of(base.net) == family and known.keys() == found.keys()
+    synthesis = looks.synthesis_of(base.net)
+    if not same or any(name not in synthesis and not torch.equal(found[name], known[name]) for name in known):
+        raise UsageError(f"{run}: the run changed more of {recipe.start} than its synthesis; see train = 'synthesis'")
+    base.net.load_state_dict(found)
+    looks.save(base.net, output, look, base.fingerprint, half=half)
 
 
 def _config(recipe: Recipe, state: dict[str, Any]) -> tuple[str, Config]:

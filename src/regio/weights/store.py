@@ -32,6 +32,8 @@ class Weights:
     name: str
     fingerprint: bytes  # 16 bytes over configuration, numbers and tables
     number: int  # catalog id, 0 for weights that are not bundled
+    path: Path | None = None  # the file that they come from
+    look: str = "faithful"  # whose synthesis it is; see regio.weights.looks
 
 
 def save(
@@ -142,7 +144,7 @@ def read(path: Path, number: int) -> Weights:
             f"{path}: not Regio weights, or written by another release (layout {metadata.get('layout')})"
         )
     try:
-        return _build(metadata, tensors, number)
+        return replace(_build(metadata, tensors, number), path=path)
     except MemoryError:
         raise
     except Exception as error:  # a foreign configuration may raise anything; whatever it is, the file is not usable
