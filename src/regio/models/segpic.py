@@ -91,10 +91,8 @@ class RegionalParts(nn.Module):
         side = config.hyper_up[-1][0]
         fresh = config.rate_points > 0  # our own models start every RAT as the identity
 
-        def rat(channels: int, prototypes: int) -> RegionAdaptiveTransform:
-            return RegionAdaptiveTransform(
-                channels, prototypes, config.rat_inner, zero_init=fresh, bound=config.rat_bound
-            )
+        def rat(channels: int, prototypes: int, bound: float = config.rat_bound) -> RegionAdaptiveTransform:
+            return RegionAdaptiveTransform(channels, prototypes, config.rat_inner, zero_init=fresh, bound=bound)
 
         self.shallow_coder = PrototypeCoder(config.shallow_codes, config.shallow_decode)
         self.deep_coder = PrototypeCoder(config.deep_codes, config.deep_decode)
@@ -102,7 +100,7 @@ class RegionalParts(nn.Module):
         self.deep_prior = FactorizedPrior(config.deep_codes[-1], config.prior_start)
         self.analysis = rat(config.shallow, config.shallow)
         self.synthesis = rat(config.shallow, config.shallow)
-        self.hyper = rat(config.latent, config.latent)
+        self.hyper = rat(config.latent, config.latent, config.rat_bound / 4)  # looser, patterns run away in it
         self.means = rat(side, config.latent)
         self.scales = rat(side, config.latent) if config.exact_scales is None else None
 
