@@ -112,10 +112,10 @@ def decode(data: bytes | str | Path, *, region: Any = None, codec: Any = None, *
     stored = file.body(Kind.ALPHA)
     alpha = None if stored is None else np.array(Image.open(io.BytesIO(stored)))
     image = to_pil(Picture(pixels, file.header.grey, alpha, **stored_in(file)._asdict()))
-    if region is None:
-        return image
-    x, y, width, height = region
-    return image.crop((x, y, x + width, y + height))
+    if region is not None:
+        x, y, width, height = region
+        image = image.crop((x, y, x + width, y + height))
+    return image.reduce({"1/2": 2, "1/4": 4}.get(options.get("reduced") or "", 1))
 
 
 def verify(data: bytes | str | Path, *, codec: Any = None, device: str = "auto", **options: Any) -> None:

@@ -247,3 +247,81 @@ def test_a_poor_psnr_is_reached_with_no_more_bytes_than_at_full_size() -> None:
 def test_what_no_scale_can_hold_is_refused_with_the_least_that_is_possible() -> None:
     with pytest.raises(UsageError, match=r"12 bytes are too few: the smallest file of this picture takes \d\d"):
         regio.encode(picture(256, 256), max_bytes=12)
+
+
+# Smaller pictures than the file's
+
+
+def means_of_squares(whole: Plane, side: int) -> Plane:
+    """The mean of each square, pixel by pixel; at the edge, the last row and column count as often as are missing."""
+    rows, columns = whole.shape[:2]
+    out = np.zeros((-(-rows // side), -(-columns // side), *whole.shape[2:]), np.uint8)
+    for y, x in np.ndindex(*out.shape[:2]):
+        down = np.minimum(np.arange(y * side, (y + 1) * side), rows - 1)
+        across = np.minimum(np.arange(x * side, (x + 1) * side), columns - 1)
+        total = whole[down][:, across].astype(int).sum(axis=(0, 1))
+        out[y, x] = (total + side * side // 2) // side**2
+    return out
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("size", [(1, 1), (65, 63), (130, 197)])
+@pytest.mark.parametrize("coded", [1, 2, 4])
+@pytest.mark.parametrize("wanted", [1, 2, 4])
+def test_a_reduced_picture_is_what_is_coded_reduced_or_enlarged(
+    name: str, size: tuple[int, int], coded: int, wanted: int
+) -> None:
+    codec, pixels = MODELS[name](), picture(*size)
+    data = codec.encode(pixels, scale=1 / coded)
+    found = codec.decode(data, as_="numpy", reduced=f"1/{wanted}" if wanted > 1 else "1")
+    small = codec.decode(codec.encode(scale.smaller(pixels, coded.bit_length() - 1)), as_="numpy")
+    if wanted >= coded:
+        expected = means_of_squares(small, wanted // coded)
+    else:
+        height, width = (-(-side // wanted) for side in size)
+        expected = enlarged(small, height, width, (coded // wanted).bit_length() - 1)
+    assert np.array_equal(found, expected)
+
+
+@pytest.mark.parametrize("chosen", ["1", "1/2"])
+@pytest.mark.parametrize("wanted", [0.5, 0.25])
+def test_a_region_of_a_reduced_picture_is_what_the_region_meets(chosen: str, wanted: float) -> None:
+    codec, pixels, side = toy(), picture(300, 420), round(1 / wanted)
+    with tiling(6, 64):
+        data = codec.encode(pixels, scale=chosen)
+        whole = codec.decode(data, as_="numpy", reduced=wanted)
+        assert whole.shape == (300 // side, 420 // side, 3)
+        for x, y, width, height in [(0, 0, 420, 300), (417, 297, 3, 3), (5, 6, 1, 1), (100, 33, 77, 200)]:
+            part = codec.decode(data, as_="numpy", region=(x, y, width, height), reduced=wanted)
+            right, bottom = -(-(x + width) // side), -(-(y + height) // side)
+            assert np.array_equal(part, whole[y // side : bottom, x // side : right])
+
+
+def test_opacity_grey_and_metadata_are_reduced_with_the_picture() -> None:
+    grey = Image.fromarray(picture(90, 70)[..., 0])
+    alpha = np.tile(np.arange(70, dtype=np.uint8), (90, 1))
+    grey.putalpha(Image.fromarray(alpha))
+    data = toy().encode(grey, scale="1/2")
+    back = toy().decode(data, reduced="1/4")
+    assert (back.mode, back.size) == ("LA", (18, 23))
+    assert np.array_equal(np.asarray(back)[..., 1], means_of_squares(alpha, 4))
+    assert regio.decode(data, codec=toy(), reduced=0.25).tobytes() == back.tobytes()
+
+
+def test_a_reduced_picture_fits_a_memory_that_the_whole_does_not() -> None:
+    with tiling(6, 64):
+        huge = toy().encode(np.zeros((2048, 2048, 3), np.uint8))
+        limit = "1k"  # less than this process has: the message names what is needed
+        with pytest.raises(LimitExceeded) as whole:
+            toy().decode(huge, max_memory=limit)
+        with pytest.raises(LimitExceeded) as quarter:
+            toy().decode(huge, max_memory=limit, reduced="1/4")
+    needed = [int(str(error.value).split("about ")[1].split()[0]) for error in (whole, quarter)]
+    assert needed[0] - needed[1] >= 20  # MiB; 7 bytes for each of 4 million pixels
+
+
+@pytest.mark.parametrize("wrong", ["auto", "1/3", 2, 0, True, [1], "", float("nan")])
+def test_other_reductions_are_refused(wrong: Any) -> None:
+    data = toy().encode(picture(20, 20))
+    with pytest.raises(UsageError, match=r"reduced=.*: 1, 1/2 or 1/4 is possible"):
+        toy().decode(data, reduced=wrong)

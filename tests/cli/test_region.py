@@ -1,4 +1,4 @@
-"""`--region` and `--max-memory`: how they are read, and what they lead to."""
+"""`--region`, `--reduced` and `--max-memory`: how they are read, and what they lead to."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -44,6 +44,20 @@ def test_a_region_that_is_none_ends_the_command_before_any_work(
     result = regio("decode", picture.with_suffix(".rgo"), "--region", "3,4", "-o", "part.png")
     assert result.code == 2
     assert not Path("part.png").exists()
+
+
+def test_a_thumbnail_is_written_at_its_size(regio: Callable[..., Any], picture_file: Callable[..., Path]) -> None:
+    picture = picture_file(width=25, height=16)
+    regio("encode", picture)
+    result = regio("decode", picture.with_suffix(".rgo"), "--reduced", "1/4", "-o", "small.png")
+    assert (result.code, "7 x 4" in result.out) == (0, True)
+    with Image.open("small.png") as small:
+        assert small.size == (7, 4)
+
+
+def test_a_size_that_is_none_ends_the_command_before_any_work(regio: Callable[..., Any], tmp_path: Path) -> None:
+    result = regio("decode", tmp_path / "there is none.rgo", "--reduced", "1/3", "-o", "small.png")
+    assert (result.code, result.err) == (2, "regio: --reduced='1/3': 1, 1/2 or 1/4 is possible\n")
 
 
 def test_the_memory_limit_reaches_the_codec_in_bytes(

@@ -17,6 +17,7 @@ from regio.cli.options import (
     Memory,
     Output,
     Parallel,
+    Reduced,
     RgoFiles,
     SkipExisting,
     Strip,
@@ -25,7 +26,7 @@ from regio.cli.options import (
 )
 from regio.cli.paths import Transfer, plan
 from regio.cli.progress import shown, talking
-from regio.codec.options import memory_of
+from regio.codec.options import log2_reduced, memory_of
 from regio.names import RGO
 
 
@@ -50,6 +51,7 @@ def decode(
         str | None,
         typer.Option("--region", help="decode only this part, in pixels: 0,0,640,480", metavar="X,Y,W,H"),
     ] = None,
+    reduced: Reduced = None,
     quality: Annotated[
         float | None,
         typer.Option(
@@ -78,8 +80,10 @@ def decode(
       regio decode - -o - < a.rgo > a.png
       regio decode huge.rgo --region 400,200,512,512 -o part.png
       regio decode photo.rgo --look natural
+      regio decode small/ -o thumbnails/ --reduced 1/4 --format jpg
     """
     part = None if region is None else region_of(region)
+    log2_reduced(reduced, "--reduced")  # before any work
     allowed, most = memory_of(memory), raise_pillow_limit(max_pixels)
     extension = "." + kind.lstrip(".").lower() if kind else ".png"
     jobs = plan(files, output, suffixes=RGO, extension=extension, force=force, skip_existing=skip_existing)
@@ -100,7 +104,14 @@ def decode(
         data = read_rgo(job.source)
         start = perf_counter()
         image = decode_bytes(
-            data, region=part, codec=loaded, device=device, look=look, max_memory=allowed, max_pixels=most
+            data,
+            region=part,
+            reduced=reduced,
+            codec=loaded,
+            device=device,
+            look=look,
+            max_memory=allowed,
+            max_pixels=most,
         )
         seconds = perf_counter() - start
         written = to_file(image, extensions[job], strip=strip, quality=quality)

@@ -106,6 +106,14 @@ Scale = Annotated[
         metavar="SCALE",
     ),
 ]
+Reduced = Annotated[
+    str | None,
+    typer.Option(
+        "--reduced",
+        help="a smaller picture: 1/2 or 1/4; quick if the file is coded at that size, else as slow as the whole",
+        metavar="SCALE",
+    ),
+]
 Strip = Annotated[bool, typer.Option("--strip", help="leave out EXIF, XMP and the colour profile")]
 
 # The encode options whose values a command passes on as they are: name -> (type and help, default).

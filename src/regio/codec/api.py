@@ -19,8 +19,18 @@ from regio.codec.decoding import Decoding, Opened
 from regio.codec.host import undisturbed
 from regio.codec.layout import Box, Span
 from regio.codec.memory import Budget, decoding_cost, within_memory
-from regio.codec.options import DEFAULT_QUALITY, DecodeOptions, EncodeOptions, Settings, checked, limits_of, memory_of
+from regio.codec.options import (
+    DEFAULT_QUALITY,
+    DecodeOptions,
+    EncodeOptions,
+    Settings,
+    checked,
+    limits_of,
+    log2_reduced,
+    memory_of,
+)
 from regio.codec.runtime import Runtime
+from regio.codec.scale import reduced as reduced_box
 from regio.codec.scale import whole_of
 from regio.codec.search import Found
 from regio.entropy import RateEstimator, TableSet
@@ -154,6 +164,7 @@ class Codec(Shareable):
         *,
         as_: Form = "pil",
         region: Region | None = None,
+        reduced: float | str | None = None,
         max_memory: int | str | None = None,
         max_pixels: int | str | None = None,
     ) -> Any:
@@ -162,22 +173,30 @@ class Codec(Shareable):
         as_: "pil", an image; "numpy", uint8 (H,W) or (H,W,C); or "torch", a uint8 tensor (C,H,W) on the CPU. C is 1 for
         grey (no axis in NumPy), 3 for colour, and one more with alpha.
         region: (x, y, width, height) in pixels, the part that is wanted; the same pixels as in the whole, and of a file
-        with tiles only those are decoded that it needs. max_memory: bytes that this process may occupy, about.
+        with tiles only those are decoded that it needs.
+        reduced: "1/2" or "1/4", a smaller picture, such as a thumbnail; its sides are rounded up. A file that is coded
+        at that size gives the coded pixels, which are quick to decode. Others are decoded as they are coded and then
+        reduced, each pixel the mean of a square (or enlarged, to 1/2 from 1/4): that saves memory, but no time. A
+        region is still in pixels of the full size; the result is what it meets.
+        max_memory: bytes that this process may occupy, about.
         max_pixels: files of larger pictures are refused before anything is decoded, default 2**28; as in encoding, both
         sides count as multiples of 64.
 
         Raises CorruptFile for damaged data, MissingWeights for a file of other weights, UnsupportedFile, LimitExceeded,
         UsageError for a region that is not inside the picture.
         """
-        return self._decode(Opened.of(data, limits_of(max_pixels, max_memory)), as_, region, max_memory)
+        opened = Opened.of(data, limits_of(max_pixels, max_memory))
+        return self._decode(opened, as_, region, log2_reduced(reduced), max_memory)
 
     @undisturbed()
     @within_memory()
-    def _decode(self, opened: Opened, as_: Form, region: Region | None, max_memory: int | str | None) -> Any:
+    def _decode(
+        self, opened: Opened, as_: Form, region: Region | None, smaller: int, max_memory: int | str | None
+    ) -> Any:
         decoding = Decoding(self.runtime, opened)
-        box = _box(region, opened.file.header)
+        box = reduced_box(_box(region, opened.file.header), smaller)
         Budget.of(memory_of(max_memory)).check(decoding_cost(self.net, decoding.layout, box))
-        return given_as(to_pil(decoding.picture(box)), as_)
+        return given_as(to_pil(decoding.picture(box, smaller)), as_)
 
     def verify(self, data: Data, *, max_memory: int | str | None = None, max_pixels: int | str | None = None) -> None:
         """Decode every symbol of a .rgo file and compare the checksum; raises as `decode` does."""
@@ -265,6 +284,7 @@ def decode(
     *,
     as_: Form = "pil",
     region: Region | None = None,
+    reduced: float | str | None = None,
     codec: Codec | str | PathLike[str] | None = None,
     device: str = "auto",
     look: str | None = None,
@@ -274,12 +294,12 @@ def decode(
     """The bytes or path of a .rgo file to a picture; the file names its codec, unless its weights are not bundled.
 
     as_: "pil", "numpy" (uint8, (H,W[,C])) or "torch" (uint8, (C,H,W)), see `Codec.decode`.
-    region: (x, y, width, height) in pixels, the part that is wanted; max_memory: bytes that this process may occupy;
-    max_pixels: files of larger pictures are refused, before any weights are loaded. look: "faithful", the codec's own,
-    or "natural", where its weights have that.
+    region: (x, y, width, height) in pixels, the part that is wanted; reduced: "1/2" or "1/4", a smaller picture;
+    max_memory: bytes that this process may occupy; max_pixels: files of larger pictures are refused, before any weights
+    are loaded. look: "faithful", the codec's own, or "natural", where its weights have that.
     """
-    opened = Opened.of(data, limits_of(max_pixels, max_memory))
-    return _codec_for(opened, codec, device, look)._decode(opened, as_, region, max_memory)
+    opened, smaller = Opened.of(data, limits_of(max_pixels, max_memory)), log2_reduced(reduced)
+    return _codec_for(opened, codec, device, look)._decode(opened, as_, region, smaller, max_memory)
 
 
 def verify(

@@ -22,7 +22,7 @@ from regio.codec.layout import Box, Layout, layout_of
 from regio.codec.pixels import unpack_alpha
 from regio.codec.roi import TileRates, rates_of_tile
 from regio.codec.runtime import Runtime
-from regio.codec.scale import pieces, under
+from regio.codec.scale import means, pieces, under
 from regio.codec.windows import Tile
 from regio.entropy import StreamReader
 from regio.errors import CorruptFile, UnsupportedFile
@@ -63,29 +63,31 @@ class Decoding:
             raise UnsupportedFile(f"{runtime.name} cannot decode the file: {error}") from error
 
     @torch.inference_mode()
-    def picture(self, region: Box) -> Picture:
-        """The part of the picture in `region` (pixels), with the metadata of the whole. Raises as `Codec.decode`."""
-        header, file, (rows, columns) = self.file.header, self.file, region
-        self.check(self.coded(region))
+    def picture(self, region: Box, log2_reduced: int = 0) -> Picture:
+        """The part of the picture in `region` (pixels), with the metadata of the whole. Raises as `Codec.decode`.
+
+        log2_reduced: the picture is wanted at 1 / 2^this of its size, and `region` is in pixels of that.
+        """
+        header, file = self.file.header, self.file
+        larger = header.log2_scale - log2_reduced
+        self.check(under(region, larger, self.layout.picture))
         net = self.runtime.net
         pixels = np.empty((*region.size, 3), np.uint8)
         with exact_arithmetic():
-            parts = pieces(net, self.layout, region, self.read, header.grid, header.grey, header.log2_scale)
+            parts = pieces(net, self.layout, region, self.read, header.grid, header.grey, larger)
             for box, part in parts:
                 pixels[box.seen_from(region)] = part
         alpha = file.body(Kind.ALPHA)
         opacity = None if alpha is None else unpack_alpha(alpha, header.height, header.width)
+        rows, columns = region.times(1 << log2_reduced)
         return Picture(
             pixels,
             grey=header.grey,
-            alpha=None if opacity is None else opacity[rows.start : rows.stop, columns.start : columns.stop],
+            alpha=None
+            if opacity is None
+            else means(opacity[rows.start : rows.stop, columns.start : columns.stop], log2_reduced),
             **stored_in(file)._asdict(),
         )
-
-    def coded(self, region: Box) -> Box:
-        """The pixels of the coded picture that a region depends on; the region itself unless it is coded smaller."""
-        log2_scale = self.file.header.log2_scale
-        return under(region, log2_scale, self.layout.picture) if log2_scale else region
 
     @torch.inference_mode()
     def verify(self) -> None:

@@ -47,6 +47,7 @@ class DecodeOptions(TypedDict, total=False):
     """What decoding takes besides the form of the result; `Codec.decode` explains each."""
 
     region: tuple[int, int, int, int] | None
+    reduced: float | str | None
     max_memory: int | str | None
     max_pixels: int | str | None
 
@@ -140,6 +141,16 @@ def limits_of(max_pixels: int | str | None, max_memory: int | str | None = None)
     return limits
 
 
+def log2_reduced(reduced: float | str | None, name: str = "reduced") -> int:
+    """How much smaller a decoded picture is wanted, by its power of two: 1/4 -> 2; UsageError."""
+    if reduced is None:
+        return 0
+    scale = _SCALES.get(_spelled_scale(reduced))
+    if scale is None:
+        raise UsageError(f"{name}={reduced!r}: 1, 1/2 or 1/4 is possible")
+    return round(-math.log2(scale))
+
+
 def memory_of(max_memory: int | str | None) -> int | None:
     """Bytes that the process may occupy, None for no limit; UsageError."""
     return None if max_memory is None else count(max_memory, "max_memory")
@@ -196,8 +207,12 @@ def _positive(value: Any, name: str) -> float:
     return found
 
 
+def _spelled_scale(value: Any) -> str | float:
+    return value.strip().lower() if isinstance(value, str) else float(value) if _is_number(value) else ""
+
+
 def _scale(value: Any, name: str) -> float | None:
-    known = value.strip().lower() if isinstance(value, str) else float(value) if _is_number(value) else ""
+    known = _spelled_scale(value)
     if known not in _SCALES:
         raise UsageError(f"{name}={value!r}: auto, 1, 1/2 or 1/4 is possible")
     return _SCALES[known]

@@ -1,4 +1,4 @@
-"""Pictures that are coded at half or quarter size: what the writer codes, and what the reader makes of it.
+"""Pictures that are coded or wanted at half or quarter size: what the writer codes, what the reader makes of it.
 
 At very low rates a small picture, enlarged, looks better than a large one whose every block starves
 (docs/decisions/0037). The enlargement is part of the format, exact in whole numbers; how a picture is made smaller is
@@ -46,14 +46,16 @@ def whole_of(width: int, height: int) -> Box:
 def pieces(
     net: Network, layout: Layout, region: Box, fetch: Callable[[int], Tile], grid: int, grey: bool, log2_scale: int
 ) -> Iterator[tuple[Box, Pixels]]:
-    """The decoded picture, part by part: (box, pixels (h,w,3)), boxes and `region` in pixels of the full size.
+    """The decoded picture, part by part: (box, pixels (h,w,3)), boxes and `region` in pixels of the wanted size.
 
-    layout: of the picture as it is coded; fetch, grid: as `synthesise` takes them.
+    layout: of the picture as it is coded. log2_scale: that the wanted one is 2^log2_scale times as large; below 0 it is
+    smaller, by the mean of each square of pixels. fetch, grid: as `synthesise` takes them.
     """
-    seen = region if not log2_scale else under(region, log2_scale, layout.picture)
+    seen = under(region, log2_scale, layout.picture)
     parts = ((box, to_pixels(x_hat, grey)) for box, x_hat in synthesise(net, layout, seen, fetch, grid))
-    if not log2_scale:
-        yield from parts
+    if log2_scale <= 0:  # blocks end where squares end, or with the picture
+        for box, pixels in parts:
+            yield reduced(box, -log2_scale), means(pixels, -log2_scale)
         return
     small = np.empty((*seen.size, 3), np.uint8)
     for box, pixels in parts:
@@ -61,8 +63,29 @@ def pieces(
     yield region, larger(small, seen, region, log2_scale)
 
 
+def reduced(region: Box, log2_scale: int) -> Box:
+    """The pixels that a region meets in a picture of 1 / 2^log2_scale of its size."""
+    rows, columns = (Span(side.start >> log2_scale, scaled(side.stop, log2_scale)) for side in region)
+    return Box(rows, columns)
+
+
+def means(pixels: Pixels, log2_scale: int) -> Pixels:
+    """(H,W[,C]) -> the mean of each square of 2^log2_scale pixels; the last ones may be cut off by the edge."""
+    if not log2_scale:
+        return pixels
+    side = 1 << log2_scale
+    over = [(0, -length % side) for length in pixels.shape[:2]] + [(0, 0)] * (pixels.ndim - 2)
+    squares = np.pad(pixels, over, mode="edge")
+    rows, columns = squares.shape[0] // side, squares.shape[1] // side
+    sums = squares.reshape(rows, side, columns, side, *pixels.shape[2:]).sum(axis=(1, 3), dtype=np.uint16)
+    mean: Pixels = (sums + side * side // 2 >> 2 * log2_scale).astype(np.uint8)
+    return mean
+
+
 def under(region: Box, log2_scale: int, coded: Box) -> Box:
-    """The coded pixels that a region of the picture depends on."""
+    """The coded pixels that a region depends on, of a picture 2^log2_scale times as large as the coded one."""
+    if log2_scale <= 0:
+        return region.times(1 << -log2_scale).within(coded)
     spans = (Span(side.start >> log2_scale, scaled(side.stop, log2_scale)).wider(REACH) for side in region)
     return Box(*spans).within(coded)
 
