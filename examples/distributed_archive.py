@@ -35,7 +35,7 @@ def main() -> None:
         address=options.address,
         codec=options.codec,
         quality=options.quality,
-        append_suffix=True,  # a.png and a.jpg are two pictures
+        keep_suffix=True,  # a.png and a.jpg are two pictures
         manifest="manifest.csv",
         device=options.device,
         watch=tell,

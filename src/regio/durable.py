@@ -10,14 +10,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes, changed: int | None = None) -> None:
     """Write a whole file or nothing. It is on the disk, not only in memory, when this returns.
 
-    A file that is replaced keeps its permissions, and a link stays a link. OSError, also for a pipe or a device.
+    A file that is replaced keeps its permissions, and a link stays a link. changed: as `set_modified` takes it.
+    OSError, also for a pipe or a device.
     """
     path = Path(os.path.realpath(path))
     with replacing(path) as part:
         write_part(part, data, mode_of(path))
+        set_modified(part, changed)
     sync_folder(path.parent)
 
 
@@ -66,6 +68,21 @@ def mode_of(path: Path) -> int | None:
     if not stat.S_ISREG(about.st_mode):
         raise OSError(f"{path} exists and is not a file")
     return stat.S_IMODE(about.st_mode)
+
+
+def modified(path: Path) -> int | None:
+    """When a file was last changed, in nanoseconds; None where the system does not tell."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return None
+
+
+def set_modified(path: Path, changed: int | None) -> None:
+    """Give a result the time of the picture that it was made of, by which people sort; None: leave it as it is."""
+    if changed is not None:
+        with suppress(OSError):  # some file systems keep no times
+            os.utime(path, ns=(changed, changed))
 
 
 def make_folders(folder: Path) -> None:

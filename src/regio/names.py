@@ -2,10 +2,10 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path, PurePath
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from regio.errors import IsAFolder, NoSuchFile, UsageError, shown
 
@@ -45,6 +45,33 @@ def missing_reader(suffix: str) -> str | None:
 def readable() -> frozenset[str]:
     """Those of PICTURES that can be read here."""
     return frozenset(suffix for suffix in PICTURES if missing_reader(suffix) is None)
+
+
+AnyPath = TypeVar("AnyPath", bound=PurePath)
+_MOST_NAMED = 3  # names that are wanted twice, in one message
+
+
+def result_of(path: AnyPath, extension: str, keep_suffix: bool) -> AnyPath:
+    """The name of a result: a.jpg becomes a.rgo, or a.jpg.rgo to keep the suffix."""
+    return path.with_name(path.name + extension) if keep_suffix else path.with_suffix(extension)
+
+
+def refuse_collisions(wanted: Mapping[str, Sequence[str]], advice: str) -> None:
+    """UsageError where several sources would be written to one target.
+
+    wanted: target -> its sources. advice: what to do about it, for the end of the message.
+    """
+    twice = {target: sources for target, sources in wanted.items() if len(sources) > 1}
+    if not twice:
+        return
+    lines = []
+    for target, sources in list(twice.items())[:_MOST_NAMED]:
+        *others, last = map(shown, sources)
+        number = "both" if len(sources) == 2 else "all"
+        lines.append(f"{', '.join(others)} and {last} would {number} be written to {shown(target)}")
+    if (more := len(twice) - _MOST_NAMED) > 0:
+        lines.append(f"{more} more name{'s are' if more > 1 else ' is'} wanted by several files")
+    raise UsageError("; ".join([*lines, advice] if advice else lines))
 
 
 def skipped(names: Iterable[str]) -> str:

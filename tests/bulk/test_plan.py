@@ -18,14 +18,25 @@ def row(task: Task, **changes: object) -> Row:
 def test_pictures_get_targets_and_other_files_none() -> None:
     files = {"b/x.JPG": 3, "a.png": 2, "notes.txt": 9, "a.rgo": 1}
     assert tasks_of(files, PICTURES, ".rgo") == [Task("a.png", 2, "a.rgo"), Task("b/x.JPG", 3, "b/x.rgo")]
-    assert [task.target for task in tasks_of(files, PICTURES, ".rgo", append=True)] == ["a.png.rgo", "b/x.JPG.rgo"]
+    assert [task.target for task in tasks_of(files, PICTURES, ".rgo", keep_suffix=True)] == ["a.png.rgo", "b/x.JPG.rgo"]
 
 
 def test_two_files_with_one_target_are_refused_unless_their_endings_are_kept() -> None:
     files = {"a.png": 1, "a.jpg": 1}
-    with pytest.raises(UsageError, match=r"a.jpg and a.png would both be written to a.rgo; --append-suffix"):
+    with pytest.raises(UsageError, match=r"a.jpg and a.png would both be written to a.rgo; --keep-suffix"):
         tasks_of(files, PICTURES, ".rgo")
-    assert len(tasks_of(files, PICTURES, ".rgo", append=True)) == 2
+    assert len(tasks_of(files, PICTURES, ".rgo", keep_suffix=True)) == 2
+
+
+def test_collisions_are_named_up_to_three_and_the_others_counted() -> None:
+    files = {f"{name}.{suffix}": 1 for name in "abcde" for suffix in ("jpg", "png")} | {"a.tif": 1, "f.tif": 1}
+    with pytest.raises(UsageError) as caught:
+        tasks_of(files, PICTURES, ".rgo")
+    assert str(caught.value) == (
+        "a.jpg, a.png and a.tif would all be written to a.rgo; b.jpg and b.png would both be written to b.rgo; "
+        "c.jpg and c.png would both be written to c.rgo; 2 more names are wanted by several files; "
+        "--keep-suffix keeps them apart"
+    )
 
 
 def test_nothing_to_do_is_an_error() -> None:

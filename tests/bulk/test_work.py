@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,40 @@ def test_files_are_those_that_the_codec_makes_and_decode_to_its_pictures(
         np.testing.assert_array_equal(
             np.asarray(image), np.asarray(codec.decode(data_of(tmp_path / "small/sub/1.rgo")))
         )
+
+
+@pytest.mark.usefixtures("in_process")
+def test_pictures_come_out_as_from_the_plain_command(photos: Photos, toy_weights: Path, tmp_path: Path) -> None:
+    source = photos(1)
+    os.utime(source / "0.png", ns=(10**18, 10**18))
+    assert run(encoding(source, tmp_path / "small", codec=toy_weights, keep_suffix=True)).failed == 0
+    coded = tmp_path / "small" / "0.png.rgo"
+    assert coded.stat().st_mtime_ns == 10**18
+    sizes = {}
+    for quality in (30, 95):
+        job = decoding(
+            tmp_path / "small", tmp_path / f"{quality}", codec=toy_weights, format="jpg", quality=quality, reduced="1/2"
+        )
+        assert run(job).failed == 0
+        found = tmp_path / f"{quality}" / "0.png.jpg"
+        assert found.stat().st_mtime_ns == 10**18
+        with Image.open(found) as image:
+            assert image.size == (20, 12)
+        sizes[quality] = found.stat().st_size
+    assert sizes[30] < sizes[95]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"quality": 80}, "PNG files have no quality"),
+        ({"format": "xyz"}, "no pictures of type .xyz"),
+        ({"reduced": "1/3"}, "1, 1/2 or 1/4 is possible"),
+    ],
+)
+def test_what_cannot_be_written_is_refused_before_anything_starts(options: Any, message: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=message):
+        decoding(tmp_path, tmp_path / "out", **options)
 
 
 def data_of(path: Path) -> bytes:

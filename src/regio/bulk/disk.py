@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from regio.durable import make_folders, sync_folder, write_whole
+from regio.durable import make_folders, modified, sync_folder, write_whole
 
 
 @dataclass(frozen=True)
@@ -55,14 +55,18 @@ class Disk:
             raise OSError(f"{path} is a pipe or a device, not a file")
         return path.read_bytes()
 
-    def write(self, below: str, data: bytes) -> None:
+    def modified(self, below: str) -> int | None:
+        """When a file was last changed, in nanoseconds; None where the disk does not tell."""
+        return modified(self.root / below)
+
+    def write(self, below: str, data: bytes, changed: int | None = None) -> None:
         """Write a whole file or nothing. It is on the disk, not only in memory, when this returns.
 
-        A file that is replaced keeps its permissions, and a link stays a link.
+        A file that is replaced keeps its permissions, and a link stays a link. changed: the time of its last change.
         """
         path = self.root / below
         make_folders(path.parent)
-        write_whole(path, data)
+        write_whole(path, data, changed)
 
     def remove(self, below: str) -> None:
         """Delete a file for good. Does nothing when there is none."""

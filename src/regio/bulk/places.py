@@ -54,8 +54,12 @@ class Store:
         """Return a whole file."""
         return bytes(self.system.cat_file(self._at(below)))
 
-    def write(self, below: str, data: bytes) -> None:
-        """Write a whole file or nothing: what was there stays until the new one is complete."""
+    def modified(self, below: str) -> int | None:
+        """None: a store has times of its own."""
+        return None
+
+    def write(self, below: str, data: bytes, changed: int | None = None) -> None:
+        """Write a whole file or nothing: what was there stays until the new one is complete. changed: not kept."""
         path = self._at(below)
         protocols = {self.system.protocol} if isinstance(self.system.protocol, str) else set(self.system.protocol)
         if protocols & _WHOLE_OBJECTS:
@@ -176,12 +180,17 @@ class Place:
         """Return a whole file."""
         return self._opened[0].read(below)
 
-    def write(self, below: str, data: bytes) -> None:
+    def modified(self, below: str) -> int | None:
+        """When a file on a local disk was last changed, in nanoseconds; None where that is not known."""
+        return self._opened[0].modified(below)
+
+    def write(self, below: str, data: bytes, changed: int | None = None) -> None:
         """Write a whole file or nothing: what was there stays until the new one is complete.
 
-        On a local disk the file survives a power cut from then on (see `Disk.write`).
+        On a local disk the file survives a power cut from then on (see `Disk.write`), and gets the time of its last
+        change, `changed`, if it is given.
         """
-        self._opened[0].write(below, data)
+        self._opened[0].write(below, data, changed)
 
     def remove(self, below: str) -> None:
         """Delete a file. Does nothing when there is none."""

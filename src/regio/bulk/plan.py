@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from regio.bulk.journal import Row
 from regio.errors import UsageError, shown
-from regio.names import RGO, skipped
+from regio.names import RGO, refuse_collisions, result_of, skipped
 
 PIECE_BYTES = 4_000_000  # of sources in one piece: a few seconds of work, so progress shows and little is lost
 PIECE_FILES = 32
@@ -23,26 +23,24 @@ class Task:
     target: str
 
 
-def tasks_of(files: Mapping[str, int], suffixes: frozenset[str], extension: str, *, append: bool = False) -> list[Task]:
+def tasks_of(
+    files: Mapping[str, int], suffixes: frozenset[str], extension: str, keep_suffix: bool = False
+) -> list[Task]:
     """Pair every file of the wanted kinds with its target, in order of names.
 
-    append: "a.jpg" becomes "a.jpg.rgo" instead of "a.rgo". UsageError when there is nothing to do, and when two files
-    have the same target.
+    keep_suffix: "a.jpg" becomes "a.jpg.rgo" instead of "a.rgo". UsageError when there is nothing to do, and when
+    several files have the same target.
     """
     tasks = []
-    first: dict[str, str] = {}
+    wanted: dict[str, list[str]] = {}
     for source in sorted(files):
         path = PurePosixPath(source)
         if path.suffix.lower() not in suffixes:
             continue
-        target = source + extension if append else str(path.with_suffix(extension))
-        other = first.setdefault(target, source)
-        if other != source:
-            raise UsageError(
-                f"{shown(other)} and {shown(source)} would both be written to {shown(target)}; "
-                "--append-suffix keeps them apart"
-            )
+        target = str(result_of(path, extension, keep_suffix))
+        wanted.setdefault(target, []).append(source)
         tasks.append(Task(source, files[source], target))
+    refuse_collisions(wanted, "--keep-suffix keeps them apart")
     if not tasks:
         why = f"; {shown(left)}" if (left := left_out(files, suffixes)) else ""
         raise UsageError(f"nothing to do: no file there ends in {', '.join(sorted(suffixes))}{why}")

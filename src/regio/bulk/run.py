@@ -106,7 +106,7 @@ def decode(
 
 class _OfARun(TypedDict, total=False):
     codec: Path | None
-    append_suffix: bool
+    keep_suffix: bool
     manifest: str
     device: str
     force: bool
@@ -116,15 +116,20 @@ class EncodeOptions(codec_options.EncodeOptions, _OfARun, total=False):
     """The options of `Codec.encode`, and some for the run.
 
     roi: a list of "faces", "text", "salient", masks and ONNX models by path, and boxes. max_memory: of each worker.
-    append_suffix: a.jpg becomes a.jpg.rgo, not a.rgo. manifest: the name of its file in the target, .parquet or .csv.
+    keep_suffix: a.jpg becomes a.jpg.rgo, not a.rgo. manifest: the name of its file in the target, .parquet or .csv.
     """
 
 
 class DecodeOptions(_OfARun, total=False):
-    """format: "png" (default), "webp", "jpg" ... codec: weights, for files made with custom ones."""
+    """format: "png" (default), "webp", "jpg" ... quality: 0 to 100, of JPEG, AVIF and WebP (`regio decode --quality`).
+
+    codec: weights, for files made with custom ones. The others are those of `regio.decode`.
+    """
 
     format: str
+    quality: float | None
     strip: bool
+    reduced: float | str | None
     max_memory: int | str | None
     max_pixels: int | str | None
 
@@ -143,10 +148,11 @@ def encoding(source: Path, target: Path, **options: Unpack[EncodeOptions]) -> Jo
 
 def decoding(source: Path, target: Path, **options: Unpack[DecodeOptions]) -> Job:
     """Prepare a run without starting it, to look at its `plan`."""
-    from regio.images import writable_kind
+    from regio.images import quality_options
 
     extension = "." + options.get("format", "png").lstrip(".").lower()
-    writable_kind(extension)
+    quality_options(extension, options.get("quality"))
+    codec_options.log2_reduced(options.get("reduced"))
     for_codec: dict[str, Any] = {k: v for k, v in options.items() if k not in (*_OfARun.__annotations__, "format")}
     codec = options.get("codec")
     weights = None if codec is None else Weights.of(codec)
@@ -159,8 +165,8 @@ def decoding(source: Path, target: Path, **options: Unpack[DecodeOptions]) -> Jo
 
 def _job(work: Work, suffixes: frozenset[str], extension: str, options: EncodeOptions | DecodeOptions) -> Job:
     journal = Journal(work.target, options.get("manifest", "manifest.parquet"))
-    append, force = options.get("append_suffix", False), options.get("force", False)
-    return Job(work, suffixes, extension, journal, append, force)
+    keep_suffix, force = options.get("keep_suffix", False), options.get("force", False)
+    return Job(work, suffixes, extension, journal, keep_suffix, force)
 
 
 @dataclass
@@ -171,14 +177,14 @@ class Job:
     suffixes: frozenset[str]
     extension: str
     journal: Journal
-    append: bool = False
+    keep_suffix: bool = False
     force: bool = False
 
     def plan(self) -> Plan:
         """Compare both places and the journal, and return what there is to do. Changes nothing."""
         work, journal = self.work, self.journal
         files = work.source.files()
-        tasks = tasks_of(files, self.suffixes, self.extension, append=self.append)
+        tasks = tasks_of(files, self.suffixes, self.extension, self.keep_suffix)
         skipped = left_out(files, self.suffixes)
         there = work.target.files() if work.target.exists() else {}
         if self.force:
@@ -259,7 +265,7 @@ class Job:
             yield rows
 
     def _settings(self) -> dict[str, Any]:
-        return self.work.identity() | {"extension": self.extension, "append_suffix": self.append}
+        return self.work.identity() | {"extension": self.extension, "keep_suffix": self.keep_suffix}
 
     def _report(self, found: Plan, seconds: float, workers: int) -> Report:
         sources = {task.source for task in found.todo} | {row.source for row in found.done}

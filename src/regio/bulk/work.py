@@ -71,7 +71,7 @@ class Work:
     source: Place
     target: Place
     weights: Weights | None = None
-    options: dict[str, Any] = field(default_factory=dict)  # of Codec.encode, or format and strip and those of decode
+    options: dict[str, Any] = field(default_factory=dict)  # of Codec.encode, or of decode and to_file
     device: str = "auto"
 
     def __post_init__(self) -> None:
@@ -115,7 +115,7 @@ class Worker:
             data = self.work.source.read(task.source)
             row = replace(row, bytes_in=len(data))
             row, result = self._encode(row, data) if self.work.what == "encode" else self._decode(row, data)
-            self.work.target.write(task.target, result)
+            self.work.target.write(task.target, result, self.work.source.modified(task.source))
             return replace(row, bytes_out=len(result), seconds=round(perf_counter() - start, 4))
         except Exception as error:  # even a bug in Regio must not end the run; the row reports it
             known = isinstance(error, RegioError | OSError | MemoryError)
@@ -139,11 +139,11 @@ class Worker:
         from regio.info import inspect
 
         options = dict(self.options)
-        extension, strip = options.pop("extension"), options.pop("strip", False)
+        extension, strip, quality = options.pop("extension"), options.pop("strip", False), options.pop("quality", None)
         image = decode(data, codec=self.codec, device=self.work.device, **options)
         info = inspect(data)
         row = replace(row, width=info.width, height=info.height, bpp=round(info.bpp, 6), quality=info.quality)
-        return row, to_file(image, extension, strip=strip)
+        return row, to_file(image, extension, strip=strip, quality=quality)
 
 
 def _ready(roi: Any) -> Any:

@@ -14,15 +14,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from regio import errors
-from regio.cli.completion import codecs, formats
 from regio.cli.exit_codes import FAILURE, code_of
 from regio.cli.options import (
     CodecName,
     Device,
     Force,
     Json,
+    KeepSuffix,
     MaxPixels,
     Memory,
+    PictureFormat,
+    PictureQuality,
+    Reduced,
+    RgoCodec,
     Strip,
     checked_options,
     raise_pillow_limit,
@@ -59,10 +63,6 @@ Address = Annotated[
 Manifest = Annotated[
     str, typer.Option("--manifest", help="name of the manifest in DST, .parquet or .csv", metavar="NAME")
 ]
-Append = Annotated[
-    bool,
-    typer.Option("--append-suffix", help="name results a.jpg.rgo, not a.rgo, so that a.jpg and a.png do not collide"),
-]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="only print how much there is to do")]
 
 
@@ -73,7 +73,7 @@ def encode(
     codec: CodecName = None,
     roi: Rois = None,
     roi_box: Boxes = None,
-    append: Append = False,
+    keep_suffix: KeepSuffix = False,
     manifest: Manifest = "manifest.parquet",
     workers: Workers = None,
     threads: Threads = 1,
@@ -104,7 +104,7 @@ def encode(
         source,
         target,
         codec=codec,
-        append_suffix=append,
+        keep_suffix=keep_suffix,
         manifest=manifest,
         device=device,
         force=force,
@@ -116,20 +116,14 @@ def encode(
 def decode(
     source: Source,
     target: Target,
-    kind: Annotated[
-        str,
-        typer.Option("--format", help="png, webp, jpg, tiff ...; png and webp are lossless", autocompletion=formats),
-    ] = "png",
-    codec: Annotated[
-        str | None,
-        typer.Option(
-            "--codec", help="weights of files made with custom weights; other files name theirs", autocompletion=codecs
-        ),
-    ] = None,
+    kind: PictureFormat = None,
+    codec: RgoCodec = None,
+    reduced: Reduced = None,
+    quality: PictureQuality = None,
     strip: Strip = False,
     memory: Memory = None,
     max_pixels: MaxPixels = None,
-    append: Append = False,
+    keep_suffix: KeepSuffix = False,
     manifest: Manifest = "manifest.parquet",
     workers: Workers = None,
     threads: Threads = 1,
@@ -144,19 +138,21 @@ def decode(
     \b
     Examples:
       regio bulk decode small pictures
-      regio bulk decode s3://bucket/small pictures --format webp --workers 4
+      regio bulk decode s3://bucket/small pictures --format jpg -q 80 --workers 4
     """
     from regio import bulk
 
     job = bulk.decoding(
         source,
         target,
-        format=kind,
+        format=kind or "png",
+        quality=quality,
+        reduced=reduced,
         codec=codec,
         strip=strip,
         max_memory=memory_of(memory),
         max_pixels=raise_pillow_limit(max_pixels),
-        append_suffix=append,
+        keep_suffix=keep_suffix,
         manifest=manifest,
         device=device,
         force=force,

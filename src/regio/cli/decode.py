@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from regio.cli.batch import Result, run_batch
-from regio.cli.completion import codecs, formats
 from regio.cli.files import read_rgo, write_whole
 from regio.cli.options import (
     Device,
@@ -17,7 +16,10 @@ from regio.cli.options import (
     Memory,
     Output,
     Parallel,
+    PictureFormat,
+    PictureQuality,
     Reduced,
+    RgoCodec,
     RgoFiles,
     SkipExisting,
     Strip,
@@ -33,31 +35,14 @@ from regio.names import RGO
 def decode(
     files: RgoFiles,
     output: Output = None,
-    kind: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            help="png, webp, jpg, tiff ...; default: by the name in -o, else png, which is lossless",
-            autocompletion=formats,
-        ),
-    ] = None,
-    codec: Annotated[
-        str | None,
-        typer.Option(
-            "--codec", help="weights of files made with custom weights; other files name theirs", autocompletion=codecs
-        ),
-    ] = None,
+    kind: PictureFormat = None,
+    codec: RgoCodec = None,
     region: Annotated[
         str | None,
         typer.Option("--region", help="decode only this part, in pixels: 0,0,640,480", metavar="X,Y,W,H"),
     ] = None,
     reduced: Reduced = None,
-    quality: Annotated[
-        float | None,
-        typer.Option(
-            "--quality", "-q", min=0, max=100, help="of .jpg (default 85), .avif (75), .webp (default: without loss)"
-        ),
-    ] = None,
+    quality: PictureQuality = None,
     look: Annotated[
         str | None,
         typer.Option("--look", help="faithful (the default), or natural where the codec's weights have that"),
@@ -71,7 +56,7 @@ def decode(
     force: Force = False,
     as_json: Json = False,
 ) -> None:
-    """Decode .rgo files to pictures.
+    """Decode .rgo files to pictures: PNG, unless --format or the name in -o says otherwise.
 
     \b
     Examples:

@@ -2,12 +2,11 @@
 
 import os
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
 from regio.cli.paths import Source, Transfer
-from regio.durable import replacing
+from regio.durable import modified, replacing, set_modified
 from regio.errors import UsageError
 from regio.names import opened
 
@@ -51,14 +50,7 @@ def write_whole(job: Transfer, data: bytes, *, force: bool) -> None:
     with replacing(target) as part:
         part.write_bytes(data)
         if job.source.path is not None:
-            _keep_time(job.source.path, part)
-
-
-def _keep_time(source: Path, part: Path) -> None:
-    """Give the result the time of the picture that it was made of, by which people sort."""
-    with suppress(OSError):  # some file systems keep no times
-        made = source.stat().st_mtime_ns
-        os.utime(part, ns=(made, made))
+            set_modified(part, modified(job.source.path))
 
 
 def _write_stdout(data: bytes) -> None:

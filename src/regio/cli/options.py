@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar, cast, get_type_hints
 
 import typer
 
-from regio.cli.completion import codecs
+from regio.cli.completion import codecs, formats
 from regio.codec.options import GRIDS, EncodeOptions, checked, limits_of, numbers_of
 from regio.errors import RegioError, UsageError
 
@@ -104,6 +104,26 @@ Scale = Annotated[
         "--scale",
         help="size at which the picture is coded: auto, 1, 1/2 or 1/4; it decodes at full size",
         metavar="SCALE",
+    ),
+]
+RgoCodec = Annotated[
+    str | None,
+    typer.Option(
+        "--codec", help="weights of files made with custom weights; other files name theirs", autocompletion=codecs
+    ),
+]
+PictureFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        help="png, webp, jpg, tiff ...; default: png, which is lossless",
+        autocompletion=formats,
+    ),
+]
+PictureQuality = Annotated[
+    float | None,
+    typer.Option(
+        "--quality", "-q", min=0, max=100, help="of .jpg (default 85), .avif (75), .webp (default: without loss)"
     ),
 ]
 Reduced = Annotated[

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from regio.cli.progress import say, shown
 from regio.errors import UsageError
-from regio.names import PICTURES, RGO, readable, skipped
+from regio.names import PICTURES, RGO, readable, refuse_collisions, result_of, skipped
 
 STREAM = "-"
 _LEAST_ROOM = 4096  # bytes; a disk with less is full
@@ -156,17 +156,13 @@ def plan(
     return jobs
 
 
-def _named(path: Path, extension: str, keep_suffix: bool) -> Path:
-    return path.with_name(path.name + extension) if keep_suffix else path.with_suffix(extension)
-
-
 def _job(source: Source, output: str | None, many: bool, extension: str, keep_suffix: bool) -> Transfer:
     if output in _STANDARD_OUTPUT:
         if many:
             raise UsageError("standard output (-o -) takes one result only")
         return Transfer(source, None)
     if output is None:
-        return Transfer(source, None if source.path is None else _named(source.path, extension, keep_suffix))
+        return Transfer(source, None if source.path is None else result_of(source.path, extension, keep_suffix))
     folder = Path(output)
     if not (many or folder.is_dir() or output.endswith(("/", os.sep))):
         return Transfer(source, folder)
@@ -176,20 +172,19 @@ def _job(source: Source, output: str | None, many: bool, extension: str, keep_su
         raise UsageError(f"{shown(folder)} is a file; several results need a folder")
     if not folder.exists() and folder.suffix == extension and not output.endswith(("/", os.sep)):
         raise UsageError(f"several results need a folder; {shown(folder)} is a file's name (a folder's ends with /)")
-    return Transfer(source, _named(folder / source.below, extension, keep_suffix), in_folder=True)
+    return Transfer(source, result_of(folder / source.below, extension, keep_suffix), in_folder=True)
 
 
 def _refuse_collisions(jobs: Sequence[Transfer]) -> None:
-    taken: dict[Path, Transfer] = {}
+    wanted: dict[str, list[str]] = {}
     for job in jobs:
         if job.target is None:
             continue
         if job.source.path is not None and job.target.exists() and job.target.samefile(job.source.path):
             raise UsageError(f"{job.name} would be written over itself; name the output with -o")
-        first = taken.setdefault(job.target, job)
-        if first is not job:
-            advice = "; --keep-suffix keeps them apart" if job.target.suffix in RGO else ""
-            raise UsageError(f"{first.name} and {job.name} would both be written to {shown(job.target)}{advice}")
+        wanted.setdefault(job.real_target, []).append(job.real)
+    keep = any(Path(target).suffix in RGO for target in wanted)
+    refuse_collisions(wanted, "--keep-suffix keeps them apart" if keep else "")
 
 
 def _refuse_places(jobs: Sequence[Transfer], extension: str) -> None:
