@@ -86,6 +86,21 @@ def test_nonsense_is_corrupt() -> None:
         read_positions(RangeReader(b""), (4, 4), None)
 
 
+@pytest.mark.parametrize("side", [64, 65])
+def test_a_large_grid_with_next_to_nothing_is_refused(side: int) -> None:
+    for count, usual in ((32, 256), (31, 256), (1, 8), (1, 9)):
+        kept = np.zeros((side, side), np.bool_)
+        kept.reshape(-1)[:count] = True
+        writer = RangeWriter()
+        write_positions(writer, kept, usual)
+        reader = RangeReader(writer.finish())
+        if side > 64 and 8 * count < usual:
+            with pytest.raises(CorruptFile, match=f"{count} of 4225 patches are kept, {usual} are usual"):
+                read_positions(reader, kept.shape, usual)
+        else:
+            assert np.array_equal(read_positions(reader, kept.shape, usual), kept)
+
+
 @pytest.mark.parametrize("expected", [20, 21])
 def test_the_decoder_of_the_specification_reads_sets(expected: int) -> None:
     decoder = code_of_page()["PositionDecoder"]

@@ -1,21 +1,30 @@
 """Files whose container is sound and whose checks would pass, but whose coded bytes are made to break a reader."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from toy_codec import benchmark, codec_of, paper, picture, toy
 
-from regio.codec import Codec, options
-from regio.entropy import coders
+from regio.app import limits as app_limits
+from regio.codec import Codec, load, options
+from regio.codec.layout import layout_of
+from regio.codec.options import limits_of
+from regio.entropy import StreamWriter, coders
 from regio.entropy.guard import table_indices
 from regio.entropy.range_coder import RangeReader, RangeWriter
 from regio.errors import CorruptFile, LimitExceeded, RegioError, UnsupportedFile
 from regio.format import Limits, RgoFile, Tile, TileIndex, pack, parse
+from regio.models.base import Chosen, Latents
 from regio.models.mcm import MCM, TOY
+from regio.nn.regional import GridRegions
 
 damage = benchmark("damage")
 
@@ -80,6 +89,64 @@ def test_a_set_of_no_patches_or_too_many_is_refused(count: int, message: str, mo
     data = mcm().encode(picture(64, 64))
     monkeypatch.undo()
     refused(mcm(), data, CorruptFile, message)
+
+
+def one_patch(codec: Codec, width: int, height: int) -> bytes:
+    """A file in one piece, checks and all, that keeps one patch: the picture is painted from it."""
+    net = codec.net
+    size = layout_of(net, width, height, None).tile(0).size
+    writer = StreamWriter(codec.tables)
+    with pytest.MonkeyPatch.context() as patch, torch.inference_mode():
+        patch.setitem(net.__dict__, "encoder", lambda features, ids: features.new_zeros(1, features.shape[1], 1))
+        features = torch.zeros(1, net.latent, 1, 1).expand(1, -1, *size)
+        chosen = Latents(features, order=Chosen(torch.tensor([[0]])))
+        net.code(chosen, writer, GridRegions(1), torch.zeros(1), size)
+    written = writer.finish()[0]
+    made = parse(codec.encode(picture(64, 64)))
+    head = replace(made.header, width=width, height=height, rate=0, grid=1)
+    return pack(RgoFile(head, made.chunks, written.payload), written.symbol_crc)
+
+
+def test_one_patch_of_a_small_piece_is_painted() -> None:
+    data = one_patch(mcm(), 1024, 1024)
+    mcm().verify(data)
+    assert mcm().decode(data).size == (1024, 1024)
+
+
+COST = """
+import resource, sys, time
+from PIL import Image
+import regio
+from regio.app.limits import Limits
+codec = regio.load("mcm-tiny")
+codec.decode(codec.encode(Image.new("RGB", (64, 64))))  # libraries set aside what they need
+app = {"max_memory": Limits().memory, "max_pixels": Limits().pixels}
+for call in (
+    lambda: Image.open(sys.argv[1]).load(),
+    lambda: codec.verify(sys.argv[1]),
+    lambda: codec.decode(sys.argv[1], **app),
+):
+    before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    try:
+        call()
+    except regio.errors.CorruptFile as error:
+        assert "1 of 20480 patches are kept" in str(error)
+        more = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+        print(time.process_time() - start, more / 1024)
+"""
+
+
+@pytest.mark.weights
+def test_one_patch_of_the_largest_piece_costs_less_than_2_s_and_500_mib(tmp_path: Path) -> None:
+    width, height = 2560, 2048
+    assert Limits().piece == limits_of(None, app_limits.Limits().memory).piece == width * height
+    path = tmp_path / "one.rgo"
+    path.write_bytes(one_patch(load("mcm-tiny"), width, height))
+    assert path.stat().st_size < 30
+    done = subprocess.run([sys.executable, "-c", COST, path], capture_output=True, text=True, check=True, timeout=120)
+    costs = [[float(number) for number in line.split()] for line in done.stdout.splitlines()]
+    assert len(costs) == 3
+    assert all(seconds < 2 and mebibytes < 500 for seconds, mebibytes in costs), costs
 
 
 def test_a_quantile_of_no_symbol_is_refused() -> None:

@@ -26,8 +26,8 @@ class Limits:
     pixels: int = 25_000_000
     upload: int = 50_000_000
     """Bytes of one file."""
-    memory: int = 4 << 30
-    """Bytes that the process may occupy while it decodes a .rgo file."""
+    memory: int = 5 << 29
+    """Bytes that the process may occupy while it decodes a .rgo file; a picture in one piece has a pixel for 512."""
     total: int = 4_000_000_000
     """Bytes of the files of all visitors together."""
 
