@@ -125,3 +125,9 @@ def test_pillow_refuses_several_frames(tmp_path: Path) -> None:
         with pytest.raises(RegioError, match="holds one picture"):
             frame.save(tmp_path / "a.rgo", codec=toy(), save_all=True, append_images=more)
     assert not (tmp_path / "a.rgo").exists()
+
+
+@pytest.mark.parametrize("name", ["", " ", "\t"])
+def test_a_codec_without_a_name_is_one_clear_line(name: str) -> None:
+    with pytest.raises(UsageError, match="the name of the codec is empty; `regio models` lists the names"):
+        regio.load(name)

@@ -38,6 +38,11 @@ def test_public_names_are_listed_and_others_are_not_there() -> None:
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         _ = regio.nonsense
     assert issubclass(regio.errors.CorruptFile, regio.errors.RegioError)
+    assert {name for name in regio.__all__ if name in dir(regio.errors)} == {
+        *("RegioError", "UsageError", "CorruptFile", "UnsupportedFile", "MissingWeights", "BadImage", "LimitExceeded"),
+        "TargetMissed",
+    }
+    assert regio.CorruptFile is regio.errors.CorruptFile
     assert regio.__version__.count(".") == 2
 
 

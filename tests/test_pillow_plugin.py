@@ -110,6 +110,14 @@ def test_save_options_reach_the_codec(stand_in: ModuleType, photo: Photo) -> Non
     assert options_of(target_psnr=34) == {"target_psnr": 34}
 
 
+@pytest.mark.parametrize("name", ["exif", "icc_profile"])
+def test_metadata_that_cannot_be_kept_is_said(stand_in: ModuleType, photo: Photo, name: str) -> None:
+    stream = io.BytesIO()
+    with pytest.warns(UserWarning, match=f"{name}= is damaged, or does not fit the picture, and is left out"):
+        photo().save(stream, "RGO", **{name: b"no such thing"})
+    assert name not in Image.open(stream).info
+
+
 def test_a_loaded_codec_is_used_as_it_is(stand_in: ModuleType, photo: Photo) -> None:
     mine = stand_in.Codec("mine")
     photo().save(io.BytesIO(), "RGO", codec=mine, quality=10)

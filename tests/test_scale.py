@@ -249,6 +249,13 @@ def test_what_no_scale_can_hold_is_refused_with_the_least_that_is_possible() -> 
         regio.encode(picture(256, 256), max_bytes=12)
 
 
+def test_a_psnr_out_of_reach_names_the_chosen_scale() -> None:
+    pixels = picture(96, 96)
+    for chosen, told in (("1/2", " at scale 1/2"), (1, " at scale 1"), (0.25, " at scale 1/4"), ("auto", "")):
+        (note,) = toy().encode_noted(pixels, target_psnr=59, scale=chosen).notes
+        assert note.startswith(f"59 dB is out of reach{told}: the best is ")
+
+
 # Smaller pictures than the file's
 
 

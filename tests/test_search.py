@@ -58,11 +58,30 @@ def test_steps_may_begin_below_zero() -> None:
     assert first_step(lambda step: step, -900, -800, MAX_RATE) == -800
 
 
+def test_messages_name_the_chosen_scale_and_what_takes_the_bytes() -> None:
+    job = Sized()
+    job.where, job.opacity, job.metadata = " at scale 1/2", 300, 40
+    least = job.bytes_at(job.steps[0])
+    parts = (
+        ", 300 bytes of them for the opacity, which is kept without loss, of which 40 are metadata; strip (--strip) "
+        f"leaves them out, and it takes {least - 40}"
+    )
+    with pytest.raises(UsageError) as few:
+        largest_within(job, 5)
+    assert str(few.value) == f"5 bytes are too few at scale 1/2: the smallest file of this picture takes {least}{parts}"
+    (note,) = nearest_size(job, 5).notes
+    assert note.startswith("0.04 bpp is out of reach at scale 1/2: the smallest file")
+    assert note.endswith(parts)
+    (note,) = nearest_size(job, 10**9).notes
+    assert "more than the best quality takes at scale 1/2: " in note
+
+
 class Sized:
     """A picture whose files have the sizes of a curve; says which were made."""
 
     pixels, steps = 1000, (-800, MAX_RATE)
-    metadata = 0
+    metadata, opacity = 0, 0
+    where = ""
 
     def __init__(self) -> None:
         self.made: list[int] = []

@@ -12,6 +12,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from regio import errors, pillow_plugin
+from regio.errors import (
+    BadImage,
+    CorruptFile,
+    LimitExceeded,
+    MissingWeights,
+    RegioError,
+    TargetMissed,
+    UnsupportedFile,
+    UsageError,
+)
 from regio.version import __version__
 
 if TYPE_CHECKING:
@@ -20,8 +30,16 @@ if TYPE_CHECKING:
     from regio.info import Info, inspect
 
 __all__ = [
+    "BadImage",
     "Codec",
+    "CorruptFile",
     "Info",
+    "LimitExceeded",
+    "MissingWeights",
+    "RegioError",
+    "TargetMissed",
+    "UnsupportedFile",
+    "UsageError",
     "__version__",
     "bulk",
     "decode",

@@ -61,6 +61,16 @@ class Info:
         share = f"{100 * self.metadata_bytes / self.bytes_total:.3g}"
         return f"{', '.join(self.metadata)}: {self.metadata_bytes} bytes, {share} % of the file"
 
+    @property
+    def opacity_share(self) -> str:
+        """ "opacity: 540 bytes, 12 % of the file", where that is a tenth of it or more; else empty."""
+        size = self.parts.get("alpha", 0)
+        return (
+            f"opacity: {size} bytes, {100 * size / self.bytes_total:.3g} % of the file"
+            if 10 * size >= self.bytes_total
+            else ""
+        )
+
     def as_dict(self) -> dict[str, Any]:
         """Return the fields by name, ready for JSON."""
         return dataclasses.asdict(self)
@@ -100,6 +110,13 @@ def inspect(data: Data) -> Info:
 def at_scale(info: Info) -> str:
     """What a line says of a picture that is coded smaller: ", at 1/2 size"; nothing of others."""
     return "" if info.scale == 1 else f", at 1/{1 / info.scale:g} size"
+
+
+def quality_of(info: Info) -> str:
+    """The quality as a line says it: "quality 60", or "quality 70 in the region of interest and 50 elsewhere"."""
+    if info.roi_quality is None:
+        return f"quality {info.quality:g}"
+    return f"quality {info.roi_quality:g} in the region of interest and {info.quality:g} elsewhere"
 
 
 def _describe(file: RgoFile, total: int) -> Info:

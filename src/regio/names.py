@@ -83,4 +83,5 @@ def skipped(names: Iterable[str]) -> str:
     files = f"{counts.total()} file{'s' if counts.total() > 1 else ''} skipped: {shown}"
     missing = {suffix.lower(): missing_reader(suffix) for suffix in counts}
     hints = [f"{suffix} needs {package}" for suffix, package in missing.items() if package]
+    hints += [".rgo files are coded already"] if RGO & missing.keys() else []
     return f"{files} ({'; '.join(hints)})" if hints else files

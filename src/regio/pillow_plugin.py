@@ -133,12 +133,19 @@ def save(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> None:
         image = image.copy()
         for name, value in overrides.items():
             image.info[name] = value.tobytes() if isinstance(value, Image.Exif) else value
+    from regio.images import read_picture
+
+    with _as_pillow():
+        picture = read_picture(image)
+    for name, kept in (("exif", picture.exif), ("xmp", picture.xmp), ("icc_profile", picture.icc)):
+        if overrides.get(name) and kept is None:
+            warnings.warn(f"{name}= is damaged, or does not fit the picture, and is left out", stacklevel=2)
     options: Any = {name: given[name] for name in NAMES if given.get(name) is not None}
     codec = given.get("codec")
     if not (codec is None or isinstance(codec, Codec | str | os.PathLike)):
         raise UsageError(f"codec is a {type(codec).__name__}: a name, a path or what regio.load returns is wanted")
     with _as_pillow():
-        stream.write(encode(image, codec=codec, device=given.get("device", "auto"), **options))
+        stream.write(encode(picture, codec=codec, device=given.get("device", "auto"), **options))
 
 
 def save_all(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> None:

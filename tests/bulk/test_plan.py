@@ -87,7 +87,7 @@ def test_small_pictures_share_a_piece_and_large_ones_come_first_alone() -> None:
 
 def test_what_is_left_out_is_counted_by_ending() -> None:
     files = ["a.png", "b.dng", "sub/c.dng", "d.CR2", "a.rgo"]
-    assert left_out(files, PICTURES) == "3 files skipped: .dng 2, .CR2 1"
+    assert left_out(files, PICTURES) == "4 files skipped: .dng 2, .CR2 1, .rgo 1 (.rgo files are coded already)"
     assert left_out(files, RGO) == ""
     assert left_out(["a.png"], PICTURES) == ""
     with pytest.raises(UsageError, match=r"nothing to do: .*; 1 file skipped: .dng 1$"):

@@ -161,6 +161,38 @@ def test_a_file_that_is_meant_twice_is_encoded_once(regio: Regio, picture_file: 
     assert len(regio("encode", "a.png", "*.png", "--json").records) == 1
 
 
+@pytest.mark.parametrize("name", ["x.txt", "x", "x.rgo.gz", "x.jpg"])
+def test_a_result_has_the_name_of_its_kind(regio: Regio, picture_file: MakeFile, tmp_path: Path, name: str) -> None:
+    picture_file("a.png")
+    done = regio("encode", "a.png", "-o", name)
+    better = Path(name).with_suffix(".rgo").name
+    assert (done.code, done.err) == (
+        2,
+        f"regio: {name}: the result is a .rgo file; name it {better}, or a folder, with a / at its end\n",
+    )
+    assert names(tmp_path) == ["a.png"]
+    assert regio("encode", "a.png", "-o", "X.RGO").code == 0
+
+
+def test_opacity_that_takes_much_of_a_file_is_named(regio: Regio, photo: Callable[..., Image.Image]) -> None:
+    image = photo(width=64, height=64)
+    plain, clear = image.convert("RGB"), image.convert("RGB")
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8)
+    clear.putalpha(Image.fromarray(noise))
+    plain.save("plain.png")
+    clear.save("clear.png")
+    size = inspect_parts(regio, "clear.png")["alpha"]
+    shown = regio("encode", "clear.png", "--force").out
+    assert f"(opacity: {size} bytes, " in shown
+    assert "opacity" in regio("info", "clear.rgo").out
+    assert "opacity" not in regio("encode", "plain.png", "--force").out
+
+
+def inspect_parts(regio: Regio, name: str) -> dict[str, int]:
+    regio("encode", name)
+    return inspect(Path(name).with_suffix(".rgo")).parts
+
+
 def test_two_pictures_never_share_an_output(regio: Regio, picture_file: MakeFile, tmp_path: Path) -> None:
     picture_file("a.png")
     picture_file("a.bmp")
@@ -400,7 +432,8 @@ def test_what_a_folder_leaves_out_is_said_in_one_line(
     done = regio("encode", "in", "-o", "out", "--json")
     assert (done.code, len(done.records)) == (0, 1)
     counts = ".heic 2, without an ending 1, .dng 1, .CR2 1"
-    assert done.err == f"regio: 5 files skipped: {counts} (.heic needs pillow-heif)\n"
+    hints = ".heic needs pillow-heif; .rgo files are coded already"
+    assert done.err == f"regio: 6 files skipped: {counts}, .rgo 1 ({hints})\n"
     assert regio("decode", "out", "-o", "back").err == ""
     alone = regio("encode", "in/deep", "-o", "out2")
     assert (alone.code, alone.err) == (

@@ -48,10 +48,10 @@ def tasks_of(
 
 
 def left_out(files: Iterable[str], suffixes: frozenset[str]) -> str:
-    """What a run leaves out, in one line; of files to decode, and of .rgo files, nothing is said."""
+    """What a run leaves out, in one line; of files to decode, nothing is said."""
     if suffixes == RGO:
         return ""
-    return skipped(name for name in files if PurePosixPath(name).suffix.lower() not in suffixes | RGO)
+    return skipped(name for name in files if PurePosixPath(name).suffix.lower() not in suffixes)
 
 
 @dataclass(frozen=True)

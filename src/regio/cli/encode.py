@@ -73,11 +73,11 @@ def encode(
     with talking("loading the codec"):
         from regio.codec import load
         from regio.images import lossless_size, read_picture
-        from regio.info import at_scale, inspect
+        from regio.info import at_scale, inspect, quality_of
         from regio.models.catalog import DEFAULT
         from regio.regions import importance
 
-        loaded = load(codec or DEFAULT, device=device)
+        loaded = load(DEFAULT if codec is None else codec, device=device)
 
     def work(job: Transfer) -> Result:
         original = job.source.path or read_whole(job.source)
@@ -100,10 +100,10 @@ def encode(
         values |= {name: getattr(info, name) for name in names} | {"bytes_in": before, "notes": notes}
         if region is not None:
             values |= {"roi": region.what, "roi_quality": info.roi_quality}
-        line = f"{job.name} -> {target}: {info.bytes_total} bytes, {info.bpp:.3f} bpp, quality {info.quality:g}"
+        line = f"{job.name} -> {target}: {info.bytes_total} bytes, {info.bpp:.3f} bpp, {quality_of(info)}"
         line += f"{at_scale(info)}, {change(before, info.bytes_total)}"
-        if info.metadata:
-            line += f" ({info.metadata_share})"
+        if shares := "; ".join(filter(None, (info.metadata_share, info.opacity_share))):
+            line += f" ({shares})"
         return Result(line, values, notes, (before, info.bytes_total))
 
     run_batch(jobs, work, parallel=parallel, as_json=as_json)

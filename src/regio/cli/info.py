@@ -17,24 +17,23 @@ def info(files: RgoFiles, as_json: Json = False) -> None:
       regio info photo.rgo
       regio info --json small/ | jq .bpp
     """
-    from regio.info import Info, at_scale, inspect
+    from regio.info import Info, at_scale, inspect, quality_of
 
     def work(source: Source) -> Result:
         found = inspect(read_rgo(source) if source.path is None else source.path)
         return Result(describe(source.name, found), {"source": source.real, **found.as_dict()})
 
     def describe(name: str, found: Info) -> str:
-        quality = f"quality {found.quality:g}"
-        if found.roi_quality is not None:
-            quality = f"quality {found.roi_quality:g} in the region of interest and {found.quality:g} elsewhere"
         facts = {
             "picture": f"{found.width} x {found.height}, {found.colour}{at_scale(found)}",
-            "codec": f"{found.codec}, {quality}, grid {found.grid}, weights {found.fingerprint}",
+            "codec": f"{found.codec}, {quality_of(found)}, grid {found.grid}, weights {found.fingerprint}",
             "size": f"{found.bytes_total} bytes, {found.bpp:.4g} bpp",
             "parts": ", ".join(f"{part} {size}" for part, size in found.parts.items()),
         }
         if found.metadata:
             facts["metadata"] = found.metadata_share
+        if found.opacity_share:
+            facts["opacity"] = found.opacity_share.removeprefix("opacity: ")
         return "\n".join([name, *(f"  {word:9}{fact}" for word, fact in facts.items())])
 
     run_batch(find(files, RGO), work, parallel=1, as_json=as_json)

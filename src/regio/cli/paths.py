@@ -100,7 +100,7 @@ def _expand(text: str, suffixes: frozenset[str], left: list[str]) -> list[Source
 
 
 def _inside(folder: Path, suffixes: frozenset[str], left: list[str]) -> list[Source]:
-    """The files of a folder; `left` gets the names of the others, but of .rgo files."""
+    """The files of a folder; `left` gets the names of the others."""
     sources = []
     others: list[str] = []
     for where, folders, files in os.walk(folder):
@@ -111,7 +111,7 @@ def _inside(folder: Path, suffixes: frozenset[str], left: list[str]) -> list[Sou
                 continue
             if path.suffix.lower() in suffixes:
                 sources.append(Source(path, path.relative_to(folder)))
-            elif path.suffix.lower() not in RGO:
+            else:
                 others.append(name)
     if not sources:
         why = f"; {shown(skipped(others))}" if others and suffixes != RGO else ""
@@ -193,10 +193,13 @@ def _refuse_places(jobs: Sequence[Transfer], extension: str) -> None:
         target = job.target
         if target is None:
             continue
-        if extension in RGO and target.suffix.lower() in PICTURES:
-            raise UsageError(f"{shown(target)}: the result is a {extension} file, and this is a name of another kind")
         if target.is_dir():
             raise UsageError(f"{shown(target)} is a folder")
+        if extension in RGO and target.suffix.lower() not in RGO and (target.is_file() or not target.exists()):
+            raise UsageError(
+                f"{shown(target)}: the result is a .rgo file; name it {shown(target.with_suffix('.rgo').name)}, or a "
+                "folder, with a / at its end"
+            )
         folder = target.parent
         while job.in_folder and not folder.exists() and folder != folder.parent:
             folder = folder.parent  # folders below it are made

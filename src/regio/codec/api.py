@@ -116,7 +116,7 @@ class Codec(Shareable):
         quality: 0 to 100, any real number, default 60; or instead of it one of target_bpp (bits per pixel of the whole
         file, the nearest that is possible), max_bytes (the best quality that fits; 40000 or "40k"), target_psnr (dB;
         the smallest file that reaches it). A target_bpp or target_psnr out of reach gives the nearest file and the
-        warning `regio.errors.TargetMissed`; strict=True makes a file that would be too large, or too poor, an error.
+        warning `regio.TargetMissed`; strict=True makes a file that would be too large, or too poor, an error.
         grid: regions of a picture, or of each tile, are grid x grid, 1 to 16 (default by size). strip: no metadata.
         scale: 1, "1/2" or "1/4", the size at which the picture is coded; a reader enlarges it again. By default
         whichever is best for target_bpp, max_bytes and target_psnr at very low rates, and 1 elsewhere.
@@ -235,6 +235,8 @@ def load(name_or_path: str | PathLike[str] = DEFAULT, device: str = "auto", look
     """
     if not isinstance(name_or_path, str | PathLike):
         raise UsageError(f"cannot load a codec from {type(name_or_path).__name__}: a name or a path is wanted")
+    if not str(name_or_path).strip():
+        raise UsageError("the name of the codec is empty; `regio models` lists the names")
     weights = store.load(Path(name_or_path) if isinstance(name_or_path, PathLike) else name_or_path)
     return Codec(looks.dressed(weights, look), device)
 

@@ -129,7 +129,8 @@ class Decoding:
             if self._matches(k, reader.finish()[0]):
                 return Tile(decoded.to(self.runtime.like), self.rate(self.runtime.net, rates))
         thing = "tile" if where else "file"
-        fault = fault or f"the decoded symbols fail the {thing}'s checksum: the {thing} is damaged"
+        damage = "damaged" if where else "damaged or truncated"  # a tile knows its length
+        fault = fault or f"the decoded symbols fail the {thing}'s checksum: the {thing} is {damage}"
         raise CorruptFile(f"{where}{fault}{self._circumstances(thing)}")
 
     def rates(self, k: int) -> tuple[TileRates | None, bytes]:

@@ -21,7 +21,7 @@ from regio.codec.windows import Tile as Synthesised
 from regio.codec.windows import analysis_regions
 from regio.entropy import StreamWriter
 from regio.entropy.coders import Coder, Written
-from regio.format import Chunk, Header, RgoFile, Tile, TileIndex, pack
+from regio.format import Chunk, Header, Kind, RgoFile, Tile, TileIndex, pack
 from regio.format.chunks import METADATA
 from regio.format.header import MAX_RATE
 from regio.images import Picture
@@ -48,6 +48,8 @@ class Encoding:
     grid: int
     chunks: tuple[Chunk, ...]
     keep: bool
+    where: str = ""
+    """ " at scale 1/2" for messages, where the user chose it."""
     plan: Steps = field(default_factory=Steps)
     emphasis: Emphasis | None = None
     analysed: dict[int, Latents] = field(default_factory=dict)
@@ -62,6 +64,11 @@ class Encoding:
     def metadata(self) -> int:
         """Bytes of metadata in every file."""
         return sum(chunk.size for chunk in self.chunks if chunk.kind in METADATA)
+
+    @property
+    def opacity(self) -> int:
+        """Bytes of opacity in every file."""
+        return sum(chunk.size for chunk in self.chunks if chunk.kind == Kind.ALPHA)
 
     @property
     def steps(self) -> tuple[int, int]:

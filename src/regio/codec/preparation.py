@@ -137,6 +137,7 @@ def prepare(
         grid=_default_grid(coded) if settings.grid is None else settings.grid,
         chunks=_chunks(picture, settings.strip) + runtime.chunks(),
         keep=keep,
+        where="" if settings.log2_scale is None else f" at scale {('1', '1/2', '1/4')[log2_scale]}",
     )
 
 

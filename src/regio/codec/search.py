@@ -7,6 +7,8 @@ from typing import NamedTuple, Protocol
 
 from regio.errors import UsageError
 
+_LITTLE = 20  # bytes; an opacity that is the same everywhere takes less
+
 
 class Rated(Protocol):
     """A picture that can be written at any rate; `step` is a whole number, and files grow with it."""
@@ -22,6 +24,14 @@ class Rated(Protocol):
     @property
     def metadata(self) -> int:
         """Bytes of metadata in every file."""
+
+    @property
+    def opacity(self) -> int:
+        """Bytes of opacity in every file, which is kept without loss."""
+
+    @property
+    def where(self) -> str:
+        """ " at scale 1/2" where the user chose the size at which the picture is coded, else nothing."""
 
     def at(self, step: int) -> bytes:
         """The file."""
@@ -50,11 +60,13 @@ def nearest_size(job: Rated, wanted: float, strict: bool = False) -> Found:
     low, high = job.bytes_at(least), job.bytes_at(most)
     if wanted > 1.02 * high:
         return Found(
-            job.at(most), most, (f"{_bpp(job, wanted)} is more than the best quality takes: {_bpp(job, high)}",)
+            job.at(most),
+            most,
+            (f"{_bpp(job, wanted)} is more than the best quality takes{job.where}: {_bpp(job, high)}",),
         )
     if wanted < 0.98 * low:
-        note = f"{_bpp(job, wanted)} is out of reach: the smallest file of this picture takes {_bpp(job, low)}"
-        note += _of_metadata(job, low)
+        note = f"{_bpp(job, wanted)} is out of reach{job.where}: the smallest file of this picture takes "
+        note += _bpp(job, low) + _of_other_parts(job, low)
         if strict:
             raise UsageError(note)
         return Found(job.at(least), least, (note,))
@@ -63,13 +75,15 @@ def nearest_size(job: Rated, wanted: float, strict: bool = False) -> Found:
     return Found(job.at(step), step)
 
 
-def _of_metadata(job: Rated, size: int) -> str:
-    """What a message adds where metadata take a part of a file that is too large."""
-    if not job.metadata:
-        return ""
-    return (
-        f", of which {job.metadata} are metadata; strip (--strip) leaves them out, and it takes {size - job.metadata}"
-    )
+def _of_other_parts(job: Rated, size: int) -> str:
+    """What a message adds where other parts than the picture take much of a file that is too large."""
+    note = ""
+    if job.opacity > _LITTLE:
+        note += f", {job.opacity} bytes of them for the opacity, which is kept without loss"
+    if job.metadata:
+        note += f", of which {job.metadata} are metadata; strip (--strip) leaves them out, and it takes "
+        note += f"{size - job.metadata}"
+    return note
 
 
 def _bpp(job: Rated, size: float) -> str:
@@ -88,8 +102,8 @@ def largest_within(job: Rated, limit: int, between: tuple[int, int] | None = Non
         most = high if job.bytes_at(high) > limit else most
     if job.bytes_at(least) > limit:
         smallest = job.bytes_at(least)
-        note = f"{limit} bytes are too few: the smallest file of this picture takes {smallest}"
-        raise UsageError(note + _of_metadata(job, smallest))
+        note = f"{limit} bytes are too few{job.where}: the smallest file of this picture takes {smallest}"
+        raise UsageError(note + _of_other_parts(job, smallest))
     if job.bytes_at(most) <= limit:
         return Found(job.at(most), most)
     step = first_step(_logarithm(job.bytes_at), math.log(limit + 0.5), least, most) - 1
@@ -104,7 +118,7 @@ def smallest_reaching(job: Rated, wanted: float, strict: bool = False) -> Found:
     most = job.steps[1]
     best = job.psnr(most)
     if best < wanted:
-        note = f"{wanted:g} dB is out of reach: the best is {best:.2f} dB for this picture"
+        note = f"{wanted:g} dB is out of reach{job.where}: the best is {best:.2f} dB for this picture"
         if strict:
             raise UsageError(note)
         return Found(job.at(most), most, (note,))

@@ -205,6 +205,9 @@ def _read_chunks(cursor: Cursor, head: Header, limits: Limits) -> tuple[Chunk, .
             return tuple(done.values())
         name = chunks.kind_name(kind)
         length = cursor.varint(chunks.MAX_LENGTH)
+        if (missing := length + chunks.CRC_BYTES - cursor.left) > 0:
+            where = f"from the {name} chunk at offset {start} on"
+            raise CorruptFile(f"the file is truncated: at least {missing:,} bytes are missing, {where}")
         body = cursor.inside(length, f"{name} chunk")
         if zlib.crc32(body.data) != cursor.uint(chunks.CRC_BYTES):
             raise cursor.fault(f"the {name} chunk is damaged: wrong CRC", start)
