@@ -96,7 +96,7 @@ def test_what_is_no_file_is_refused_in_words(wrong: Any) -> None:
     [
         ({"target_bpp": 20}, {"quality": 100}, "20 bpp is more than the best quality takes"),
         ({"target_bpp": 0.001}, {"quality": 0, "scale": "1/4"}, "0.001 bpp is out of reach: the smallest file"),
-        ({"target_bpp": 0.001, "scale": 1}, {"quality": 0}, "0.001 bpp is out of reach: the smallest file"),
+        ({"target_bpp": 0.001, "scale": 1}, {"quality": 0}, "0.001 bpp is out of reach at scale 1: the smallest file"),
         ({"target_psnr": 90}, {"quality": 100}, "90 dB is out of reach: the best is"),
     ],
 )
