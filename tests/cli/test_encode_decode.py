@@ -121,7 +121,7 @@ def test_a_folder_goes_on_after_a_bad_picture_and_ends_with_its_code(
     assert names(tmp_path / "out") == ["a.rgo", "c.rgo"]
     assert done.err.splitlines() == [
         "regio: in/b.png: not a picture of a kind that Pillow can read",
-        "regio: 1 of 3 failed",
+        "regio: 1 of 3 failed: in/b.png",
     ]
     assert [record.get("exit_code", 0) for record in done.records] == [0, 3, 0]
 
@@ -532,7 +532,7 @@ def test_a_full_disk_is_said_once(regio: Regio, picture_file: MakeFile, monkeypa
     assert done.err.splitlines() == [
         "regio: in/a.png: No space left on device",
         "regio: 2 more given up: the place for the results takes nothing",
-        "regio: 1 of 3 failed",
+        "regio: 1 of 3 failed: in/a.png",
     ]
     monkeypatch.setattr(paths.shutil, "disk_usage", lambda folder: SimpleNamespace(total=9999, free=4095))
     done = regio("encode", "in", "-o", "out")

@@ -54,7 +54,7 @@ def test_a_missing_name_fails_alone(regio: Regio, picture_file: MakeFile, comman
     names.insert(at, "none.rgo")
     done = regio(command, *names)
     assert done.code == 2
-    assert done.err.splitlines() == ["regio: none.rgo: No such file or directory", "regio: 1 of 3 failed"]
+    assert done.err.splitlines() == ["regio: none.rgo: No such file or directory", "regio: 1 of 3 failed: none.rgo"]
     assert all(name in done.out for name in ("a.rgo", "b.rgo"))
 
 

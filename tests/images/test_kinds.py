@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, TiffImagePlugin
 
 from regio.errors import BadImage
 from regio.images import fill_hidden, is_srgb, open_picture, read_picture, to_file, to_pil
@@ -492,3 +492,44 @@ def test_an_exif_block_without_tags_is_kept(photo) -> None:
     block = b"II*\0\x08\0\0\0" + bytes(6)
     picture = read_picture(png(photo(), chunk(b"eXIf", block)))
     assert (picture.exif, picture.notes) == (block, ())
+
+
+@pytest.mark.parametrize(
+    "tags", [{254: 1}, {50706: b"\1\4\0\0"}, {254: 0, 50706: b"\1\6\0\0"}, {254: 1, 50706: b"\1\4"}]
+)
+def test_a_raw_file_is_not_taken_for_its_preview(photo, tags: dict[int, object], tmp_path: Path) -> None:
+    found = TiffImagePlugin.ImageFileDirectory_v2()
+    for tag, value in tags.items():
+        found[tag] = value
+    path = tmp_path / "raw.tif"  # its name does not matter
+    photo().save(path, "TIFF", tiffinfo=found)
+    with Image.open(path) as image:
+        for source in (path, path.read_bytes(), image):
+            with pytest.raises(BadImage, match="camera raw files are not read, only their small previews could be"):
+                read_picture(source)
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        b"II*\0\x10\0\0\0CR\2\0",
+        b"\0\0\0\x18ftypcrx ",
+        b"FUJIFILMCCD-RAW ",
+        b"IIRO\x08\0\0\0",
+        b"IIRS\x08\0\0\0",
+        b"MMOR\0\0\0\x08",
+        b"IIU\0\x18\0\0\0",
+    ],
+)
+def test_raw_files_are_known_by_their_first_bytes(start: bytes) -> None:
+    with pytest.raises(BadImage, match="develop it to TIFF, PNG or JPEG first"):
+        read_picture(start + bytes(60))
+
+
+def test_a_plain_tiff_and_its_smaller_versions_are_read(photo, tmp_path: Path) -> None:
+    path = tmp_path / "scan.tif"
+    whole, reduced = TiffImagePlugin.ImageFileDirectory_v2(), photo().reduce(2)
+    whole[254] = 0
+    reduced.encoderinfo = {"tiffinfo": {254: 1}}
+    photo().save(path, "TIFF", tiffinfo=whole, save_all=True, append_images=[reduced])
+    np.testing.assert_array_equal(read_picture(path).pixels, np.asarray(photo()))

@@ -107,6 +107,8 @@ def run(arguments: Sequence[str]) -> int:
         with warnings.catch_warnings():
             # Pillow warns of large pictures before it refuses huge ones; for a codec, large is nothing to warn of.
             warnings.filterwarnings("ignore", message="Image size .* exceeds limit")
+            # and of damage that it reads past; what matters of that becomes a note or an error of ours.
+            warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
             _dispatch(arguments)
             sys.stdout.flush()  # here, so that a closed pipe is met here and not after the last line of Python
     except typer.Exit as end:

@@ -30,6 +30,7 @@ class Named(Protocol):
 
 
 T = TypeVar("T", bound=Named)
+_MOST_NAMED = 3  # files that failed, in the last line
 _NO_ROOM = {errno.ENOSPC, errno.EROFS, errno.EDQUOT}  # what the next file meets, too
 
 
@@ -53,7 +54,7 @@ def run_batch(items: Sequence[T], work: Callable[[T], Result], *, parallel: int,
     quiet = any(isinstance(item, Transfer) and item.target is None for item in items)
     if quiet and as_json:
         raise UsageError("--json and the result itself cannot both go to standard output; use -o FILE")
-    first_failure, failed = OK, 0
+    first_failure, failed = OK, list[str]()
     sizes: list[tuple[int, int]] = []
     progress = Progress(len(items))
     for item, outcome in _outcomes(items, work, parallel, progress):
@@ -65,7 +66,7 @@ def run_batch(items: Sequence[T], work: Callable[[T], Result], *, parallel: int,
             if not quiet:
                 print_result(json.dumps(outcome.values) if as_json else outcome.line)
             continue
-        failed += 1
+        failed.append(item.name)
         first_failure = first_failure or code_of(outcome)
         say(f"{item.name}: {one_line(outcome).removesuffix(f': {item.name}')}")
         if as_json:
@@ -79,7 +80,8 @@ def run_batch(items: Sequence[T], work: Callable[[T], Result], *, parallel: int,
     if len(sizes) > 1 and not as_json:
         print_result(totals(sizes))
     if failed and len(items) > 1:
-        say(f"{failed} of {len(items)} failed")
+        more = ", ..." if len(failed) > _MOST_NAMED else ""
+        say(f"{len(failed)} of {len(items)} failed: {', '.join(failed[:_MOST_NAMED])}{more}")
     if first_failure:
         raise typer.Exit(first_failure)
 

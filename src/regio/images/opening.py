@@ -41,6 +41,24 @@ def open_picture(source: str | PathLike[str] | BinaryIO) -> Image.Image:
     return Image.open(source, formats=formats())
 
 
+_SUBFILE, _DNG = 254, 50706  # tags of TIFF: what a directory holds; the version of a DNG file
+RAW = "camera raw files are not read, only their small previews could be: develop it to TIFF, PNG or JPEG first"
+
+
+def is_raw(start: bytes) -> bool:
+    """Whether a file that begins with these 12 bytes is a camera raw file; others, such as DNG, look like TIFF."""
+    cr2 = start[:4] == b"II*\0" and start[8:10] == b"CR"
+    return cr2 or start[4:12] == b"ftypcrx " or start.startswith((b"FUJIFILMCCD", b"IIRO", b"IIRS", b"MMOR", b"IIU\0"))
+
+
+def check_raw(image: Image.Image) -> None:
+    """BadImage for a raw file that looks like TIFF: its first directory is a preview."""
+    tags = getattr(image, "tag_v2", {})
+    subfile = tags.get(_SUBFILE, 0)
+    if _DNG in tags or (isinstance(subfile, int) and subfile & 1):
+        raise BadImage(RAW)
+
+
 def check_format(image: Image.Image) -> None:
     """BadImage for an image that the caller has opened by a reader that starts another program."""
     if image.format in ("EPS", "WMF"):

@@ -28,7 +28,7 @@ from regio.images.blocks import (
     utf8_xmp,
     without_promises,
 )
-from regio.images.opening import check_format, open_picture
+from regio.images.opening import RAW, check_format, check_raw, is_raw, open_picture
 from regio.images.png import SIGNATURE, Png, opacity_by_key, split
 from regio.names import opened
 
@@ -112,6 +112,8 @@ def _decode(stream: BinaryIO) -> Picture:
         start = stream.read(_START)
         if not isinstance(start, bytes):
             raise UsageError("cannot read a picture from a text stream: a binary one is wanted")
+        if is_raw(start):
+            raise BadImage(RAW)
         if start.startswith(SIGNATURE):
             png = split(start + stream.read())
             with open_picture(io.BytesIO(png.pixels)) as image:
@@ -154,6 +156,7 @@ def _again(stream: BinaryIO, start: bytes) -> BinaryIO:
 def _from_image(image: Image.Image, png: Png | None = None) -> Picture:
     if 0 in image.size:
         raise BadImage(f"the picture is empty: {image.width} x {image.height} pixels")
+    check_raw(image)
     notes = _notes_before_loading(image)
     try:
         image.load()  # some formats keep metadata behind the pixels
