@@ -79,10 +79,12 @@ TABLE = {
         {"torch", "numpy", "PIL"},
         frozenset({"matplotlib"}),
     ),
+    "noted": Row(set(), set(), frozenset({"codec", "images", "info", "regions"})),
     "bulk": Row(
         {"errors", "names", "version", "codec.options", "durable"},
         set(),
-        frozenset({"codec", "images", "info", "regions", "models.catalog", "torch", "ray", "fsspec", "pyarrow", "PIL"}),
+        frozenset({"codec", "images", "info", "noted", "regions", "models.catalog"})
+        | {"torch", "ray", "fsspec", "pyarrow", "PIL"},
     ),
     "app": Row(
         {"errors", "durable", "images", "regions", "info", "evaluation", "format.header", "app"},

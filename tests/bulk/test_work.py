@@ -91,6 +91,13 @@ def test_pictures_come_out_as_from_the_plain_command(photos: Photos, toy_weights
     assert sizes[30] < sizes[95]
 
 
+@pytest.mark.usefixtures("in_process")
+def test_a_region_that_was_not_found_is_in_the_notes(photos: Photos, toy_weights: Path, tmp_path: Path) -> None:
+    report = run(encoding(photos(1), tmp_path / "out", codec=toy_weights, roi=["faces"]))
+    (row,) = regio.bulk.read_manifest(report.manifest)
+    assert row.notes == "faces: none found; coded evenly"
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

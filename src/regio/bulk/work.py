@@ -8,16 +8,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from regio.bulk.journal import Row
 from regio.bulk.places import Place
 from regio.bulk.plan import Task
-from regio.codec.options import NEUTRAL, checked, numbers_of
+from regio.codec.options import NEUTRAL, EncodeOptions, checked, numbers_of
 from regio.errors import RegioError, one_line, shown
 
 if TYPE_CHECKING:
     from regio.codec import Codec
+    from regio.info import Info
 
 
 @dataclass(frozen=True)
@@ -123,15 +124,13 @@ class Worker:
             return replace(row, error=line, error_kind=type(error).__name__)
 
     def _encode(self, row: Row, data: bytes) -> tuple[Row, bytes]:
+        from regio import noted
         from regio.images import read_picture
-        from regio.info import inspect
 
         assert self.codec is not None
-        picture = read_picture(data)
-        found = self.codec.encode_noted(picture, **self.options)
-        info = inspect(found.data)
-        row = replace(row, width=info.width, height=info.height, bpp=round(info.bpp, 6), quality=info.quality)
-        return replace(row, notes="; ".join((*picture.notes, *found.notes)) or None), found.data
+        options = cast(EncodeOptions, self.options)
+        made = noted.encode(self.codec, read_picture(data), len(data), options)
+        return replace(_about(row, made.info), notes="; ".join(made.notes) or None), made.data
 
     def _decode(self, row: Row, data: bytes) -> tuple[Row, bytes]:
         from regio.codec import decode
@@ -141,9 +140,12 @@ class Worker:
         options = dict(self.options)
         extension, strip, quality = options.pop("extension"), options.pop("strip", False), options.pop("quality", None)
         image = decode(data, codec=self.codec, device=self.work.device, **options)
-        info = inspect(data)
-        row = replace(row, width=info.width, height=info.height, bpp=round(info.bpp, 6), quality=info.quality)
-        return row, to_file(image, extension, strip=strip, quality=quality)
+        return _about(row, inspect(data)), to_file(image, extension, strip=strip, quality=quality)
+
+
+def _about(row: Row, info: Info) -> Row:
+    """The row with what its .rgo file says of itself."""
+    return replace(row, width=info.width, height=info.height, bpp=round(info.bpp, 6), quality=info.quality)
 
 
 def _ready(roi: Any) -> Any:

@@ -1,8 +1,9 @@
 """regio encode: pictures to .rgo files."""
 
+from __future__ import annotations
+
 from pathlib import Path
-from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from regio.cli.batch import Result, change, run_batch
 from regio.cli.files import read_whole, write_whole
@@ -24,6 +25,9 @@ from regio.cli.progress import shown, talking
 from regio.cli.regions import Boxes, LabelNumbers, Rois, roi_of
 from regio.codec.options import EncodeOptions
 from regio.names import PICTURES
+
+if TYPE_CHECKING:
+    from regio.noted import Noted
 
 
 @takes_encode_options
@@ -71,11 +75,10 @@ def encode(
         return
 
     with talking("loading the codec"):
+        from regio import noted
         from regio.codec import load
-        from regio.images import lossless_size, read_picture
-        from regio.info import at_scale, inspect, quality_of
+        from regio.images import read_picture
         from regio.models.catalog import DEFAULT
-        from regio.regions import importance
 
         loaded = load(DEFAULT if codec is None else codec, device=device)
 
@@ -83,39 +86,26 @@ def encode(
         original = job.source.path or read_whole(job.source)
         picture = read_picture(original)
         before = original.stat().st_size if isinstance(original, Path) else len(original)
-        start = perf_counter()
-        region = None if wanted is None else importance(wanted, picture.pixels)
-        mine: EncodeOptions = {**given, "roi": region}
-        found = loaded.encode_noted(picture, **mine)
-        seconds = perf_counter() - start
-        write_whole(job, found.data, force=force)
-        info = inspect(found.data)
-        target = shown(job.target or "-")
-        values = {"source": job.real, "target": job.real_target, "seconds": round(seconds, 3)}
-        names = ("width", "height", "codec", "quality", "scale", "bytes_total", "bpp", "metadata_bytes")
-        notes = picture.notes + found.notes
-        if region is not None and not region.found:
-            notes += (f"{region.what}; coded evenly",)
-        notes += _better_kept(before, info.bytes_total, lossless_size(picture))
-        values |= {name: getattr(info, name) for name in names} | {"bytes_in": before, "notes": notes}
-        if region is not None:
-            values |= {"roi": region.what, "roi_quality": info.roi_quality}
-        line = f"{job.name} -> {target}: {info.bytes_total} bytes, {info.bpp:.3f} bpp, {quality_of(info)}"
-        line += f"{at_scale(info)}, {change(before, info.bytes_total)}"
-        if shares := "; ".join(filter(None, (info.metadata_share, info.opacity_share))):
-            line += f" ({shares})"
-        return Result(line, values, notes, (before, info.bytes_total))
+        mine: EncodeOptions = {**given, "roi": wanted}
+        made = noted.encode(loaded, picture, before, mine, compare=True)
+        write_whole(job, made.data, force=force)
+        return _result(job, made, before)
 
     run_batch(jobs, work, parallel=parallel, as_json=as_json)
 
 
-def _better_kept(before: int, after: int, lossless: int) -> tuple[str, ...]:
-    """A note where another file would serve better: the original, or the picture as a WebP file without any loss."""
-    if lossless < after:
-        return (
-            f"a lossless WebP file of this picture takes {lossless} bytes, this .rgo file {after}: "
-            "line art, charts and screens are better kept as WebP or PNG",
-        )
-    if after > before:
-        return (f"the .rgo file is larger than the original: {after} bytes, not {before}; try a lower quality",)
-    return ()
+def _result(job: Transfer, made: Noted, before: int) -> Result:
+    """What is said of a picture, before: bytes of the original."""
+    from regio.info import at_scale, quality_of
+
+    info = made.info
+    names = ("width", "height", "codec", "quality", "scale", "bytes_total", "bpp", "metadata_bytes")
+    values = {"source": job.real, "target": job.real_target, "seconds": round(made.seconds, 3)}
+    values |= {name: getattr(info, name) for name in names} | {"bytes_in": before, "notes": made.notes}
+    if made.region is not None:
+        values |= {"roi": made.region.what, "roi_quality": info.roi_quality}
+    line = f"{job.name} -> {shown(job.target or '-')}: {info.bytes_total} bytes, {info.bpp:.3f} bpp, "
+    line += f"{quality_of(info)}{at_scale(info)}, {change(before, info.bytes_total)}"
+    if shares := "; ".join(filter(None, (info.metadata_share, info.opacity_share))):
+        line += f" ({shares})"
+    return Result(line, values, made.notes, (before, info.bytes_total))

@@ -1,12 +1,8 @@
 """regio verify: whether files can be decoded here, and are what was written."""
 
-from typing import Annotated
-
-import typer
-
 from regio.cli.batch import Result, run_batch
 from regio.cli.files import read_rgo
-from regio.cli.options import Device, Json, MaxPixels, Memory, Parallel, RgoFiles, raise_pillow_limit
+from regio.cli.options import Device, Json, MaxPixels, Memory, Parallel, RgoCodec, RgoFiles, raise_pillow_limit
 from regio.cli.paths import Source, find
 from regio.cli.progress import talking
 from regio.codec.options import memory_of
@@ -15,9 +11,7 @@ from regio.names import RGO
 
 def verify(
     files: RgoFiles,
-    codec: Annotated[
-        str | None, typer.Option("--codec", help="weights of files made with custom weights; other files name theirs")
-    ] = None,
+    codec: RgoCodec = None,
     memory: Memory = None,
     max_pixels: MaxPixels = None,
     device: Device = "auto",
