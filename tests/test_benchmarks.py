@@ -1,11 +1,14 @@
 """The commands that measure portability and robustness run, on toys, and fail when they should."""
 
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from shared import SHARED
 from toy_codec import picture
 
 COMMANDS = Path(__file__).parents[1] / "benchmarks"
@@ -96,3 +99,21 @@ def test_codecs_are_judged_at_equal_bytes(pictures: Path) -> None:
     refused = run("equal_bytes.py", pictures, *codecs, "--crop", "soft")
     assert refused.returncode == 1
     assert "NAME:X,Y,WIDTH,HEIGHT" in refused.stderr
+
+
+def test_curves_of_opponents_are_written_for_codecs_that_are_complete(pictures: Path) -> None:
+    if shutil.which("butteraugli_main") is None or not SHARED.is_dir():
+        pytest.skip("needs butteraugli_main of libjxl and the weights of LPIPS")
+    weights, out, codecs = SHARED / "data" / "weights", pictures / "curves", ["--codecs", "jpeg,webp"]
+    arguments = ["--lpips-weights", weights, "-o", out, "--sweep", pictures / "sweep", *codecs]
+    for _ in range(2):  # the second time from the sweep's table
+        done = run("opponents.py", pictures, *arguments)
+        assert done.returncode == 0, done.stderr
+    curve = json.loads((out / "jpeg.json").read_text())
+    assert curve["settings"] == [2, 5, 8, 12, 18, 28]
+    assert {"bpp", "psnr-rgb", "ms-ssim-rgb", "lpips-squeeze", "ssimulacra2", "butteraugli"} - set(
+        curve["results"]
+    ) <= {
+        "ms-ssim-rgb"  # the pictures are too small for it
+    }
+    assert len((out / "webp.csv").read_text().splitlines()) == 1 + 2 * 6

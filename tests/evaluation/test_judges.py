@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -144,3 +145,15 @@ def test_butteraugli_is_asked_of_the_program(tmp_path: Path, monkeypatch: pytest
     tool.write_text("#!/bin/sh\necho no such codec >&2\nexit 1\n")
     with pytest.raises(RegioError, match="butteraugli_main: no such codec"):
         judge.score(picture(32, 32), picture(32, 32))
+
+
+@pytest.mark.skipif(shutil.which("butteraugli_main") is None, reason="needs butteraugli_main of libjxl")
+def test_butteraugli_itself_is_0_for_equal_pictures_and_rises_with_damage() -> None:
+    judge, original = Butteraugli.make(Setting()), picture(96, 128)
+    noise = np.random.default_rng(1).normal(size=original.shape)
+    versions = [(original + strength * noise).clip(0, 255).astype(np.uint8) for strength in (4, 16, 64)]
+    assert judge.score(original, original) == 0
+    little, more, most = (judge.score(original, version) for version in versions)
+    assert 0 < little < more < most
+    assert judge.score(original[:8, :8], versions[0][:8, :8]) > 0
+    assert np.isnan(judge.score(original[:7, :8], versions[0][:7, :8]))
