@@ -122,6 +122,10 @@ def test_a_run_of_the_synthesis_is_exported_as_a_look(
     assert all(torch.equal(found[name], trained[name].half().float()) for name in load_file(target))
     plain = regio.load(weights).net.state_dict()
     assert any(not torch.equal(found[name], plain[name]) for name in load_file(target))
+    strange = toy_recipe({"train": "synthesis"})
+    strange.write_text(strange.read_text().replace("start =", "overrides = {step_widths = 0.5}\nstart ="))
+    with pytest.raises(UsageError, match=r"mine\.safetensors has another configuration than the recipe's model"):
+        train(strange, out=tmp_path / "strange", device="cpu")
     whole = train(toy_recipe({"train": "all"}), out=tmp_path / "whole", device="cpu")
     with pytest.raises(UsageError, match=r"changed more of .* than its synthesis"):
         export_look(whole, tmp_path / "x.natural.safetensors", "natural")

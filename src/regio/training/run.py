@@ -32,7 +32,7 @@ class Run:
         self.step = self.skipped = self.skipped_in_a_row = self.restored = 0
         self.net = fresh_net(recipe)
         if recipe.start and not folder.started:
-            start_from(self.net, recipe.start)
+            start_from(self.net, recipe.start, as_it_is=all(phase.train == "synthesis" for phase in recipe.phase))
         self.net.to(fabric.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = MovingAverage(self.net)
         self.inner = make_step(self.net, recipe).to(fabric.device)
@@ -194,9 +194,15 @@ class Run:
         self.restored, self.skipped = self.restored + 1, skipped
 
 
-def start_from(net: Network, weights: str) -> None:
-    """Copy the tensors of other weights whose name and shape agree. The rest stays fresh, with a warning."""
-    known, fresh = net.adopted(store.load(weights).net.state_dict()), net.state_dict()
+def start_from(net: Network, weights: str, *, as_it_is: bool = False) -> None:
+    """Copy the tensors of other weights whose name and shape agree. The rest stays fresh, with a warning.
+
+    as_it_is: UsageError unless the weights are of the same configuration, so that all of them are used.
+    """
+    loaded = store.load(weights).net
+    if as_it_is and loaded.config != net.config:
+        raise UsageError(f"{weights} has another configuration than the recipe's model: its latents would not be those")
+    known, fresh = net.adopted(loaded.state_dict()), net.state_dict()
     taken = {k: v for k, v in known.items() if k in fresh and v.shape == fresh[k].shape}
     if not taken:
         raise UsageError(f"{weights} has no tensor in common with the recipe's model")
