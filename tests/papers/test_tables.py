@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -118,7 +119,8 @@ def test_ours_stand_beside_with_what_they_are_worth(folder: Path, toy: Path, tmp
     )  # fmt: skip
     table = run(order).table
     assert [row[0] for row in table.ours] == ["model", "toy"]
-    assert "trained on a small budget" in table.text()
+    assert "weights that are not bundled" in table.text()
+    assert "trained on a small budget" not in table.text()
     assert "2 pictures of in, real files" in table.text()
     assert (tmp_path / "out" / "segpic-1_psnr.svg").exists()
     again = run(Order("segpic-2", None, tmp_path / "out", codecs=["toy"])).table  # from the CSV
@@ -135,7 +137,12 @@ def test_the_mask_study_compares_grids_and_label_maps(folder: Path, toy: Path, t
     table = run(order).table
     assert [row[0] for row in table.ours[1:]] == ["toy 1x1", "toy 2x2", "toy 4x4", "toy 8x8", "toy label maps"]
     assert table.ours[3][1] == "+0.00 %"
-    again = run(Order("segpic-3", None, tmp_path / "out", codecs=["toy"])).table  # from the CSV, which holds real files
+    assert "estimated bits, no files" in table.text()
+    assert "real files" not in table.text()
+    files = run(replace(order, labels=None)).table
+    assert "real files" in files.text()
+    assert "estimated" not in files.text()
+    again = run(Order("segpic-3", None, tmp_path / "out", codecs=["toy"])).table  # from the CSV
     assert [row[0] for row in again.ours[1:]] == ["toy 1x1", "toy 2x2", "toy 4x4", "toy 8x8"]
 
 
@@ -144,8 +151,11 @@ def test_estimated_rows_agree_with_files_where_the_label_map_is_a_grid(folder: P
     halves = torch.zeros(96, 128, dtype=torch.int64)
     halves[:48, 64:], halves[48:, :64], halves[48:, 64:] = 1, 2, 3
     pictures = {"0.png": folder / "0.png"}
-    (estimated,) = with_labels(codec, pictures, lambda file, pixels: halves, [50])
-    grids = grids_of(codec, [50])
+    own = OwnCodec(codec)
+    *on_grids, estimated = with_labels(own, pictures, lambda file, pixels: halves, [50])
+    assert [row.codec for row in on_grids] == ["toy 1x1", "toy 2x2", "toy 4x4", "toy 8x8"]
+    assert on_grids[1].bytes == pytest.approx(estimated.bytes, rel=1e-3)  # halves are the grid of 2 x 2
+    grids = grids_of(own)
     assert [one.name for one in grids] == ["toy 1x1", "toy 2x2", "toy 4x4", "toy 8x8"]
     pixels = np.asarray(Image.open(folder / "0.png"))
     data = grids[1].encode(pixels, 50)
@@ -154,7 +164,7 @@ def test_estimated_rows_agree_with_files_where_the_label_map_is_a_grid(folder: P
         float(-10 * np.log10(np.mean((grids[1].decode(data) / 255.0 - pixels / 255.0) ** 2))), abs=0.05
     )
     with pytest.raises(UsageError, match="no picture has a label map"):
-        with_labels(codec, pictures, lambda file, pixels: None, [50])
+        with_labels(own, pictures, lambda file, pixels: None, [50])
 
 
 def test_the_patch_study_draws_as_many_patches_by_every_strategy(
@@ -167,12 +177,18 @@ def test_the_patch_study_draws_as_many_patches_by_every_strategy(
     order = Order("mcm-2", folder, folder, codecs=[str(path)], qualities=[0], judges=Judges(marks=marks), device="cpu")
     table = run(order).table
     assert [row[0] for row in table.ours[1:]] == [f"toy-mcm {name}" for name in STRATEGIES]
-    rows = strategies(regio.load(path, device="cpu"), {"0.png": folder / "0.png"}, [0], Judges(marks=marks))
-    again = strategies(regio.load(path, device="cpu"), {"0.png": folder / "0.png"}, [0], Judges(marks=marks))
+    assert "estimated bits, no files" in table.text()
+    assert "real files" not in table.text()
+    own, pictures = OwnCodec(regio.load(path, device="cpu")), {"0.png": folder / "0.png"}
+    rows = strategies(own, pictures, [0], Judges(marks=marks))
+    again = strategies(own, pictures, [0], Judges(marks=marks))
     assert [row.figures["psnr"] for row in rows] == [row.figures["psnr"] for row in again]  # the same draw
     assert len({row.figures["psnr"] for row in rows}) == len(STRATEGIES)
     with pytest.raises(UsageError, match="does not choose patches"):
-        strategies(regio.load(toy, device="cpu"), {"0.png": folder / "0.png"}, [0], Judges())
+        strategies(OwnCodec(regio.load(toy, device="cpu")), pictures, [0], Judges())
+    variants = [f"{name}={path}" for name in ("texture", "da-mask")]  # as if they were trained with one strategy each
+    trained = run(replace(order, codecs=variants)).table
+    assert [row[0] for row in trained.ours[1:]] == ["texture texture", "da-mask da-mask"]
 
 
 def test_kernels_differ_where_label_maps_do(folder: Path, toy: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ def compare(
         typer.Option(
             help="with commas: Regio models, jpeg, webp, jpeg2000, avif, avif-psnr, avif-slow, "
             "avif-ssimulacra2, jxl, hevc, hevc-default, jpegli, vvc; "
-            "default: the default model, jpeg, webp, jpeg2000, avif"
+            "default: the default model, jpeg, webp, jpeg2000, avif; NAME=A.safetensors+B.safetensors joins models"
         ),
     ] = None,
     output: Annotated[

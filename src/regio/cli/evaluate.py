@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 CODECS_HELP = (
     "with commas: Regio models, jpeg, webp, jpeg2000, avif, avif-psnr, avif-slow, avif-ssimulacra2, jxl, hevc, "
     "hevc-default, jpegli, vvc; "
-    "default: the default model, jpeg, webp, jpeg2000, avif"
+    "default: the default model, jpeg, webp, jpeg2000, avif; NAME=A.safetensors+B.safetensors joins models into one "
+    "curve"
 )
 
 Folder = Annotated[Path | None, typer.Argument(help="folder of pictures; subfolders included")]
@@ -73,7 +74,16 @@ Table = Annotated[
         "mcm-1, mcm-2; or curves, the BD-rates of all --references against --anchor (vtm)"
     ),
 ]
-LabelMaps = Annotated[Path | None, typer.Option(help="label maps (PNG) for segpic-3 and segpic-kernels")]
+LabelMaps = Annotated[
+    Path | None,
+    typer.Option(help="label maps for segpic-3 and segpic-kernels: a folder of PNG files, or COCO's panoptic JSON"),
+]
+Dataset = Annotated[
+    str | None,
+    typer.Option(
+        help="the data set of a paper's --table that FOLDER is: kodak (default), clic; coco (default), celeba"
+    ),
+]
 
 
 def evaluate(
@@ -99,6 +109,7 @@ def evaluate(
     repeats: Repeats = 1,
     table: Table = None,
     labels: LabelMaps = None,
+    dataset: Dataset = None,
     device: Device = "auto",
     as_json: Json = False,
 ) -> None:
@@ -109,6 +120,7 @@ def evaluate(
       regio evaluate kodak --codecs segpic-xs,jpeg,avif --anchor avif
       regio evaluate photos --qualities 20,40,60,80 --lpips squeeze -o report/photos
       regio evaluate --table segpic-1 --references curves
+      regio evaluate kodak --table segpic-1 --references curves --codecs segpic=q1.safetensors+q2.safetensors
     """
     from regio.errors import UsageError
     from regio.evaluation.bd_rate import fit_named
@@ -123,7 +135,10 @@ def evaluate(
         panel = judges_for(asked, Setting(device, lpips_weights, lpips or "squeeze", segmenter), marks)
         if table is not None:
             names = tuple(names_in(codecs)) if codecs else ()
-            order = Order(table, folder, output, references, labels, names, own, panel, method, anchor or "vtm", device)
+            order = Order(
+                table, folder, output, references, labels, names, own, others, panel, method, anchor, dataset,
+                roi_strength, repeats, fid, device,
+            )  # fmt: skip
             return print_table(order, as_json)
         if folder is None:
             raise UsageError("name a folder of pictures, or a --table")
@@ -241,12 +256,12 @@ def chosen(
 ) -> dict[str, tuple[float, ...]]:
     """Settings by codec, where the command line names them. UsageError for a codec that does not take part."""
     from regio.errors import UsageError
-    from regio.evaluation.contestants import OwnCodec
+    from regio.evaluation.contestants import Own
 
     names = {one.name for one in lineup.contestants} | set(lineup.skipped)
     if strange := set(others) - names:
         raise UsageError(f"--settings: {min(strange)} is not among the codecs: {', '.join(sorted(names))}")
-    found = {one.name: own for one in lineup.contestants if own and isinstance(one, OwnCodec) and len(one.settings) > 1}
+    found = {one.name: one.settings_for(own) for one in lineup.contestants if isinstance(one, Own)}
     return found | others
 
 
@@ -254,10 +269,11 @@ def add_fid(lineup: Lineup, outcome: Outcome, pictures: dict[str, Path], output:
     """Print FID and KID, and keep them beside the report."""
     from regio.cli.progress import print_result
     from regio.evaluation.columns import columns
-    from regio.evaluation.fidelity import columns_of, fidelity
+    from regio.evaluation.fidelity import columns_of, fidelity, plot_fidelity
 
     entries = fidelity(outcome.rows, pictures, lineup.contestants, output / "fid.csv", progress=progress.show)
     progress.clear()
+    plot_fidelity(entries, output / "rd_fid")
     header, *rows = columns_of(entries)
     print_result(columns(header, rows) + "\n")
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from regio.codec import Codec
-from regio.evaluation.contestants import device_name
+from regio.evaluation.contestants import Own
 from regio.evaluation.judging import Original
 from regio.evaluation.metrics import bpp
 from regio.evaluation.sweep import Row, source_commit
@@ -31,22 +31,27 @@ def padded(codec: Codec, pixels: Pixels, labels: Tensor | None = None) -> tuple[
     return x.permute(2, 0, 1)[None].to(codec.device), regions
 
 
-def estimated(codec: Codec, label: str, picture: str, original: Original, setting: float, made: Reconstruction) -> Row:
+def rate_of(x: Tensor, codec: Codec, quality: float) -> Tensor | None:
+    """What a network takes as the rate of x (1,3,H,W): (1,), or None for a model of one rate."""
+    return x.new_tensor([quality / 100]) if codec.net.rated else None
+
+
+def estimated(own: Own, label: str, picture: str, original: Original, setting: float, made: Reconstruction) -> Row:
     """A row of what a network returned (x_hat, bits) for a picture; the codec's name gets the label, times are NaN."""
     height, width = original.pixels.shape[:2]
     x_hat = made.x_hat[0, :, :height, :width].clamp(0, 1) * 255
     size = math.ceil(float(sum(bits.double().sum() for bits in made.bits.values())) / 8) + HEADER_BYTES
     return Row(
-        codec=f"{codec.name} {label}",
+        codec=f"{own.name} {label}",
         picture=picture,
         quality=float(setting),
         bytes=size,
         bpp=bpp(size, original.pixels),
         encode_seconds=math.nan,
         decode_seconds=math.nan,
-        weights=codec.fingerprint,
+        weights=own.weights,
         commit=source_commit(),
-        device=device_name(codec.device),
+        device=own.device,
         judges="; ".join(original.judges),
         figures=original.figures(x_hat.round().byte().permute(1, 2, 0).cpu().numpy()),
     )

@@ -18,8 +18,10 @@ from PIL import Image
 
 from regio.durable import replacing
 from regio.errors import RegioError, UsageError
+from regio.evaluation.bd_rate import Curve
 from regio.evaluation.columns import figure
 from regio.evaluation.contestants import Contestant
+from regio.evaluation.plots import plot
 from regio.evaluation.sweep import FAILURES, Row
 from regio.images import Pixels, read_picture
 
@@ -130,6 +132,18 @@ def _write(originals: Path, decoded: Path, pictures: Mapping[str, Path], one: Co
     if count < 2:
         raise UsageError(f"FID needs at least two patches of {PATCH} x {PATCH} pixels; the pictures give {count}")
     return count
+
+
+def plot_fidelity(entries: Sequence[Fidelity], stem: Path) -> tuple[Path, Path]:
+    """FID over the rate, a line for each codec and weights, as PNG and SVG beside each other; returns both paths."""
+    groups: dict[tuple[str, str], list[Fidelity]] = {}
+    for one in entries:
+        groups.setdefault((one.codec, one.weights), []).append(one)
+    curves = []
+    for (codec, _), group in groups.items():
+        group.sort(key=lambda one: one.bpp)
+        curves.append(Curve(codec, tuple(one.bpp for one in group), tuple(one.fid for one in group)))
+    return plot(curves, stem, axis="FID (lower is better)")
 
 
 def columns_of(entries: Sequence[Fidelity]) -> list[list[str]]:

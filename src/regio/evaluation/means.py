@@ -43,6 +43,11 @@ class MeanCurve:
     names: tuple[str, ...] = ()  # the pictures that the means are over
     rows: tuple[Row, ...] = field(default=(), repr=False)  # that the means were made from
 
+    @property
+    def estimated(self) -> bool:
+        """Whether its bits are a network's estimate and no file was made; see `evaluation.estimates`."""
+        return all(math.isnan(seconds) for seconds in self.encode_seconds)
+
     def values(self, metric: Metric) -> Values:
         """The metric at each setting; none if it was not measured at all of them."""
         column = metrics_of_judges()[metric]

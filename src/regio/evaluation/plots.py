@@ -13,11 +13,18 @@ FITS_INSIDE = 12  # curves in a legend within the axes
 
 
 def plot(
-    curves: Sequence[Curve], stem: Path, *, metric: Metric = "psnr", references: Sequence[Curve] = (), title: str = ""
+    curves: Sequence[Curve],
+    stem: Path,
+    *,
+    metric: Metric = "psnr",
+    references: Sequence[Curve] = (),
+    title: str = "",
+    axis: str = "",
 ) -> tuple[Path, Path]:
     """Rate-distortion plot as PNG and SVG beside each other: `stem` + suffix; returns both paths.
 
-    `references` (published or older curves) are drawn dashed; the axes are cut to what `curves` cover.
+    `references` (published or older curves) are drawn dashed; the axes are cut to what `curves` cover. axis: what the
+    vertical axis says, where the values are not those of a metric.
     """
     import matplotlib
     from matplotlib.figure import Figure  # without pyplot: no window, no global state
@@ -46,7 +53,7 @@ def plot(
         if len(seen) > 1:
             axes.set_ylim(min(seen) - 0.5, max(seen) + 0.5)
     axes.set_xlabel("rate, bits per pixel (whole files)")
-    axes.set_ylabel(axes_of_metrics()[metric])
+    axes.set_ylabel(axis or axes_of_metrics()[metric])
     axes.set_title(title)
     axes.grid(alpha=0.3)
     if many:  # beside the axes, or it would cover them

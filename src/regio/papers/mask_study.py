@@ -16,8 +16,8 @@ from torch import Tensor
 
 from regio.codec import Codec
 from regio.errors import UsageError
-from regio.evaluation.contestants import OwnCodec
-from regio.evaluation.estimates import estimated, padded
+from regio.evaluation.contestants import Own
+from regio.evaluation.estimates import estimated, padded, rate_of
 from regio.evaluation.judging import Judges
 from regio.evaluation.sweep import Row
 from regio.images import Pixels, read_picture
@@ -26,15 +26,17 @@ GRIDS = (1, 2, 4, 8)
 Find = Callable[[Path, Pixels], Tensor | None]  # file, (H,W,3) uint8 -> labels (H,W)
 
 
-def grids_of(codec: Codec, settings: Sequence[float]) -> list[OwnCodec]:
-    """The codec once with each grid. Raises UsageError if its model knows no regions."""
-    if not any("kernels" in name for name, _ in codec.net.named_modules()):
-        raise UsageError(f"{codec.name} has no region-adaptive transform")
-    return [OwnCodec(codec, tuple(settings), grid=grid) for grid in GRIDS]
+def grids_of(own: Own) -> list[Own]:
+    """The codec once with each grid. Raises UsageError if a model of it knows no regions."""
+    for setting in own.settings:
+        codec = own.at(setting)[0].codec
+        if not any("kernels" in name for name, _ in codec.net.named_modules()):
+            raise UsageError(f"{codec.name} has no region-adaptive transform")
+    return [own.with_grid(grid) for grid in GRIDS]
 
 
-def with_labels(codec: Codec, pictures: Mapping[str, Path], find: Find, settings: Sequence[float]) -> list[Row]:
-    """Rows of the codec steered by label maps instead of a grid; bytes are estimated, as no file carries a map.
+def with_labels(own: Own, pictures: Mapping[str, Path], find: Find, qualities: Sequence[float]) -> list[Row]:
+    """Rows of the codec with each grid and with label maps. All bytes are estimated, as no file carries a map.
 
     find: file and pixels -> its label map (H,W), or None: the picture is left out. Raises UsageError if all are.
     """
@@ -45,12 +47,15 @@ def with_labels(codec: Codec, pictures: Mapping[str, Path], find: Find, settings
         if labels is None:
             continue
         original = Judges().look_at(name, pixels)
-        x, regions = padded(codec, pixels, labels)
-        for setting in settings if codec.net.rated else (0.0,):
-            rate = None if not codec.net.rated else x.new_tensor([setting / 100])
-            with torch.inference_mode():
-                made = codec.net(x, regions=regions, rate=rate)
-            rows.append(estimated(codec, "label maps", name, original, setting, made))
+        for setting in own.settings_for(qualities):
+            member, quality = own.at(setting)
+            x, regions = padded(member.codec, pixels, labels)
+            rate = rate_of(x, member.codec, quality)
+            ways: dict[str, dict[str, Any]] = {f"{grid}x{grid}": {"grid": grid} for grid in GRIDS}
+            for label, where in (ways | {"label maps": {"regions": regions}}).items():
+                with torch.inference_mode():
+                    made = member.codec.net(x, rate=rate, **where)
+                rows.append(estimated(own, label, name, original, setting, made))
     if not rows:
         raise UsageError("no picture has a label map")
     return rows
@@ -89,8 +94,7 @@ def kernels_of(
     try:
         x, regions = padded(codec, pixels, labels)
         x.requires_grad_(True)
-        rate = None if not net.rated else x.new_tensor([quality / 100])
-        error = (net(x, regions=regions, grid=grid, rate=rate).x_hat - x.detach()).square()
+        error = (net(x, regions=regions, grid=grid, rate=rate_of(x, codec, quality)).x_hat - x.detach()).square()
         error.sum().backward()
     finally:
         for hook in hooks:

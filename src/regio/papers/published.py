@@ -14,7 +14,11 @@ from regio.evaluation.bd_rate import Curve
 SEGPIC_KODAK = Curve(
     "segpic (published)", (0.120, 0.194, 0.288, 0.439, 0.633, 0.861), (29.24, 30.76, 32.25, 34.23, 36.01, 37.81)
 )
-"""Rate in bpp, PSNR in dB: the authors' own points, on Kodak."""
+SEGPIC_CLIC = Curve(
+    "segpic (published)", (0.091, 0.141, 0.207, 0.315, 0.458, 0.636), (31.11, 32.52, 33.83, 35.52, 37.04, 38.55)
+)
+PUBLISHED_CURVES = {"Kodak": SEGPIC_KODAK, "CLIC": SEGPIC_CLIC}
+"""Rate in bpp, PSNR in dB: the authors' own points, by data set."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,8 @@ class PaperTable:
     """Row -> the field's result file that holds a curve of the same method."""
     models: dict[str, str] = field(default_factory=dict)
     """Row -> our preset of the same network."""
+    sets: tuple[str, ...] = ()
+    """The data sets that it has figures of, where there are several; the first is the default."""
 
 
 SEGPIC_MODELS = {
@@ -78,6 +84,7 @@ _TABLES = (
             "Ours": "segpic",
         },
         models=SEGPIC_MODELS,
+        sets=("Kodak", "CLIC"),
     ),
     PaperTable(
         name="segpic-2",
@@ -95,6 +102,7 @@ _TABLES = (
         ),
         notes=("ChARM's one BD-rate is read as Kodak's.", "Our parameters are counted from the presets of that name."),
         models=SEGPIC_MODELS,
+        sets=("Kodak", "CLIC"),
     ),
     PaperTable(
         name="segpic-3",
@@ -136,6 +144,7 @@ _TABLES = (
             "The paper's pictures are 256 x 256, its rates under 0.1 bpp; it does not name the backbone of LPIPS.",
             "Our VVC is VVenC in 4:2:0, not VTM (`vvc` among --codecs).",
         ),
+        sets=("COCO", "CelebAMask-HQ"),
     ),
     PaperTable(
         name="mcm-2",
@@ -152,6 +161,7 @@ _TABLES = (
             ("CelebAMask-HQ", "Structure", "0.0776", "0.199"),
             ("CelebAMask-HQ", "DA-Mask", "0.0803", "0.130"),
         ),
+        sets=("COCO", "CelebAMask-HQ"),
     ),
 )
 TABLES = {table.name: table for table in _TABLES}

@@ -8,30 +8,36 @@ from typing import NamedTuple
 
 from regio.evaluation.bd_rate import BDRate, Curve, Fit, Metric, bd_rate
 from regio.evaluation.columns import columns, figure
+from regio.evaluation.fidelity import Fidelity, columns_of
 from regio.evaluation.means import MeanCurve
-from regio.papers.published import SEGPIC_KODAK, TABLES, PaperTable
+from regio.models.catalog import CATALOG
+from regio.papers.published import TABLES, PaperTable
 
 SMALL_BUDGET = (
     "Bundled weights are small networks trained on a small budget (the cards beside them say how), not the papers' "
     "networks and millions of steps: the figures do not show how good the method is."
 )
+NOT_BUNDLED = "Of weights that are not bundled, the table does not know how they were trained."
 NONE_MEASURED = "Of ours nothing is measured: name a folder of pictures, or the -o of an earlier `regio evaluate`."
-ANCHOR = "vtm"
+Rows = tuple[tuple[str, ...], ...]  # header first
 
 
 class Beside(NamedTuple):
     """A printed table, ours beside it, and what must be said of both."""
 
     title: str
-    published: tuple[tuple[str, ...], ...]  # header first
-    ours: tuple[tuple[str, ...], ...]  # header first; empty if there is nothing to show
+    published: Rows
+    ours: Rows  # empty if there is nothing to show
     notes: tuple[str, ...]
+    fidelity: Rows = ()  # FID and KID of ours; empty if nobody asked
 
     def text(self) -> str:
         """Lines for a terminal."""
         parts = [self.title, columns(self.published[0], self.published[1:])]
         if self.ours:
             parts += ["ours", columns(self.ours[0], self.ours[1:])]
+        if self.fidelity:
+            parts.append(columns(self.fidelity[0], self.fidelity[1:]))
         return "\n\n".join(parts) + "\n\n" + "\n".join(f"- {note}" for note in self.notes)
 
 
@@ -43,6 +49,15 @@ class Measured(NamedTuple):
     references: Mapping[Metric, Mapping[str, Curve]]  # published curves by name
     place: str  # where the pictures came from
     fit: Fit = "pchip"
+    anchor: str | None = None  # None: the paper's
+    dataset: str = ""  # the table's name of the pictures' data set
+    fidelity: tuple[Fidelity, ...] = ()
+
+    def anchor_curve(self, metric: Metric, default: str) -> Curve | None:
+        """The curve that BD-rates are against: a published one, or else one that was measured."""
+        name = self.anchor or default
+        measured = {one.name: one.curve(metric) for one in (*self.ours, *self.others)}
+        return self.references.get(metric, {}).get(name) or measured.get(name)
 
 
 def beside(name: str, measured: Measured) -> Beside:
@@ -52,25 +67,31 @@ def beside(name: str, measured: Measured) -> Beside:
     said = [*table.notes, *notes]
     if measured.ours:
         pictures = max(curve.pictures for curve in measured.ours)
-        said += [f"Ours: {pictures} pictures of {measured.place}, real files.", SMALL_BUDGET]
+        how = "estimated bits, no files" if all(one.estimated for one in measured.ours) else "real files"
+        said.append(f"Ours: {pictures} pictures of {measured.place}, {how}.")
+        bundled = {entry.fingerprint for entry in CATALOG.values()}
+        known = {one.weights.partition(" ")[0] in bundled for one in measured.ours}
+        said += [text for own, text in ((True, SMALL_BUDGET), (False, NOT_BUNDLED)) if own in known]
         said += [f"{one.name}: weights {one.weights}, source {', '.join(one.commits)}." for one in measured.ours]
     elif name != "segpic-2":
         said.append(NONE_MEASURED)
-    return Beside(table.title, published, ours, tuple(said))
+    distances = tuple(map(tuple, columns_of(measured.fidelity))) if measured.fidelity else ()
+    return Beside(table.title, published, ours, tuple(said), distances)
 
 
-Made = tuple[tuple[tuple[str, ...], ...], tuple[tuple[str, ...], ...], list[str]]
+Made = tuple[Rows, Rows, list[str]]
 
 
 def _segpic_1(table: PaperTable, measured: Measured) -> Made:
-    references = dict(measured.references.get("psnr", {}))
-    anchor = references.get(ANCHOR)
+    references = measured.references.get("psnr", {})
+    anchor = measured.anchor_curve("psnr", "vtm")
     notes: list[str] = []
     if anchor is None:
-        notes.append(f"No curve called {ANCHOR} in --references: nothing can be recomputed.")
-    references.setdefault("segpic", SEGPIC_KODAK)
+        name = measured.anchor or "vtm"
+        notes.append(f"No curve called {name}, in --references or measured: nothing can be recomputed.")
     by_name = {curve.name: curve for curve in measured.ours}
-    rows: list[tuple[str, ...]] = [(*table.header, "Kodak, recomputed", "Regio")]
+    column = measured.dataset
+    rows: list[tuple[str, ...]] = [(*table.header, f"{column}, recomputed", f"{column}, Regio")]
     for row in table.rows:
         theirs = references.get(table.curves.get(row[0], ""))
         again = _percent(anchor, theirs, "psnr", measured.fit)
@@ -78,22 +99,24 @@ def _segpic_1(table: PaperTable, measured: Measured) -> Made:
         own = by_name.get(preset or "")
         cell = _percent(anchor, own.curve("psnr"), "psnr", measured.fit) if own else "no weights" if preset else "–"
         rows.append((*row, again, cell))
-    extra = [curve for curve in measured.ours if curve.name not in table.models.values()]
+    extra = [one for one in (*measured.ours, *measured.others) if one.name not in table.models.values()]
     ours: list[tuple[str, ...]] = [("model", "BD-rate", "overlap, dB", "points (ours, anchor)")]
-    ours += [_entry(one.name, bd_rate(anchor, one.curve("psnr"), fit=measured.fit)) for one in extra if anchor]
+    if anchor is not None:
+        found = [(one.name, bd_rate(anchor, one.curve("psnr"), fit=measured.fit)) for one in extra]
+        ours += [_entry(name, entry) for name, entry in found if name != anchor.name]
     return tuple(rows), tuple(ours) if len(ours) > 1 else (), notes
 
 
 def _segpic_2(table: PaperTable, measured: Measured) -> Made:
     by_name = {curve.name: curve for curve in measured.ours}
-    base = by_name.get("wacnn")
-    rows: list[tuple[str, ...]] = [(*table.header, "our params", "our BD-rate", "our encode", "our decode")]
+    anchor = measured.anchor_curve("psnr", "wacnn")
+    column = f"our {measured.dataset}"
+    rows: list[tuple[str, ...]] = [(*table.header, "our params", column, "our encode", "our decode")]
     for row in table.rows:
         preset = table.models[row[0]]
         own = by_name.get(preset)
         cells = ["no weights"] + 2 * ["–"]
         if own is not None:
-            anchor = base.curve("psnr") if base else None
             cells = [_percent(anchor, own.curve("psnr"), "psnr", measured.fit), *_times(own)]
         rows.append((*row, f"{parameters(preset) / 1e6:.1f} M", *cells))
     extra = [curve for curve in measured.ours if curve.name not in table.models.values()]
@@ -109,10 +132,7 @@ def _segpic_3(table: PaperTable, measured: Measured) -> Made:
     if base is not None:
         anchor = base.curve("psnr")
         ours += [_entry(one.name, bd_rate(anchor, one.curve("psnr"), fit=measured.fit)) for one in measured.ours]
-        notes.append(
-            "The row with label maps counts estimated bits, some 0.1 % under those of files, which carry no maps."
-        )
-        notes.append("The row trained without masks needs such weights: add their .safetensors to --codecs.")
+        notes.append("The row trained without masks needs such weights: add them to --codecs, after those with masks.")
     return (table.header, *table.rows), tuple(ours) if len(ours) > 1 else (), notes
 
 
@@ -131,19 +151,18 @@ def _roi_1(table: PaperTable, measured: Measured) -> Made:
 def _mcm_1(table: PaperTable, measured: Measured) -> Made:
     notes: list[str] = []
     everybody = [*measured.ours, *measured.others]
-    anchor = next((one for one in measured.others if one.name == "vvc"), None)
-    if everybody and anchor is None:
-        notes.append("vvc was not measured, so there is no BD-rate against it.")
+    metric = next((found for one in everybody if (found := _lpips_of(one))), None)
+    name = measured.anchor or "vvc"
+    anchor = None if metric is None else measured.anchor_curve(metric, name)
     ours: list[tuple[str, ...]] = [("codec", "BD-rate", "overlap, dB", "points (ours, anchor)")]
-    metric = None if anchor is None else _lpips_of(anchor)
-    if anchor is not None and metric is None:
+    if everybody and metric is None:
         notes.append("LPIPS was not measured: --lpips squeeze.")
-    elif anchor is not None and metric is not None:
-        for one in everybody:
-            if one is not anchor:
-                entry = bd_rate(anchor.curve(metric), one.curve(metric), metric=metric, fit=measured.fit)
-                ours.append(_entry(one.name, entry))
-        notes.append(f"Ours in {metric}, as -10 log10.")
+    elif everybody and anchor is None:
+        notes.append(f"{name} was not measured, so there is no BD-rate against it.")
+    if anchor is not None and metric is not None:
+        curves = [one.curve(metric) for one in everybody if one.name != anchor.name]
+        ours += [_entry(one.name, bd_rate(anchor, one, metric=metric, fit=measured.fit)) for one in curves]
+        notes.append(f"Ours on {measured.dataset}, against {name}, in {metric}, as -10 log10.")
     return (table.header, *table.rows), tuple(ours) if len(ours) > 1 else (), notes
 
 
@@ -153,7 +172,7 @@ def _mcm_2(table: PaperTable, measured: Measured) -> Made:
         for at, setting in enumerate(one.settings):
             ours.append((one.name, f"{setting:g}", f"{one.bpp[at]:.4f}", figure(one.figures["lpips"][at], ".3f")))
     notes = (
-        ["Ours count estimated bits; objects are the regions of --marks, if there are any."] if len(ours) > 1 else []
+        [f"Ours on {measured.dataset}; objects are the regions of --marks, if there are any."] if len(ours) > 1 else []
     )
     return (table.header, *table.rows), tuple(ours) if len(ours) > 1 else (), notes
 

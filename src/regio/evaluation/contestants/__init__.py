@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
-
-import numpy as np
+from pathlib import Path
+from typing import NamedTuple, Protocol
 
 from regio.errors import UsageError
 from regio.evaluation.budget import SizedFile
 from regio.evaluation.contestants.opponents import OPPONENTS
+from regio.evaluation.contestants.own import QUALITIES, ROI, Own, OwnCodec, Series, device_name
 from regio.evaluation.marks import Mask
 from regio.images import Pixels
 
-if TYPE_CHECKING:
-    import torch
-
-    from regio.codec import Codec
+__all__ = [
+    "OPPONENTS", "QUALITIES", "ROI", "Contestant", "Lineup", "Own", "OwnCodec", "Series", "device_name", "label_of",
+    "line_up", "names_in", "own_named",
+]  # fmt: skip
 
 
 class Contestant(Protocol):
@@ -59,84 +59,6 @@ class Contestant(Protocol):
         """Part of the bits, 0..1, that a file spends inside a region (H,W); NaN if it cannot tell."""
 
 
-QUALITIES = (0.0, 10.0, 20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0, 90.0, 100.0)
-
-
-@dataclass(frozen=True, eq=False)
-class OwnCodec:
-    """One of Regio's codecs as a contestant; its settings are qualities, 0..100, or 0 alone for a model of one rate.
-
-    strength: None, or how strongly it favours the region marked in a picture ("+roi" in its name). Where no region is
-    marked it codes the picture as ever. grid: regions of the picture are grid x grid (in its name); None: by size.
-    """
-
-    codec: Codec
-    qualities: tuple[float, ...] = QUALITIES
-    strength: float | None = None
-    mask: Mask | None = None
-    grid: int | None = None
-
-    @property
-    def name(self) -> str:
-        grid = "" if self.grid is None else f" {self.grid}x{self.grid}"
-        return self.codec.name + grid + ("" if self.strength is None else ROI)
-
-    @property
-    def description(self) -> str:
-        aim = "" if self.strength is None else f", region of interest at strength {self.strength:g}"
-        return f"Regio {self.codec.name}{aim}"
-
-    @property
-    def settings(self) -> tuple[float, ...]:
-        return self.qualities if self._variable else (0.0,)
-
-    @property
-    def weights(self) -> str:
-        return self.codec.fingerprint + ("" if self.strength is None else f" strength {self.strength:g}")
-
-    @property
-    def device(self) -> str:
-        return device_name(self.codec.device)
-
-    def encode(self, pixels: Pixels, setting: float) -> bytes:
-        quality = setting if self._variable else None
-        return self.codec.encode(pixels, quality=quality, strip=True, **self._aim())
-
-    def decode(self, data: bytes) -> Pixels:
-        return np.asarray(self.codec.decode(data).convert("RGB"))
-
-    def at_bytes(self, pixels: Pixels, budget: int) -> SizedFile:
-        from regio.info import inspect
-
-        if not self._variable:
-            data = self.encode(pixels, 0)
-            return SizedFile(data, 0, len(data) <= budget)
-        try:
-            data = self.codec.encode(pixels, max_bytes=budget, strip=True, **self._aim())
-        except UsageError:  # not even quality 0 fits
-            data = self.codec.encode(pixels, quality=0, strip=True, **self._aim())
-        return SizedFile(data, inspect(data).quality, len(data) <= budget)
-
-    def aimed_at(self, mask: Mask | None) -> OwnCodec:
-        return self if self.strength is None or mask is None else replace(self, mask=mask)
-
-    def share_inside(self, data: bytes, mask: Mask) -> float:
-        from regio.evaluation.bit_share import share_inside
-
-        return share_inside(self.codec, data, mask)
-
-    @property
-    def _variable(self) -> bool:
-        """Whether its rate can be chosen."""
-        return self.codec.net.rated
-
-    def _aim(self) -> dict[str, Any]:
-        aim: dict[str, Any] = {} if self.grid is None else {"grid": self.grid}
-        if self.mask is not None:
-            aim |= {"roi": self.mask.astype(np.uint8) * 255, "roi_strength": self.strength}
-        return aim
-
-
 class Lineup(NamedTuple):
     """Who takes part, and who was asked to but cannot."""
 
@@ -144,7 +66,6 @@ class Lineup(NamedTuple):
     skipped: dict[str, str]  # name -> the reason
 
 
-ROI = "+roi"
 OPPONENTS_BY_DEFAULT = ("jpeg", "webp", "jpeg2000", "avif")
 
 
@@ -157,12 +78,21 @@ def names_in(text: str | None) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
+def label_of(name: str) -> str:
+    """What tables call a codec that the command line names: a series by its NAME, a path by the name of its file."""
+    plain, roi = name.removesuffix(ROI), ROI if name.endswith(ROI) else ""
+    if _is_series(name):
+        return plain.partition("=")[0].strip() + roi
+    return (Path(plain).stem if plain.endswith(".safetensors") else plain) + roi
+
+
 def line_up(names: Sequence[str], *, device: str = "auto", strength: float | None = None) -> Lineup:
-    """Contestants by name: an opponent's, a bundled codec's, or the path of weights; of the latter two, with "+roi" as
-    well: then the codec favours marked regions with that strength (default: the codec's).
+    """Contestants by name: an opponent's, a bundled codec's, the path of weights, or a series NAME=PATH+PATH+...; all
+    but opponents with "+roi" as well: then the codec favours marked regions with that strength (default: the codec's).
 
     An opponent whose library is not installed is skipped with the reason. A name that is neither an opponent nor
-    weights raises what `regio.load` raises; an empty list or a name given twice, UsageError.
+    weights raises what `regio.load` raises; an empty list, a name given twice, or a series of different networks,
+    UsageError.
     """
     if not names:
         raise UsageError(f"name at least one codec: a Regio model, or {', '.join(OPPONENTS)}")
@@ -173,24 +103,40 @@ def line_up(names: Sequence[str], *, device: str = "auto", strength: float | Non
     for name in names:
         opponent = OPPONENTS.get(name)
         if opponent is None:
-            import regio
-            from regio.codec.roi import STRENGTH
-
-            codec = regio.load(name.removesuffix(ROI), device=device)
-            chosen = STRENGTH if strength is None else strength
-            contestants.append(OwnCodec(codec, strength=chosen if name.endswith(ROI) else None))
+            contestants.append(own_named(name, device=device, strength=strength))
         elif reason := opponent.missing():
             skipped[name] = reason
         else:
             contestants.append(opponent)
+    everybody = [*(one.name for one in contestants), *skipped]
+    for one in contestants:
+        if isinstance(one, Series) and everybody.count(one.name) > 1:
+            raise UsageError(f"two codecs are called {one.name}: give the series another name")
     return Lineup(tuple(contestants), skipped)
 
 
-def device_name(device: torch.device) -> str:
-    """A device and what its speed depends on: "cpu, 1 thread", "cuda (NVIDIA H200)"."""
-    import torch
+def own_named(name: str, *, device: str = "auto", strength: float | None = None) -> Own:
+    """One of Regio's codecs, or a series of them; see `line_up`."""
+    import regio
+    from regio.codec.roi import STRENGTH
 
-    if device.type == "cuda":
-        return f"cuda ({torch.cuda.get_device_name(device)})"
-    threads = torch.get_num_threads()
-    return f"{device.type}, {threads} thread{'s' * (threads > 1)}"
+    chosen = (STRENGTH if strength is None else strength) if name.endswith(ROI) else None
+    plain = name.removesuffix(ROI)
+    if not _is_series(name):
+        return OwnCodec(regio.load(plain, device=device), strength=chosen)
+    label, _, listed = plain.partition("=")
+    paths = [path.strip() for path in re.split(r"(?<=\.safetensors)\+", listed)]
+    if not label.strip() or not all(paths) or len(set(paths)) < len(paths):
+        raise UsageError(f"{name}: NAME=A.safetensors+B.safetensors with different files is wanted")
+    members = tuple(OwnCodec(regio.load(path, device=device), strength=chosen) for path in paths)
+    kinds = [type(one.codec.net).__name__ for one in members]
+    for path, kind in zip(paths, kinds, strict=True):
+        if kind != kinds[0]:
+            raise UsageError(f"{name}: {paths[0]} is a {kinds[0]} and {path} a {kind}; a series is of one network")
+    if len({one.codec.fingerprint for one in members}) < len(members):
+        raise UsageError(f"{name}: two of these files hold the same weights")
+    return Series(label.strip(), members)
+
+
+def _is_series(name: str) -> bool:
+    return "=" in name and not Path(name.removesuffix(ROI)).exists()
