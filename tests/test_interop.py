@@ -255,6 +255,33 @@ def test_the_options_in_the_authors_checkpoint_of_mcm_are_read(tmp_path: Path) -
         read_checkpoint(tmp_path / "harmful.pth")
 
 
+@pytest.mark.parametrize("module", ["core", "_core"])  # of NumPy 1.x and 2.x
+def test_scalars_of_numpy_become_numbers(tmp_path: Path, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds = (np.float64, np.float32, np.float16, np.int64, np.uint8, np.complex128)
+    given = {kind.__name__: kind(3) for kind in kinds} | {"yes": np.bool_(True), "big": np.array(-7, ">i4")[()]}
+    file = tmp_path / "scalars.pth"
+    torch.save({"model": {}, "args": argparse.Namespace(lr=np.float64(0.1)), "best": given}, file)
+    with zipfile.ZipFile(file) as archive:
+        content = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in content.items():
+            archive.writestr(name, data.replace(b"numpy._core.multiarray", f"numpy.{module}.multiarray".encode()))
+    read = read_checkpoint(file)
+    assert read["args"].lr == 0.1
+    assert read["best"] == {"float64": 3, "float32": 3, "float16": 3, "int64": 3, "uint8": 3, "complex128": 3} | {
+        "yes": True,
+        "big": -7,
+    }
+    assert all(type(value).__module__ == "builtins" for value in read["best"].values())
+
+
+@pytest.mark.parametrize("value", [np.array([None], object)[0:1], np.str_("text"), np.datetime64(1, "s"), np.ones(3)])
+def test_what_numpy_holds_besides_numbers_is_refused(tmp_path: Path, value: Any) -> None:
+    torch.save({"model": {}, "extra": value}, tmp_path / "odd.pth")
+    with pytest.raises(UnsupportedFile, match="more in it than tensors and plain values"):
+        read_checkpoint(tmp_path / "odd.pth")
+
+
 def dangerous(path: Path, kind: str) -> None:
     """A file that torch refuses, or would read at a price."""
     match kind:

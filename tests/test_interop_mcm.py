@@ -1,19 +1,25 @@
 """Published MCM and masked-autoencoder checkpoints: small ones in their layout, written down here name by name."""
 
 import importlib.util
+import os
+import pickle
+from argparse import Namespace
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from shared import SHARED, needs_shared
 from torch import Tensor
 from torch.nn import functional as F
 
+from regio.cli.app import run
 from regio.errors import UnsupportedFile
 from regio.interop import mae_from_official, mcm_from_official
 from regio.models.mcm import MCM
+from regio.weights.store import load
 
 D, DEPTH, INNER, DEEP, GRID = 64, 2, 32, 2, 8
 ANALYSIS, SYNTHESIS, HYPER, SLICES, SUPPORT = (10, 9, 8, 6), (7, 8, 9, D), (6, 5, 5, 4, 4), 3, 2
@@ -129,6 +135,44 @@ def test_wrong_entries_are_named_in_one_line(official: dict, change: dict, messa
     with pytest.raises(UnsupportedFile, match=message) as caught:
         mcm_from_official(given, 16)
     assert "\n" not in str(caught.value)
+
+
+def test_what_the_authors_code_saves_is_imported_by_the_command(
+    official: dict[str, Tensor], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    saved = {
+        "model": official,
+        "optimizer": {"state": {}, "param_groups": [{"lr": np.float64(1e-4), "betas": (0.9, 0.95)}]},
+        "epoch": 12,
+        "scaler": {"scale": 65536.0, "growth_interval": 2000},
+        "loss": np.float32(0.5),
+        "args": Namespace(batch_size=8, lr=1e-4, output_dir="out", distributed=False, gpu=None, seed=np.int64(0)),
+    }
+    torch.save(saved, tmp_path / "checkpoint-12.pth")
+    command = ["import-weights", "mcm", str(tmp_path / "checkpoint-12.pth"), str(tmp_path / "mcm.safetensors")]
+    assert run([*command, "--visible-tokens", "16"]) == 0
+    assert capsys.readouterr() == (f"{tmp_path / 'mcm.safetensors'}\n", "")
+    assert torch.equal(output(load(tmp_path / "mcm.safetensors").net), output(mcm_from_official(official, 16)))
+
+
+def test_a_harmful_checkpoint_does_not_run_and_is_refused_in_one_plain_line(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    class Harmful:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return os.system, (f"touch {tmp_path / 'ran'}",)
+
+    torch.save({"model": {}, "args": Namespace(lr=Harmful())}, tmp_path / "harmful.pth")
+    (tmp_path / "older.pth").write_bytes(pickle.dumps({"model": {}, "args": Harmful()}, protocol=2))
+    for name in ("harmful.pth", "older.pth"):
+        assert run(["import-weights", "mcm", str(tmp_path / name), str(tmp_path / "out.safetensors")]) != 0
+        out, err = capfd.readouterr()
+        assert out == ""
+        assert err.startswith(f"regio: {tmp_path / name}: not a PyTorch checkpoint, damaged, or one with more")
+        assert err.count("\n") == 1
+        assert err.rstrip("\n").isprintable()  # no escape codes
+        assert not (tmp_path / "ran").exists()
+        assert not (tmp_path / "out.safetensors").exists()
 
 
 def test_more_visible_tokens_than_patches_are_refused(official: dict[str, Tensor]) -> None:

@@ -4,23 +4,23 @@ The authors' layout of SegPIC names every part otherwise than we do, holds eight
 convolutions into one and carries entropy-coder buffers, which we do not need: our tables come from the weights.
 """
 
-import argparse
 import re
-import zipfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from regio.errors import UnsupportedFile, shown
+from regio.errors import UnsupportedFile
+from regio.interop.reading import read_checkpoint
 from regio.models.mcm import MCM, MCMConfig
 from regio.models.mcm_transforms import PATCH, GlobalViT
 from regio.models.paper_transforms import StridedTransform
 from regio.models.segpic import SegPIC, SegPICConfig
+
+__all__ = ["mae_from_official", "mcm_from_official", "read_checkpoint", "segpic_from_official"]
 
 # Ours -> theirs, as regular expressions, applied one after the other to each parameter name.
 _RENAMED = [
@@ -84,46 +84,6 @@ _RENAMED_MCM = [
 _IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # mean and deviation of colours in masked autoencoders
 _SLICE = r"cc_mean_transforms\.(\d+)\.0\.weight$"
 _HYPER_STRIDES = ((1, 1, 2, 1, 2), (1, 2, 1, 2, 1))  # of the hyper analysis and the hyper syntheses
-
-
-def read_checkpoint(path: str | Path) -> Mapping[str, Any]:
-    """Read a .pth, .pt or .pth.tar file without running any code from it.
-
-    Tensors and plain values are read, and argparse.Namespace, in which the authors of MCM keep their options. Raises
-    UnsupportedFile for anything else, and for a file that would take much more memory than it has bytes; OSError.
-    """
-    path = Path(path)
-    if path.exists() and not path.is_file():
-        raise UnsupportedFile(f"{shown(path)} is not a file")
-    _refuse_compressed(path)
-    try:
-        with torch.serialization.safe_globals([argparse.Namespace]):
-            checkpoint = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, MemoryError):
-        raise
-    except Exception as error:  # torch raises many kinds, and advises to switch its safety off: neither is for users
-        raise UnsupportedFile(
-            f"{shown(path)}: not a PyTorch checkpoint, damaged, or one with more in it than tensors and plain values, "
-            "which Regio does not run"
-        ) from error
-    if not isinstance(checkpoint, Mapping):
-        raise UnsupportedFile(
-            f"{shown(path)}: a checkpoint should be a dictionary, this is a {type(checkpoint).__name__}"
-        )
-    return checkpoint
-
-
-def _refuse_compressed(path: Path) -> None:
-    """torch never compresses, and a compressed archive may unpack to a thousand times its size."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            compressed = any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist())
-    except OSError:
-        raise
-    except Exception:  # not a zip archive: an older format, or nothing that torch reads either
-        return
-    if compressed:
-        raise UnsupportedFile(f"{shown(path)}: a compressed archive is not a PyTorch checkpoint")
 
 
 def segpic_from_official(state_dict: Mapping[str, Any]) -> SegPIC:
