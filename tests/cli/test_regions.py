@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 
 from regio.cli.regions import roi_of
+from regio.data.importance import ImportanceFolder
 from regio.errors import UsageError
+from regio.evaluation.marks import read_marks
 from regio.regions import Labels
 
 Regio = Callable[..., Any]
@@ -39,6 +41,29 @@ def test_what_is_shown_can_be_given_back(regio: Regio, picture_file: PictureFile
     call = next(iter(stand_in.LOADED.values())).calls[-1]
     assert (call["quality"], call["roi_strength"]) == (40, 12)
     assert call["roi"].values.sum() == 20 * 255
+
+
+def test_maps_in_a_folder_have_the_names_that_training_and_marks_look_for(
+    regio: Regio, picture_file: PictureFile, tmp_path: Path
+) -> None:
+    for name in ("in/p0.jpg", "in/more/p1.png"):
+        picture_file(name, width=24, height=16)
+    assert regio("regions", tmp_path / "in", "--roi-box", "2,3,4,5", "-o", tmp_path / "maps").code == 0
+    assert {path.relative_to(tmp_path / "maps").as_posix() for path in (tmp_path / "maps").rglob("*.png")} == {
+        "p0.png", "more/p1.png"
+    }  # fmt: skip
+    trained = ImportanceFolder(tmp_path / "maps").find(tmp_path / "in/p0.jpg", (16, 24))
+    assert trained is not None
+    assert int(trained.sum()) == 20 * 255
+    marks = read_marks(tmp_path / "maps")
+    for name in ("p0.jpg", "more/p1.png"):
+        mask = marks.mask(name, 16, 24)
+        assert mask is not None
+        assert mask.sum() == 20
+        assert marks.identity(name).startswith("region ")
+    assert marks.mask("elsewhere/p1.png", 16, 24) is None
+    again = regio("regions", tmp_path / "in", "--roi-box", "2,3,4,5", "-o", tmp_path / "in")
+    assert (again.code, "would be written over itself" in again.err) == (2, True)
 
 
 def test_an_overlay_is_the_picture_darker_outside(regio: Regio, picture_file: PictureFile) -> None:

@@ -25,8 +25,8 @@ def import_weights(
 ) -> None:
     """Convert the weights that a paper's authors published.
 
-    Tensors, plain values and options are read from the checkpoint; code in it is not run. A masked autoencoder (mae) becomes an MCM whose
-    transformer is trained and whose codec is not: something to start a training from.
+    Tensors, plain values and options are read from the checkpoint; code in it is not run. A masked autoencoder (mae)
+    becomes an MCM whose transformer is trained and whose codec is not: something to start a training from.
 
     \b
     Examples:

@@ -126,6 +126,7 @@ def plan(
     *,
     suffixes: frozenset[str],
     extension: str,
+    in_folder: str | None = None,
     force: bool,
     keep_suffix: bool = False,
     skip_existing: bool = False,
@@ -134,6 +135,7 @@ def plan(
 
     `output` None is beside the input (standard output for standard input); a folder is one that exists, ends with a
     slash, or follows from several inputs. In a folder, files keep their place below the folder that was named.
+    in_folder: the extension of results in a folder, where it is another than beside the input.
     keep_suffix: a.jpg becomes a.jpg.rgo. skip_existing: leave out what has its output; that may be everything.
 
     Raises:
@@ -141,7 +143,8 @@ def plan(
     """
     sources = find(inputs, suffixes)
     many = len(sources) > 1 or any(Path(text).is_dir() for text in inputs)
-    jobs = [_job(source, output, many, extension, keep_suffix) for source in sources]
+    ends = extension if output is None else in_folder or extension
+    jobs = [_job(source, output, many, ends, keep_suffix) for source in sources]
     _refuse_collisions(jobs)
     if skip_existing:
         if force:

@@ -67,7 +67,8 @@ def regions(
 ) -> None:
     """Show a region of interest as a grey picture, white where it matters.
 
-    The result can be painted over and given back to `regio encode` as a mask. Default name: photo.roi.png.
+    The result can be painted over and given back to `regio encode` as a mask. Default name: photo.roi.png. In a folder
+    it is photo.png, the name that training (`importance` of a recipe) and `regio evaluate --marks` look for.
 
     \b
     Examples:
@@ -78,7 +79,7 @@ def regions(
     wanted = roi_of(roi, roi_box, roi_label)
     if wanted is None:
         raise UsageError("say what matters: --roi, --roi-box")
-    jobs = plan(pictures, output, suffixes=PICTURES, extension=".roi.png", force=force)
+    jobs = plan(pictures, output, suffixes=PICTURES, extension=".roi.png", in_folder=".png", force=force)
 
     from PIL import Image
 

@@ -22,7 +22,9 @@ HALF = 128  # a mask's pixel counts as inside from here on
 
 @dataclass(frozen=True)
 class Marks:
-    """Regions of interest by picture: the stem of its file name -> boxes, or the path of a mask."""
+    """Regions of interest by picture: boxes by the stem of its file name; masks by its path in the folder of pictures,
+    without the suffix, or else by the stem.
+    """
 
     boxes: dict[str, tuple[Box, ...]]
     masks: dict[str, Path]
@@ -32,12 +34,12 @@ class Marks:
 
         Raises UsageError for a box outside the picture, or a mask of another size.
         """
-        stem = PurePosixPath(name).stem
-        if stem in self.masks:
-            drawn = read_picture(self.masks[stem]).pixels[..., 0] >= HALF
+        stem, mask = PurePosixPath(name).stem, self._mask_of(name)
+        if mask is not None:
+            drawn = read_picture(mask).pixels[..., 0] >= HALF
             if drawn.shape != (height, width):
                 have, want = ("{1} x {0}".format(*shape) for shape in (drawn.shape, (height, width)))
-                raise UsageError(f"{self.masks[stem]}: {have} pixels, but {name} has {want}")
+                raise UsageError(f"{mask}: {have} pixels, but {name} has {want}")
             return drawn
         if stem not in self.boxes:
             return None
@@ -50,24 +52,30 @@ class Marks:
 
     def identity(self, name: str) -> str:
         """What changes with the region of that picture; empty if none is marked."""
-        stem = PurePosixPath(name).stem
-        if stem in self.masks:
-            content = self.masks[stem].read_bytes()
+        stem, mask = PurePosixPath(name).stem, self._mask_of(name)
+        if mask is not None:
+            content = mask.read_bytes()
         elif stem in self.boxes:
             content = repr(self.boxes[stem]).encode()
         else:
             return ""
         return f"region {hashlib.sha256(content).hexdigest()[:8]}"
 
+    def _mask_of(self, name: str) -> Path | None:
+        path = PurePosixPath(name)
+        return self.masks.get(path.with_suffix("").as_posix()) or self.masks.get(path.stem)
+
 
 def read_marks(path: Path) -> Marks:
     """Marks from a folder of masks, or from boxes: {"picture": {"face": [x, y, w, h], "text": [[...], [...]]}}.
 
-    Masks are named like the pictures; a pixel from 128 on is inside. Keys that begin with "_" are remarks.
+    Masks are named like the pictures, and lie in the same subfolders or in none; a pixel from 128 on is inside. Keys
+    that begin with "_" are remarks.
     Raises UsageError for a file of another shape.
     """
     if path.is_dir():
-        masks = {file.stem: file for file in sorted(path.iterdir()) if file.suffix.lower() in PICTURES}
+        files = sorted(file for file in path.rglob("*") if file.suffix.lower() in PICTURES)
+        masks = {file.relative_to(path).with_suffix("").as_posix(): file for file in files}
         if not masks:
             raise UsageError(f"{path}: no masks here (.png)")
         return Marks({}, masks)

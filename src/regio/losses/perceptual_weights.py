@@ -178,8 +178,8 @@ def read_state(path: Path, file: WeightsFile) -> tuple[str, dict[str, Tensor]]:
 
             return digest, load(content)
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # the unpickler passes on whatever rubbish makes it stumble over
-        raise MissingWeights(f"{path}: not a file of weights ({' '.join(str(error).split())[:120]})") from None
+    except Exception:  # the unpickler passes on whatever rubbish makes it stumble over, with advice that is not ours
+        raise MissingWeights(f"{path}: not a file of weights, damaged, or one with more in it than tensors") from None
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise MissingWeights(f"{path}: holds no table of tensors")
     return digest, dict(state)
