@@ -23,8 +23,9 @@ from regio.models.paper_transforms import StridedTransform
 from regio.models.roi import PRESETS as ROI_PRESETS
 from regio.models.roi import RoiCodec
 from regio.models.segpic import SegPIC, SegPICConfig
+from regio.papers.order import Order
 from regio.papers.published import SEGPIC_CLIC, SEGPIC_KODAK
-from regio.papers.run import Order, run
+from regio.papers.run import run
 from regio.weights import store
 
 LAMBDAS = (0.0018, 0.0067, 0.05)

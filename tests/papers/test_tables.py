@@ -27,9 +27,10 @@ from regio.models.mcm_mask import STRATEGIES
 from regio.models.segpic import PRESETS, SegPIC
 from regio.nn.regional import RegionAdaptiveTransform
 from regio.papers.mask_study import grids_of, kernel_figure, kernels_of, with_labels
+from regio.papers.order import Order
 from regio.papers.patch_study import strategies
 from regio.papers.published import SEGPIC_KODAK, TABLES
-from regio.papers.run import NAMES, Order, run
+from regio.papers.run import run
 from regio.papers.tables import Measured, beside, parameters
 from regio.weights import store
 
@@ -244,6 +245,11 @@ def test_tables_that_do_not_exist_and_folders_that_are_missing_are_usage_errors(
         (Order("curves", None, tmp_path), "needs --references"),
         (Order("curves", None, tmp_path, references=tmp_path), "no curve called vtm"),
         (Order("segpic-kernels", folder, tmp_path), "needs a folder of pictures, and --labels"),
+        (Order("mcm-masks", None, tmp_path), "needs a folder of pictures"),
+        (Order("mcm-texture", None, tmp_path), "needs a folder of pictures"),
+        (Order("mcm-texture", folder, tmp_path), "--lpips squeeze"),
+        (Order("mcm-2", folder, tmp_path, fid=True), "--fid compares decoded files, and mcm-2 makes none"),
+        (Order("segpic-3", folder, tmp_path, fid=True, labels=tmp_path), "--fid compares decoded files"),
     ):
         with pytest.raises(UsageError, match=says):
             run(order)
@@ -252,9 +258,7 @@ def test_tables_that_do_not_exist_and_folders_that_are_missing_are_usage_errors(
 def test_the_command_prints_every_table(tmp_path: Path) -> None:
     (tmp_path / "vtm.json").write_text(json.dumps({"results": {"bpp": [0.1, 0.2], "psnr-rgb": [30, 33]}}))
     (tmp_path / "half.json").write_text(json.dumps({"results": {"bpp": [0.05, 0.1], "psnr-rgb": [30, 33]}}))
-    for name in NAMES:
-        if name == "segpic-kernels":
-            continue
+    for name in (*TABLES, "curves"):
         command = ["evaluate", "--table", name, "--references", str(tmp_path), "-o", str(tmp_path / "none")]
         result = CliRunner().invoke(build(), command)
         assert result.exit_code == 0, result.output

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from regio.evaluation.judging import Judges
     from regio.evaluation.report import Findings
     from regio.evaluation.sweep import Outcome
-    from regio.papers.run import Order
+    from regio.papers.order import Order
 
 CODECS_HELP = (
     "with commas: Regio models, jpeg, webp, jpeg2000, avif, avif-psnr, avif-slow, avif-ssimulacra2, jxl, hevc, "
@@ -71,7 +71,7 @@ Table = Annotated[
     str | None,
     typer.Option(
         help="a paper's table, its figures beside ours: segpic-1, segpic-2, segpic-3, segpic-kernels, roi-1, "
-        "mcm-1, mcm-2; or curves, the BD-rates of all --references against --anchor (vtm)"
+        "mcm-1, mcm-2, mcm-masks, mcm-texture; or curves, the BD-rates of all --references against --anchor (vtm)"
     ),
 ]
 LabelMaps = Annotated[
@@ -125,7 +125,7 @@ def evaluate(
     from regio.errors import UsageError
     from regio.evaluation.bd_rate import fit_named
     from regio.evaluation.contestants import names_in
-    from regio.papers.run import Order
+    from regio.papers.order import Order
 
     with needs_extra("eval"):
         method, own, others = fit_named(fit), numbers_in(qualities), settings_in(settings)

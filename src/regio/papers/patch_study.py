@@ -1,13 +1,17 @@
-"""Which patches MCM sends: the paper's four ways to choose them, at equal weights and rates (Table 2 of [Li2023]).
+"""Which patches MCM sends: the paper's four ways to choose them, at equal rates (Table 2, Figures 12 and 13 of
+[Li2023]).
 
 [Li2023] Li et al., "You Can Mask More For Extremely Low-Bitrate Image Compression", 2023.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -15,42 +19,95 @@ from torch import Tensor
 from regio.errors import UsageError
 from regio.evaluation.contestants import Own
 from regio.evaluation.estimates import estimated, padded, rate_of
-from regio.evaluation.judging import Judges
+from regio.evaluation.judging import Judges, Original
 from regio.evaluation.marks import Mask
 from regio.evaluation.sweep import Row
-from regio.images import read_picture
-from regio.models.mcm_mask import STRATEGIES, gumbel, log_chances, structure, texture, top
+from regio.images import Pixels, read_picture
+from regio.models.base import Reconstruction
+from regio.models.mcm_mask import PATCH, STRATEGIES, gumbel, log_chances, structure, texture, top
+
+
+class Drawn(NamedTuple):
+    """What a network made of the patches that a strategy drew."""
+
+    strategy: str
+    setting: float
+    keep: Tensor  # (1,K) patches sent, in raster order
+    patches: tuple[int, int]  # rows and columns of them in the padded picture
+    made: Reconstruction
+
+
+def drawn(own: Own, original: Original, qualities: Sequence[float], generator: torch.Generator) -> Iterator[Drawn]:
+    """Each strategy at each setting, patches drawn as in the paper.
+
+    A codec that is named after a strategy is measured with that one alone: so stand models that were trained with
+    different strategies beside each other. Objects are what is marked; without, no patch belongs to an object more than
+    any other. Raises UsageError for a codec that does not send patches.
+    """
+    ways = [name for name in STRATEGIES if name == own.name] or list(STRATEGIES)
+    for setting in own.settings_for(qualities):
+        member, quality = own.at(setting)
+        net = member.codec.net
+        if net.patch_ranker is None:
+            raise UsageError(f"{member.codec.name} does not choose patches")
+        x, _ = padded(member.codec, original.pixels)
+        textures, objects = texture(x), objects_of(x, original.mask)
+        rate = rate_of(x, member.codec, quality)
+        rows, columns = textures.shape[1:]
+        count = net.patch_ranker.budget(rate, rows * columns)
+        for strategy in ways:
+            keep = top(gumbel(log_chances(strategy, textures, objects), generator), count)
+            with torch.inference_mode():
+                yield Drawn(strategy, setting, keep, (rows, columns), net(x, keep=keep, rate=rate))
 
 
 def strategies(
     own: Own, pictures: Mapping[str, Path], qualities: Sequence[float], judges: Judges, *, seed: int = 0
 ) -> list[Row]:
-    """Rows of each strategy at each setting; patches are drawn as in the paper, with a generator of that seed.
-
-    A codec that is named after a strategy is measured with that one alone: so stand models that were trained with
-    different strategies beside each other. Objects are what the judges' marks mark; without, no patch belongs to an
-    object more than any other. Bytes are estimated. Raises UsageError for a codec that does not send patches.
-    """
-    ways = [name for name in STRATEGIES if name == own.name] or list(STRATEGIES)
+    """Rows of each strategy at each setting, see `drawn`; bytes are estimated. seed: of the draws."""
     generator = torch.Generator().manual_seed(seed)
     rows: list[Row] = []
     for name, path in pictures.items():
         original = judges.look_at(name, read_picture(path).pixels)
-        for setting in own.settings_for(qualities):
-            member, quality = own.at(setting)
-            codec, net = member.codec, member.codec.net
-            if net.patch_ranker is None:
-                raise UsageError(f"{codec.name} does not choose patches")
-            x, _ = padded(codec, original.pixels)
-            textures, objects = texture(x), objects_of(x, original.mask)
-            rate = rate_of(x, codec, quality)
-            count = net.patch_ranker.budget(rate, textures[0].numel())
-            for strategy in ways:
-                scores = gumbel(log_chances(strategy, textures, objects), generator)
-                with torch.inference_mode():
-                    made = net(x, keep=top(scores, count), rate=rate)
-                rows.append(estimated(own, strategy, name, original, setting, made))
+        found = drawn(own, original, qualities, generator)
+        rows += [estimated(own, one.strategy, name, original, one.setting, one.made) for one in found]
     return rows
+
+
+def mask_figure(own: Own, original: Original, qualities: Sequence[float], path: Path, *, seed: int = 0) -> list[Row]:
+    """Draw Figures 12 and 13 of [Li2023] for one picture, and return the rows of what is drawn.
+
+    For each setting two lines, the patches that are sent and the decoded picture; a column for each strategy.
+    """
+    from matplotlib.figure import Figure
+
+    height, width = original.pixels.shape[:2]
+    shown = list(drawn(own, original, qualities, torch.Generator().manual_seed(seed)))
+    rows = [estimated(own, one.strategy, "", original, one.setting, one.made) for one in shown]
+    settings, columns = own.settings_for(qualities), list(dict.fromkeys(one.strategy for one in shown))
+    drawing = Figure(figsize=(3 * len(columns), 2 * 3 * len(settings) * height / width), layout="constrained")
+    axes = drawing.subplots(2 * len(settings), len(columns), squeeze=False)
+    for one, row in zip(shown, rows, strict=True):
+        line, column = 2 * settings.index(one.setting), columns.index(one.strategy)
+        decoded = one.made.x_hat[0, :, :height, :width].clamp(0, 1).permute(1, 2, 0).cpu().numpy()
+        axes[line, column].imshow(sent_only(original.pixels, one.keep, one.patches))
+        axes[line, column].set_title(f"{one.strategy}: {one.keep.shape[1]} of {math.prod(one.patches)}", fontsize=9)
+        axes[line + 1, column].imshow(decoded)
+        axes[line + 1, column].set_title(f"{row.bpp:.4f} bpp, {row.figures['psnr']:.2f} dB", fontsize=9)
+    for one in axes.flat:
+        one.set_xticks([])
+        one.set_yticks([])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    drawing.savefig(path, dpi=130)
+    return rows
+
+
+def sent_only(pixels: Pixels, keep: Tensor, patches: tuple[int, int]) -> Pixels:
+    """(H,W,3), ids (1,K) of patches and their rows and columns -> the picture, grey where nothing is sent."""
+    sent = np.zeros(math.prod(patches), bool)
+    sent[keep[0].cpu().numpy()] = True
+    places = sent.reshape(patches).repeat(PATCH, 0).repeat(PATCH, 1)[: pixels.shape[0], : pixels.shape[1]]
+    return np.where(places[..., None], pixels, np.uint8(128))
 
 
 def objects_of(x: Tensor, mask: Mask | None) -> Tensor | None:
