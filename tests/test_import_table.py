@@ -77,7 +77,7 @@ TABLE = {
         {"", "errors", "codec", "evaluation", "data", "images", "models", "nn", "regions", "weights", "entropy"}
         | {"losses"},
         {"torch", "numpy", "PIL"},
-        frozenset({"matplotlib"}),
+        frozenset({"matplotlib", "scipy"}),
     ),
     "noted": Row(set(), set(), frozenset({"codec", "images", "info", "regions"})),
     "bulk": Row(

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from regio.errors import RegioError
+from regio.evaluation.contestants.bpg import Bpg
 from regio.evaluation.contestants.opponents import OPPONENTS, RATIOS, Opponent
 from regio.evaluation.contestants.vvc import Vvc, find_programs, to_pixels, to_samples
 from regio.evaluation.metrics import psnr
@@ -18,7 +19,7 @@ PILLOW = (
     "jpeg", "webp", "jpeg2000", "avif", "avif-psnr", "avif-slow", "avif-ssimulacra2", "jxl", "hevc", "hevc-default",
     "jpegli",
 )  # fmt: skip
-NAMES = (*PILLOW, "vvc")
+NAMES = (*PILLOW, "vvc", "bpg")
 
 
 def waves(height: int, width: int) -> np.ndarray:
@@ -149,9 +150,38 @@ open(options["-o"], "wb").write((zlib.compress if "-i" in options else zlib.deco
         (tmp_path / name).write_text(source)
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("regio.evaluation.contestants.vvc._version", lambda command: "0")
+    monkeypatch.setattr("regio.evaluation.contestants.vvc.version_of", lambda command: "0")
     grey = np.repeat(waves(7, 71)[..., :1], 3, 2)
     codec = Vvc()
     data = codec.encode(grey, 40)
     assert data[:4] == bytes([0, 71, 0, 7])
     assert abs(codec.decode(data).astype(int) - grey).max() <= 1
+
+
+def test_bpg_is_called_with_the_papers_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Programs that copy: what is asked of them, and that pictures find their way."""
+    assert Bpg().missing() is None or "bpgenc and bpgdec" in str(Bpg().missing())
+    source = f"""#!{sys.executable}
+import shutil, sys
+if sys.argv[1] == "-h":
+    print("BPG Image Encoder version 0.9.8")
+    sys.exit(1)
+if sys.argv[0].endswith("bpgenc"):
+    assert sys.argv[1:9] == ["-q", "37", "-f", "444", "-e", "x265", "-b", "8"], sys.argv
+assert sys.argv[-3] == "-o"
+shutil.copy(sys.argv[-1], sys.argv[-2])
+"""
+    for name in ("bpgenc", "bpgdec"):
+        (tmp_path / name).write_text(source)
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    codec = Bpg()
+    assert (codec.missing(), codec.weights) == (None, "bpgenc 0.9.8")
+    pixels = waves(7, 71)
+    assert (codec.decode(codec.encode(pixels, 37)) == pixels).all()
+    with pytest.raises(RegioError, match="bpgenc failed: "):
+        codec.encode(pixels, 38)
+    monkeypatch.setenv("PATH", "")
+    assert (Bpg().weights, "bpgenc and bpgdec" in str(Bpg().missing())) == ("absent", True)
+    with pytest.raises(RegioError, match="bpg needs the programs"):
+        Bpg().encode(pixels, 37)

@@ -182,6 +182,11 @@ class Study:
             found = [Tally(*row) for row in db.execute(query)]
         return sorted(found, key=lambda one: (-one.chosen / one.votes, one.codec))
 
+    def titles(self) -> set[str]:
+        """What is asked about."""
+        with self._open() as db:
+            return {title for (title,) in db.execute("SELECT title FROM picture")}
+
     def pictures(self) -> int:
         """How many there are."""
         with self._open() as db:

@@ -23,6 +23,7 @@ from regio.cli import (
     info,
     models,
     regions,
+    study,
     train,
     verify,
 )
@@ -42,6 +43,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "compare": compare.compare,
     "evaluate": evaluate.evaluate,
     "bench": bench.bench,
+    "study": study.study,
     "import-weights": import_weights.import_weights,
     "train": train.train,
     "export": export.export,

@@ -14,7 +14,7 @@ def compare(
         str | None,
         typer.Option(
             help="with commas: Regio models, jpeg, webp, jpeg2000, avif, avif-psnr, avif-slow, "
-            "avif-ssimulacra2, jxl, hevc, hevc-default, jpegli, vvc; "
+            "avif-ssimulacra2, jxl, hevc, hevc-default, jpegli, vvc, bpg; "
             "default: the default model, jpeg, webp, jpeg2000, avif; NAME=A.safetensors+B.safetensors joins models"
         ),
     ] = None,

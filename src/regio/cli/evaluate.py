@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 CODECS_HELP = (
     "with commas: Regio models, jpeg, webp, jpeg2000, avif, avif-psnr, avif-slow, avif-ssimulacra2, jxl, hevc, "
-    "hevc-default, jpegli, vvc; "
+    "hevc-default, jpegli, vvc, bpg; "
     "default: the default model, jpeg, webp, jpeg2000, avif; NAME=A.safetensors+B.safetensors joins models into one "
     "curve"
 )

@@ -19,7 +19,7 @@ from regio.papers.patch_study import mask_figure
 from regio.papers.tables import Beside
 from regio.papers.texture_study import patches_of, texture_figure
 
-CODERS = ("hevc", "avif")  # whose errors are set beside texture; the paper's is BPG, which is HEVC, too
+CODERS = ("bpg", "hevc", "avif")  # whose errors are set beside texture; the paper's is BPG, which is HEVC inside
 SHOWN = 3  # pictures of a folder that masks are drawn for
 
 
@@ -116,7 +116,7 @@ def textures(order: Order) -> Beside:
     notes = (
         f"{len(found[0].textures)} patches of {len(pictures)} pictures of {order.folder.name}, real files; {target}.",
         *(f"{name} skipped: {why}." for name, why in skipped.items()),
-        "The paper uses BPG, an HEVC intra codec, and prints no figure.",
+        "The paper uses BPG, which is HEVC inside, and prints no number.",
     )
     return Beside("[Li2023] section 3.2: texture of patches, and LPIPS", tuple(rows), (), notes)
 

@@ -21,7 +21,7 @@ from regio.papers.patch_study import strategies
 from regio.papers.published import PUBLISHED_CURVES, TABLES
 from regio.papers.tables import Beside, Measured, beside
 
-OPPONENTS_OF = {"roi-1": ("jpeg", "avif", "hevc-default"), "mcm-1": ("vvc", "avif", "hevc-default")}
+OPPONENTS_OF = {"roi-1": ("bpg", "jpeg", "avif", "hevc-default"), "mcm-1": ("vvc", "bpg", "avif", "hevc-default")}
 FIGURES: dict[str, Callable[[Order], Beside]] = {
     "curves": recorded, "segpic-kernels": kernels, "mcm-masks": masks, "mcm-texture": textures
 }  # fmt: skip

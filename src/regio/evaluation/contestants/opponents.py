@@ -1,9 +1,9 @@
-"""Other codecs, one small adapter each, behind one face: `Opponent`, and for VVC `Vvc`.
+"""Other codecs, one small adapter each, behind one face: `Opponent`, for VVC `Vvc`, for BPG `Bpg`.
 
-All but VVC work in memory, from (H,W,3) uint8 RGB, and all but jpegli through Pillow; all with one thread, so that
+All but these two work in memory, from (H,W,3) uint8 RGB, and all but jpegli through Pillow; all with one thread, so that
 times compare. AVIF comes in three tunings because they disagree: libaom's default (``tune=iq``) gains MS-SSIM and loses
 PSNR, ``tune=psnr`` the other way round; ``tune=ssimulacra2`` is made for that judge. JPEG XL (pillow-jxl-plugin), HEVC
-intra (pillow-heif), jpegli (pyjpegli) and VVC are optional: `missing` says why one cannot take part.
+intra (pillow-heif), jpegli (pyjpegli), VVC and BPG are optional: `missing` says why one cannot take part.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import numpy as np
 from PIL import Image, features
 
 from regio.evaluation.budget import OnLadder
+from regio.evaluation.contestants.bpg import Bpg
 from regio.evaluation.contestants.vvc import Vvc
 from regio.images import Pixels
 
@@ -243,4 +244,4 @@ _PILLOW = (
     ),
 )
 
-OPPONENTS: dict[str, Opponent | Vvc] = {opponent.name: opponent for opponent in (*_PILLOW, Vvc())}
+OPPONENTS: dict[str, Opponent | Vvc | Bpg] = {opponent.name: opponent for opponent in (*_PILLOW, Vvc(), Bpg())}

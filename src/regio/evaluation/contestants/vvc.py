@@ -8,7 +8,6 @@ encoder: slower, somewhat better, and for 4:4:4; a curve of one is no curve of t
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 import tempfile
@@ -24,12 +23,12 @@ from PIL import Image
 
 from regio.errors import RegioError
 from regio.evaluation.budget import OnLadder
+from regio.evaluation.contestants.programs import run_program, version_of
 from regio.images import Pixels
 
 Plane = npt.NDArray[np.float32]
 KR, KB = 0.2126, 0.0722  # BT.709
 TOP = 1023  # 10 bits
-LONGEST = 600  # seconds that a program may take
 
 
 class Programs(NamedTuple):
@@ -79,7 +78,7 @@ class Vvc(OnLadder):
         if programs.is_ffmpeg:
             raw = ["-f", "rawvideo", "-pix_fmt", "yuv420p10le", "-s", size, "-i", "-", "-frames:v", "1"]
             coder = ["-c:v", "libvvenc", "-preset", self.preset, "-qp", f"{setting:g}", "-qpa", "0", "-threads", "1"]
-            data = _run([programs.encoder, *QUIET, *raw, *coder, "-f", "vvc", "-"], samples)
+            data = run_program([programs.encoder, *QUIET, *raw, *coder, "-f", "vvc", "-"], samples)
         else:
             shape = ["-s", size, "-c", "yuv420_10", "-r", "25", "-f", "1"]
             coder = ["--preset", self.preset, "-q", f"{setting:g}", "--qpa", "0", "-t", "1", "-v", "1"]
@@ -92,7 +91,7 @@ class Vvc(OnLadder):
         programs = self._programs()
         if programs.is_ffmpeg:
             raw = ["-f", "rawvideo", "-pix_fmt", "yuv420p10le", "-"]
-            samples = _run([programs.decoder, *QUIET, "-f", "vvc", "-threads", "1", "-i", "-", *raw], data[4:])
+            samples = run_program([programs.decoder, *QUIET, "-f", "vvc", "-threads", "1", "-i", "-", *raw], data[4:])
         else:
             samples = _through_files([programs.decoder, "-t", "1", "-v", "1"], "-b", "-o", data[4:])
         return to_pixels(samples, height, width)
@@ -110,7 +109,7 @@ def find_programs() -> Programs | None:
     """vvencapp and vvdecapp of the search path, else an ffmpeg there or of imageio-ffmpeg that does both."""
     encoder, decoder = shutil.which("vvencapp"), shutil.which("vvdecapp")
     if encoder and decoder:
-        return Programs(encoder, decoder, f"vvenc {_version([encoder, '--version'])}")
+        return Programs(encoder, decoder, f"vvenc {version_of([encoder, '--version'])}")
     candidates = [shutil.which("ffmpeg")]
     try:
         import imageio_ffmpeg
@@ -122,7 +121,7 @@ def find_programs() -> Programs | None:
         codecs = subprocess.run([ffmpeg, *QUIET, "-codecs"], capture_output=True, text=True, check=False).stdout
         line = next((line for line in codecs.splitlines() if " vvc " in line), "")
         if line.strip().startswith("DEV") and "libvvenc" in line:
-            return Programs(ffmpeg, ffmpeg, f"libvvenc in ffmpeg {_version([ffmpeg, '-version'])}")
+            return Programs(ffmpeg, ffmpeg, f"libvvenc in ffmpeg {version_of([ffmpeg, '-version'])}")
     return None
 
 
@@ -164,23 +163,9 @@ def _enlarged(plane: npt.NDArray[Any]) -> Plane:
     return np.asarray(image.resize((2 * width, 2 * height), Image.Resampling.BICUBIC))
 
 
-def _run(command: Sequence[str], fed: bytes | None = None) -> bytes:
-    made = subprocess.run(command, input=fed, capture_output=True, timeout=LONGEST, check=False)
-    if made.returncode:
-        lines = made.stderr.decode(errors="replace").strip().splitlines() or ["without a word"]
-        raise RegioError(f"{Path(command[0]).name} failed: {lines[0]}")
-    return bytes(made.stdout)
-
-
 def _through_files(command: Sequence[str], source: str, target: str, fed: bytes) -> bytes:
     with tempfile.TemporaryDirectory() as place:
         given, made = Path(place) / "in", Path(place) / "out"
         given.write_bytes(fed)
-        _run([*command, source, str(given), target, str(made)])
+        run_program([*command, source, str(given), target, str(made)])
         return made.read_bytes()
-
-
-def _version(command: Sequence[str]) -> str:
-    said = subprocess.run(command, capture_output=True, text=True, check=False)
-    found = re.search(r"\d+(\.\d+)+", said.stdout + said.stderr)
-    return found.group() if found else "of unknown version"
