@@ -13,7 +13,8 @@ from PIL import Image
 from regio.errors import MissingWeights, RegioError, UsageError
 from regio.evaluation.contestants.opponents import OPPONENTS
 from regio.evaluation.fidelity import PATCH, columns_of, fidelity, patches
-from regio.evaluation.judges.agreement import DEVIATION, MEAN, labeller_named, mean_iou
+from regio.evaluation.judges.agreement import DEVIATION, MEAN, Agreement, labeller_named, mean_iou
+from regio.evaluation.judges.instances import agreement_of, instances_in
 from regio.evaluation.sweep import sweep
 
 
@@ -55,6 +56,55 @@ def test_an_onnx_network_labels_every_pixel(tmp_path: Path) -> None:
     assert labels.shape == (40, 16)
     assert (labels[:8] == 0).all()
     assert (labels[32:] == 2).all()
+
+
+def detector(path: Path, outputs: int = 3) -> str:
+    """An ONNX file that finds up to three objects: a channel whose mean is over a half, in a box of its own."""
+    onnx = pytest.importorskip("onnx")
+    helper = onnx.helper
+    boxes = np.array([[0, 0, 10, 10], [5, 0, 15, 10], [20, 20, 30, 30]], np.float32)
+    nodes = [
+        helper.make_node("ReduceMean", ["x"], ["scores"], axes=[1, 2], keepdims=0),
+        helper.make_node("Constant", [], ["boxes"], value=onnx.numpy_helper.from_array(boxes)),
+        helper.make_node("Constant", [], ["labels"], value=onnx.numpy_helper.from_array(np.array([1, 1, 2]))),
+    ]
+    kinds = {"boxes": onnx.TensorProto.FLOAT, "labels": onnx.TensorProto.INT64, "scores": onnx.TensorProto.FLOAT}
+    made = [helper.make_tensor_value_info(name, kind, None) for name, kind in list(kinds.items())[:outputs]]
+    given = helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [3, "h", "w"])
+    graph = helper.make_graph(nodes, "g", [given], made)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    path.write_bytes(model.SerializeToString())
+    return str(path)
+
+
+def test_an_onnx_detector_agrees_as_far_as_it_finds_the_same_objects(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    judge = Agreement(labeller_named(detector(tmp_path / "rcnn.onnx")))
+    assert judge.description.startswith("rcnn.onnx ")
+
+    def flat(*colour: int) -> np.ndarray:
+        return np.full((40, 50, 3), colour, np.uint8)
+
+    verdict = judge.prepare(flat(255, 0, 200), None)
+    assert verdict(flat(250, 0, 190))["agreement"] == 1
+    assert verdict(flat(250, 0, 0))["agreement"] == 0.5  # one of two is lost
+    assert verdict(flat(0, 250, 0))["agreement"] == pytest.approx(1 / 3 / 2)  # overlaps by a third, one is lost
+    assert verdict(flat(0, 0, 0))["agreement"] == 0
+    assert np.isnan(judge.prepare(flat(0, 0, 0), None)(flat(0, 0, 0))["agreement"])
+
+
+def test_masks_count_instead_of_boxes_and_other_outputs_are_refused(tmp_path: Path) -> None:
+    masks = np.zeros((2, 1, 4, 4), np.float32)
+    masks[0, 0, :2], masks[1, 0, 2:] = 0.9, 0.9
+    boxes, labels = np.array([[0.0, 0, 4, 4], [0, 0, 4, 4]]), np.array([3, 3])
+    one = instances_in([masks, np.array([0.9, 0.8]), labels, boxes], (4, 4), "x")
+    assert agreement_of(one, instances_in([boxes[:1], labels[:1], np.array([0.6]), masks[1:]], (4, 4), "x")) == 0.5
+    assert agreement_of(one, instances_in([boxes[:1], labels[:1], np.array([0.4]), masks[1:]], (4, 4), "x")) == 0
+    small = instances_in([boxes, labels, np.array([0.9, 0.8]), masks[..., :2, :2]], (4, 4), "x")
+    assert small.masks is None  # of another size than the picture: boxes count
+    assert agreement_of(small, small) == 1
+    with pytest.raises(UsageError, match=r"x: boxes \(N,4\), labels \(N\) and scores \(N\) are wanted"):
+        instances_in([boxes, labels, masks], (4, 4), "x")
 
 
 def test_what_is_no_network_is_said_in_one_line(tmp_path: Path) -> None:

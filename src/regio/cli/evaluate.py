@@ -61,7 +61,10 @@ Strength = Annotated[
 ]
 Segmenter = Annotated[
     str | None,
-    typer.Option(help="adds the agreement of its labels: salient, faces, text, file.onnx or module:function"),
+    typer.Option(
+        help="adds the agreement of its labels, or of the objects it finds: salient, faces, text, file.onnx or "
+        "module:function"
+    ),
 ]
 Fid = Annotated[bool, typer.Option("--fid", help="also FID and KID (needs torch-fidelity); slow")]
 Crops = Annotated[int, typer.Option(min=0, help="number of pictures whose crops the page shows")]

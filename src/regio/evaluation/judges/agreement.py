@@ -1,7 +1,8 @@
-"""Does a machine still see the same? Labels that a segmenter gives a decoded picture against those of the original.
+"""Does a machine still see the same? Labels that a segmenter gives a decoded picture, or objects that a detector finds,
+against those of the original.
 
-The reference is the segmenter's own output on the original, not a human's labels: what is measured is what compression
-changes. A segmenter is an ONNX file or any Python function; a detector counts as one when its function paints boxes.
+The reference is the network's own output on the original, not a human's labels: what is measured is what compression
+changes. A segmenter is an ONNX file or any Python function; an ONNX file of three outputs or more is a detector.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from regio.errors import MissingWeights, UsageError
 from regio.evaluation.judges.base import Column, Judge, Setting, Verdict
+from regio.evaluation.judges.instances import Instances, agreement_of, instances_in
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,17 +27,18 @@ if TYPE_CHECKING:
 
     Labels = npt.NDArray[np.int64]
 
+OUTPUTS_OF_A_DETECTOR = 3  # boxes, labels, scores
 HALF = 127  # of 255: more importance than this is a label of its own
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # what public segmenters are trained with
 
 
 class Agreement(Judge):
-    """Mean intersection over union of the labels of both pictures."""
+    """Mean intersection over union of the labels of both pictures, or of the objects found in them."""
 
     name = "agreement"
     columns = (Column("agreement", "mIoU", ".3f", fields=("downstream-miou",)),)
 
-    def __init__(self, labeller: Labeller) -> None:
+    def __init__(self, labeller: Labeller | Detector) -> None:
         self.labeller = labeller
         self.description = labeller.name
 
@@ -48,8 +51,11 @@ class Agreement(Judge):
 
     def prepare(self, original: Pixels, mask: Mask | None) -> Verdict:
         """See Judge."""
-        labels = self.labeller.labels(original)
-        return lambda decoded: {"agreement": mean_iou(labels, self.labeller.labels(decoded))}
+        if isinstance(seer := self.labeller, Detector):
+            objects = seer.find(original)
+            return lambda decoded: {"agreement": agreement_of(objects, seer.find(decoded))}
+        labels = seer.labels(original)
+        return lambda decoded: {"agreement": mean_iou(labels, seer.labels(decoded))}
 
 
 def mean_iou(reference: Labels, labels: Labels) -> float:
@@ -92,8 +98,18 @@ class Labeller:
         return found[np.ix_(rows, columns)].astype(np.int64)
 
 
-def onnx_labeller(path: Path) -> Labeller:
-    """A network from (1,3,H,W) float, normalised as for ImageNet, to scores (1,classes,h,w) or labels (1,h,w).
+@dataclass(frozen=True)
+class Detector:
+    """A function from (H,W,3) uint8 to the objects in a picture."""
+
+    name: str  # says which one, with a hash
+    find: Callable[[Pixels], Instances] = field(repr=False)
+
+
+def onnx_network(path: Path) -> Labeller | Detector:
+    """A segmenter: from (1,3,H,W) float, normalised as for ImageNet, to scores (1,classes,h,w) or labels (1,h,w). Or,
+    with three outputs or more, a detector such as Mask R-CNN as torchvision exports it: from RGB of 0 to 1, (3,H,W) or
+    (1,3,H,W), to boxes, labels, scores and masks.
 
     A network with a fixed input size gets the picture resized to it. MissingWeights if there is no such file,
     onnxruntime is absent, or it is no network.
@@ -111,23 +127,39 @@ def onnx_labeller(path: Path) -> Labeller:
     except Exception as error:  # onnxruntime's own exceptions have no common base
         raise MissingWeights(f"{path}: not an ONNX network ({' '.join(str(error).split())[:120]})") from None
 
-    def run(pixels: Pixels) -> Any:
+    name = f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()[:8]}"
+    (entry, *_) = session.get_inputs()
+    batched = len(entry.shape) != 3
+
+    def scaled(pixels: Pixels) -> npt.NDArray[np.float32]:
+        """(H,W,3) uint8 -> (h,w,3) of 0 to 1, at the size that the network takes."""
         import numpy as np
         from PIL import Image
 
-        (entry, *_) = session.get_inputs()
-        height, width = (size if isinstance(size, int) else None for size in entry.shape[2:])
+        height, width = (size if isinstance(size, int) else None for size in entry.shape[-2:])
         image = Image.fromarray(pixels)
         if height and width:
             image = image.resize((width, height), Image.Resampling.BILINEAR)
-        scaled = (np.asarray(image, np.float32) / 255 - MEAN) / DEVIATION
-        (found, *_) = session.run(None, {entry.name: scaled.transpose(2, 0, 1)[None].astype(np.float32)})
-        return np.asarray(found)[0]
+        return np.asarray(image, np.float32) / np.float32(255)
 
-    return Labeller(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()[:8]}", run)
+    def run(x: npt.NDArray[Any]) -> list[Any]:
+        given = x.transpose(2, 0, 1).astype("float32")
+        try:
+            found: list[Any] = session.run(None, {entry.name: given[None] if batched else given})
+        except Exception as error:  # as above
+            raise UsageError(f"{path}: cannot take this picture ({' '.join(str(error).split())[:120]})") from None
+        return found
+
+    def find(pixels: Pixels) -> Instances:
+        x = scaled(pixels)
+        return instances_in(run(x), x.shape[:2], name)
+
+    if len(session.get_outputs()) >= OUTPUTS_OF_A_DETECTOR:
+        return Detector(name, find)
+    return Labeller(name, lambda pixels: run((scaled(pixels) - MEAN) / DEVIATION)[0][0])
 
 
-def labeller_named(text: str) -> Labeller:
+def labeller_named(text: str) -> Labeller | Detector:
     """A detector of Regio's by name, an ONNX file, or a function as "module:function".
 
     Raises UsageError or MissingWeights.
@@ -137,7 +169,7 @@ def labeller_named(text: str) -> Labeller:
     if text in DETECTORS:
         return Labeller(text, lambda pixels: importance(text, pixels).values > HALF)
     if text.endswith(".onnx"):
-        return onnx_labeller(Path(text))
+        return onnx_network(Path(text))
     module, colon, function = text.partition(":")
     if not colon:
         raise UsageError(f"{text!r}: {', '.join(DETECTORS)}, an .onnx file or module:function is wanted")
