@@ -79,7 +79,10 @@ Table = Annotated[
 ]
 LabelMaps = Annotated[
     Path | None,
-    typer.Option(help="label maps for segpic-3 and segpic-kernels: a folder of PNG files, or COCO's panoptic JSON"),
+    typer.Option(
+        help="label maps for segpic-3 and segpic-kernels: a folder of PNG files, COCO's panoptic JSON, "
+        "or auto, made by segmentation"
+    ),
 ]
 Dataset = Annotated[
     str | None,

@@ -42,7 +42,7 @@ def estimated(own: Own, label: str, picture: str, original: Original, setting: f
     x_hat = made.x_hat[0, :, :height, :width].clamp(0, 1) * 255
     size = math.ceil(float(sum(bits.double().sum() for bits in made.bits.values())) / 8) + HEADER_BYTES
     return Row(
-        codec=f"{own.name} {label}",
+        codec=f"{own.name} {label}".rstrip(),
         picture=picture,
         quality=float(setting),
         bytes=size,

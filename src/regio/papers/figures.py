@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
-from regio.data.labels import LabelSource, MaskFolder, Panoptic
+from regio.data.labels import LabelSource, MaskFolder, Panoptic, Segmented
 from regio.errors import UsageError
 from regio.evaluation.bd_rate import axes, bd_rate, find_curves
 from regio.evaluation.contestants import Own, line_up, own_named
@@ -20,12 +21,21 @@ from regio.papers.tables import Beside
 from regio.papers.texture_study import patches_of, texture_figure
 
 CODERS = ("bpg", "hevc", "avif")  # whose errors are set beside texture; the paper's is BPG, which is HEVC inside
+AUTOMATIC = "auto"
 SHOWN = 3  # pictures of a folder that masks are drawn for
 
 
-def label_source(path: Path) -> LabelSource:
-    """Label maps from a folder of PNG files, or from COCO's panoptic annotations (JSON). Raises UsageError."""
-    return Panoptic(path) if path.suffix == ".json" else MaskFolder(path)
+def label_source(order: Order) -> LabelSource:
+    """Label maps of --labels: a folder of PNG files, COCO's panoptic annotations (JSON), or "auto", made by graph-based
+    segmentation and kept in the output. Raises UsageError.
+    """
+    if order.labels is None:
+        raise UsageError("name label maps: --labels")
+    if str(order.labels) == AUTOMATIC:
+        if find_spec("skimage") is None:
+            raise UsageError("--labels auto needs the package scikit-image (pip install 'regio[train]')")
+        return Segmented(order.output / "labels")
+    return Panoptic(order.labels) if order.labels.suffix == ".json" else MaskFolder(order.labels)
 
 
 def recorded(order: Order) -> Beside:
@@ -55,7 +65,7 @@ def kernels(order: Order) -> Beside:
     """Figure 9 of [Liu2024] for the first picture of the folder that has a label map."""
     if order.folder is None or order.labels is None:
         raise UsageError("--table segpic-kernels needs a folder of pictures, and --labels with their label maps")
-    source = label_source(order.labels)
+    source = label_source(order)
     name = order.codecs[0] if order.codecs else _bundled("segpic")[0]
     own = own_named(name, device=order.device)
     member, quality = own.at(own.settings_for((50.0,))[0])

@@ -64,13 +64,19 @@ def drawn(own: Own, original: Original, qualities: Sequence[float], generator: t
 def strategies(
     own: Own, pictures: Mapping[str, Path], qualities: Sequence[float], judges: Judges, *, seed: int = 0
 ) -> list[Row]:
-    """Rows of each strategy at each setting, see `drawn`; bytes are estimated. seed: of the draws."""
+    """Rows of each strategy at each setting, see `drawn`; bytes are estimated. seed: of the draws.
+
+    A codec that is named after its strategy keeps its name, of others the strategy is added.
+    """
     generator = torch.Generator().manual_seed(seed)
     rows: list[Row] = []
     for name, path in pictures.items():
         original = judges.look_at(name, read_picture(path).pixels)
         found = drawn(own, original, qualities, generator)
-        rows += [estimated(own, one.strategy, name, original, one.setting, one.made) for one in found]
+        rows += [
+            estimated(own, "" if one.strategy == own.name else one.strategy, name, original, one.setting, one.made)
+            for one in found
+        ]
     return rows
 
 
@@ -83,7 +89,10 @@ def mask_figure(own: Own, original: Original, qualities: Sequence[float], path: 
 
     height, width = original.pixels.shape[:2]
     shown = list(drawn(own, original, qualities, torch.Generator().manual_seed(seed)))
-    rows = [estimated(own, one.strategy, "", original, one.setting, one.made) for one in shown]
+    rows = [
+        estimated(own, "" if one.strategy == own.name else one.strategy, "", original, one.setting, one.made)
+        for one in shown
+    ]
     settings, columns = own.settings_for(qualities), list(dict.fromkeys(one.strategy for one in shown))
     drawing = Figure(figsize=(3 * len(columns), 2 * 3 * len(settings) * height / width), layout="constrained")
     axes = drawing.subplots(2 * len(settings), len(columns), squeeze=False)

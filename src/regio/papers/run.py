@@ -122,7 +122,7 @@ def _measured(order: Order, names: Sequence[str], progress: Callable[[str], None
     if order.name == "segpic-3":
         grids = [grid for one in own for grid in grids_of(one)]
         if order.labels is not None:
-            source = label_source(order.labels)
+            source = label_source(order)
             rows = [row for one in own for row in with_labels(one, pictures, source.find, studied)]
             return Found(mean_curves(rows), skipped, (), [])
         contestants, own = tuple(grids), grids
