@@ -172,6 +172,10 @@ def test_models_of_many_rates_join_with_their_qualities(tmp_path: Path) -> None:
     assert [one.at(setting)[1] for setting in one.settings_for([5, 12.5, 100])] == 2 * [5, 12.5, 100]
     pixels = picture(3)
     assert one.encode(pixels, 2.05) == one.members[1].encode(pixels, 50)
+    (alone,) = line_up([f"mine={tmp_path / '1.safetensors'}"], device="cpu").contestants
+    assert isinstance(alone, Series)
+    assert (alone.name, alone.settings_for([5, 50])) == ("mine", (5, 50))
+    assert alone.encode(pixels, 50) == alone.members[0].encode(pixels, 50)
 
 
 def test_a_series_that_is_none_says_what_is_wrong(place: Path, tmp_path: Path) -> None:

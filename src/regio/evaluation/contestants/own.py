@@ -120,8 +120,8 @@ class Series:
     """Several models as one contestant, as papers train one model for each rate: together they make one curve.
 
     A setting is the number of the model, from 1 on; of a model whose rate can be chosen, that number plus a thousandth
-    of the quality: 2.05 is the second model at quality 50. Points are put in the order of their rates where means are
-    taken (`means.mean_curves`).
+    of the quality: 2.05 is the second model at quality 50. One model alone keeps its own settings, and gets a name.
+    Points are put in the order of their rates where means are taken (`means.mean_curves`).
     """
 
     label: str
@@ -142,13 +142,15 @@ class Series:
     def settings_for(self, qualities: Sequence[float]) -> tuple[float, ...]:
         """See OwnCodec."""
         return tuple(
-            round(number + quality / 1000, 6)
+            self._setting(number, quality)
             for number, one in enumerate(self.members, start=1)
             for quality in one.settings_for(qualities)
         )
 
     def at(self, setting: float) -> tuple[OwnCodec, float]:
         """See OwnCodec. UsageError for a number that no model has."""
+        if len(self.members) == 1:
+            return self.members[0].at(setting)
         number = int(setting)
         if not 1 <= number <= len(self.members):
             raise UsageError(f"{self.name}: there is no model {setting:g}; settings count its models, from 1")
@@ -177,7 +179,7 @@ class Series:
         made = []
         for number, one in enumerate(self.members, start=1):
             best = one.at_bytes(pixels, budget)
-            made.append(best._replace(setting=round(number + best.setting / 1000, 6)))
+            made.append(best._replace(setting=self._setting(number, best.setting)))
         fitting = [one for one in made if one.fits]
         return max(fitting, key=lambda one: len(one.data)) if fitting else min(made, key=lambda one: len(one.data))
 
@@ -186,6 +188,9 @@ class Series:
 
     def share_inside(self, data: bytes, mask: Mask) -> float:
         return self._author(data).share_inside(data, mask)
+
+    def _setting(self, number: int, quality: float) -> float:
+        return quality if len(self.members) == 1 else round(number + quality / 1000, 6)
 
     def _author(self, data: bytes) -> OwnCodec:
         """The model that made a file."""
