@@ -99,6 +99,7 @@ def mask_figure(own: Own, original: Original, qualities: Sequence[float], path: 
     for one, row in zip(shown, rows, strict=True):
         line, column = 2 * settings.index(one.setting), columns.index(one.strategy)
         decoded = one.made.x_hat[0, :, :height, :width].clamp(0, 1).permute(1, 2, 0).cpu().numpy()
+        axes[line, 0].set_ylabel(f"setting {one.setting:g}")
         axes[line, column].imshow(sent_only(original.pixels, one.keep, one.patches))
         axes[line, column].set_title(f"{one.strategy}: {one.keep.shape[1]} of {math.prod(one.patches)}", fontsize=9)
         axes[line + 1, column].imshow(decoded)
