@@ -24,12 +24,12 @@ def one_load() -> Iterator[None]:
 
     original, loaded = api.load, {}
 
-    def load(name: Any = "segpic-xs", device: str = "auto") -> Any:
+    def load(name: Any = "segpic-xs", device: str = "auto", *look: str) -> Any:
         if str(name).endswith(".safetensors"):
-            return original(name, device)
-        if name not in loaded:
-            loaded[name] = original(name, device)
-        return loaded[name]
+            return original(name, device, *look)
+        if (name, look) not in loaded:
+            loaded[name, look] = original(name, device, *look)
+        return loaded[name, look]
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
