@@ -10,7 +10,7 @@ import pytest
 from regio.errors import UsageError
 from regio.training.families import configuration, fresh_net
 from regio.training.optimizers import learning_rate
-from regio.training.recipe import DataSection, Phase, Recipe, RoiTerms, read_recipe
+from regio.training.recipe import DataSection, MaskTerms, Phase, Recipe, RoiTerms, read_recipe
 
 ROOT = Path(__file__).parents[2]
 GOOD = '{run}\nname = "n"\nmodel = "toy"\n[data]\nfolders = ["a"]\n{data}\n[[phase]]\nsteps = 5\n{phase}\n'
@@ -42,7 +42,7 @@ def recipe_of(folder: Path, run: str = "", data: str = "", phase: str = "") -> R
         ("phase", "learning_rate = 1e400", "phase 1: learning_rate = inf is not a finite number"),
         ("phase", "balance = nan", "phase 1: balance = nan is not a finite number"),
         ("phase", "clip = inf", "phase 1: clip = inf is not a finite number"),
-        ("phase", "lambdas = [0.1, inf]", "phase 1: lambdas = (0.1, inf) is not a list of 2 finite numbers"),
+        ("phase", "lambdas = [0.1, inf]", "phase 1: lambdas = (0.1, inf) is not a list of finite numbers"),
         ("phase", "mix = [1, nan, 0]", "phase 1: mix = (1, nan, 0) is not a list of 3 finite numbers"),
         ("phase", "labelled = nan", "phase 1: labelled = nan is not a finite number"),
         ("phase", "roi = {background = inf}", "phase 1, roi: background = inf is not a finite number"),
@@ -54,9 +54,29 @@ def recipe_of(folder: Path, run: str = "", data: str = "", phase: str = "") -> R
         ("phase", "crop = 100", "phase 1: crop=100 is not a multiple of 64"),
         ("phase", "crop = '64'", "phase 1: crop = '64' is not a whole number"),
         ("phase", "crop = true", "phase 1: crop = True is not a whole number"),
-        ("phase", "lambdas = [0.1]", "phase 1: lambdas = (0.1,) is not a list of 2 finite numbers"),
+        ("phase", "lambdas = [0.1]", "phase 1: lambdas = [0.1]: at least two are wanted"),
+        ("phase", "lambdas = [0.1, 0.2]\nweighs = 'rate'", "phase 1: lambdas that weigh the rate fall and are above 0"),
+        ("phase", "lambdas = [1, 2, 3]\nrate_maps = 0.1", "phase 1: rate maps go with lambdas at rate 0 and 1 only"),
+        ("phase", "weighs = 'bits'", "phase 1: weighs is one of distortion, rate, not 'bits'"),
+        ("phase", "epochs = 2", "phase 1: a phase has steps or epochs, not both"),
+        ("phase", "milestones = [3, 2]", "phase 1: milestones rise and are above 0, drop is above 0 and at most 1"),
+        ("phase", "betas = [0.9, 1.0]", "phase 1: betas are 0 or more and below 1"),
+        ("phase", "weight_decay = 0.1", "phase 1: weight_decay is 0 or more and goes with adamw"),
+        ("phase", "roi = {smoothing = 50}", "phase 1, roi: smoothing = 50 is not odd and above 0"),
+        ("phase", "roi = {error = 'l2'}", "phase 1, roi: error is one of mse, l1, not 'l2'"),
+        ("phase", "masking = {shares = [1, 1, 0, 0]}", "phase 1, masking: shares are 0 or more and sum to 1"),
+        (
+            "phase",
+            "masking = {normalise = 'max'}",
+            "phase 1, masking: normalise is one of proportion, softmax, not 'max'",
+        ),
+        ("phase", "masking = {certain = 2}", "phase 1, masking: certain and covering are shares, 0 to 1"),
+        ("data", "workers = -1", "data: workers is 0 to 256"),
+        ("data", "fit = 'pad'", "data: fit is one of crop, whole, area, not 'pad'"),
+        ("data", "fit = 'whole'", "data: fit = 'whole' goes with workers"),
+        ("data", "workers = 1\ngraphics = 2", "data: graphics are made in memory: leave out graphics or workers"),
         ("phase", "lambdas = [0.1, 0.01]", "phase 1: lambdas rise and are above 0"),
-        ("phase", "optimizer = 'sgd'", "phase 1: optimizer is one of adam, soap, muon, muon-conv, not 'sgd'"),
+        ("phase", "optimizer = 'sgd'", "phase 1: optimizer is one of adam, adamw, soap, muon, muon-conv, not 'sgd'"),
         (
             "phase",
             "measure = 'lpips'",
@@ -177,6 +197,48 @@ def test_the_learning_rate_warms_up_and_falls_along_a_cosine() -> None:
     assert learning_rate(phase, 110) == pytest.approx(0.1)
 
 
+def test_the_learning_rate_drops_at_milestones() -> None:
+    phase = Phase(steps=100, warmup=10, learning_rate=1.0, milestones=(20, 50.5), drop=0.5)
+    assert [learning_rate(phase, step) for step in (4, 10, 19, 20, 50, 51, 99)] == [0.5, 1, 1, 0.5, 0.5, 0.25, 0.25]
+
+
+def test_epochs_become_steps_when_the_pictures_are_counted(tmp_path: Path) -> None:
+    recipe = recipe_of(tmp_path, phase="[[phase]]\nepochs = 270\nbatch = 32\nmilestones = [170, 200]")
+    counted = recipe.counted(118_287, 1)  # COCO 2017
+    first, second = counted.phase
+    assert first == recipe.phase[0]
+    assert (second.steps, second.epochs) == (998_047, 0)  # "about 1M iterations" [Liu2024]
+    assert second.milestones == pytest.approx((628_399.7, 739_293.75))
+    assert counted.steps == 5 + 998_047
+    assert recipe.counted(118_287, 4).phase[1].steps == round(998_047 / 4)
+    assert [counted.seen(step) for step in (0, 3, 5, 6)] == [0, 24, 40, 72]
+    with pytest.raises(UsageError, match="a phase has steps or epochs, above 0"):
+        Phase()
+
+
+def test_the_command_line_changes_fields(tmp_path: Path) -> None:
+    recipe_of(tmp_path, phase="[[phase]]\nsteps = 7\nroi = {plain = 0.5}")
+    settings = ["model=segpic:toy", "seed = 4", "data.folders=['b', 'c']", "phase.batch=3", "phase.2.roi.adversary=0.1"]
+    recipe = read_recipe(tmp_path / "recipe.toml", settings)
+    assert (recipe.model, recipe.seed, recipe.data.folders) == ("segpic:toy", 4, ("b", "c"))
+    assert [(p.batch, p.steps, p.roi.plain, p.roi.adversary) for p in recipe.phase] == [
+        (3, 5, 0.25, 0),
+        (3, 7, 0.5, 0.1),
+    ]
+    for setting, message in (
+        ("seed", "--set seed: KEY=VALUE is wanted"),
+        ("=3", "KEY=VALUE is wanted"),
+        ("phase.3.batch=1", "--set phase.3.batch=1: the recipe has 2 phases"),
+        ("phase=1", "--set phase=1: a field of the phase is wanted"),
+        ("phase.2=1", "--set phase.2=1: a field of the phase is wanted"),
+        ("colour=red", "recipe: there is no field colour"),
+        ("phase.batch=many", "phase 1: batch = 'many' is not a whole number"),
+    ):
+        with pytest.raises(UsageError, match=re.escape(message)) as caught:
+            read_recipe(tmp_path / "recipe.toml", [setting])
+        assert "\n" not in str(caught.value)
+
+
 RECIPES = sorted((ROOT / "recipes").rglob("*.toml"))
 
 
@@ -194,7 +256,7 @@ def test_every_proxy_has_its_question_in_the_guide() -> None:
 
 def test_every_setting_is_documented_with_its_default() -> None:
     text = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
-    for kind in (Recipe, DataSection, Phase, RoiTerms):
+    for kind in (Recipe, DataSection, Phase, RoiTerms, MaskTerms):
         for setting in fields(kind):
             default = "" if setting.default is MISSING else f"`{toml(setting.default)}`"
             row = f"| `{setting.name}` | {default} | {setting.metadata['doc']} |"

@@ -26,6 +26,12 @@ def train(
     data: Annotated[
         list[Path] | None, typer.Option("--data", help="folder of pictures instead of the recipe's; may be repeated")
     ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="change a field of the recipe, such as phase.batch=16; may be repeated"
+        ),
+    ] = None,
     device: Device = "auto",
 ) -> None:
     """Train a model. The folder of the run is the result; Ctrl-C stops after the step in progress, everything saved.
@@ -34,6 +40,7 @@ def train(
     Examples:
       regio train recipes/segpic-xs.toml --max-minutes 9 --resume
       regio train mine.toml -o runs/first --steps 100 --device cpu
+      regio train mine.toml -o runs/wide --set data.limit=100 --set phase.batch=16
     """
     with needs_extra("train"):
         from regio.cli.training_display import watching
@@ -49,6 +56,7 @@ def train(
                 device=device,
                 steps=steps,
                 data=data or None,
+                settings=changes or (),
                 report=report,
             )
     if first:

@@ -1,11 +1,14 @@
-"""Importance maps of training pictures, read from files."""
+"""Importance maps of training pictures: grey files, COCO's instances, or the masks of CelebAMask-HQ."""
 
+import json
 import logging
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 import torch
-from PIL import UnidentifiedImageError
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, UnidentifiedImageError
 from torch import Tensor
 
 from regio.errors import UsageError
@@ -13,6 +16,30 @@ from regio.images import open_picture
 
 log = logging.getLogger(__name__)
 _SKEW = 0.05  # by which the sides of map and picture may be in another proportion: small maps are rounded
+_FACE_FOLDER = 2000  # faces whose masks lie in one folder of CelebAMask-HQ
+FACE_PARTS = (
+    *("skin", "l_brow", "r_brow", "l_eye", "r_eye", "eye_g", "l_ear", "r_ear", "ear_r"),
+    *("nose", "mouth", "u_lip", "l_lip", "neck", "neck_l", "cloth", "hair", "hat"),
+)
+
+
+class ImportanceSource(Protocol):
+    """One way to know what matters in a picture."""
+
+    def find(self, file: Path, size: tuple[int, int]) -> Tensor | None:
+        """A picture's file and its size (H,W) -> (h,w) uint8 in the same proportion, or None."""
+        ...
+
+
+def importance_source(place: Path) -> ImportanceSource:
+    """The maps of a recipe: a folder of grey files, COCO instances JSON, or CelebAMask-HQ's folder of masks.
+
+    UsageError for what does not exist or is none of them.
+    """
+    if place.suffix.lower() == ".json":
+        return CocoInstances(place)
+    faces = any((place / "0").glob(f"*_{FACE_PARTS[0]}.png"))
+    return FaceParts(place) if faces else ImportanceFolder(place)
 
 
 class ImportanceFolder:
@@ -24,17 +51,100 @@ class ImportanceFolder:
         self.folder = folder
 
     def find(self, file: Path, size: tuple[int, int]) -> Tensor | None:
-        """A picture's file and its size (H,W) -> (h,w) uint8, or None, with a warning for a map that does not fit."""
+        """See ImportanceSource. A map that does not fit is left out with a warning."""
         path = self.folder / f"{file.stem}.png"
-        if not path.exists():
-            return None
-        try:
-            with open_picture(path) as opened:
-                values = np.asarray(opened.convert("L")).copy()
-        except (OSError, UnidentifiedImageError) as error:
-            log.warning("importance map %s is left out: %s", path, error)
+        values = _grey(path) if path.exists() else None
+        if values is None:
             return None
         if abs(values.shape[0] * size[1] / (values.shape[1] * size[0]) - 1) > _SKEW:
             log.warning("importance map %s is left out: it is %s, the picture %s", path, values.shape, size)
             return None
         return torch.from_numpy(values)
+
+
+class FaceParts:
+    """The masks of CelebAMask-HQ: FOLDER/0/00000_skin.png and the like for 0.jpg; what any of them marks matters."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def find(self, file: Path, size: tuple[int, int]) -> Tensor | None:
+        """See ImportanceSource."""
+        if not file.stem.isdecimal():
+            return None
+        number, union = int(file.stem), None
+        folder = self.folder / str(number // _FACE_FOLDER)
+        for part in FACE_PARTS:
+            path = folder / f"{number:05}_{part}.png"
+            values = _grey(path) if path.exists() else None
+            if values is not None and (union is None or union.shape == values.shape):
+                union = values if union is None else np.maximum(union, values)
+        return None if union is None else torch.from_numpy((union > 0).astype(np.uint8) * 255)
+
+
+class CocoInstances:
+    """The instances of COCO, such as instances_train2017.json: polygons and run lengths; any object matters.
+
+    A picture that the file lists without an object has an empty map.
+    """
+
+    def __init__(self, annotations: Path) -> None:
+        self.annotations = annotations
+        try:
+            with annotations.open(encoding="utf-8") as file:
+                content = json.load(file, object_hook=_compact)
+            numbers = {image["id"]: Path(image["file_name"]).name for image in content["images"]}
+            self.found: dict[str, list[_Outline]] = {name: [] for name in numbers.values()}
+            for number, outlines in content["annotations"]:
+                self.found[numbers[number]] += outlines
+        except OSError as error:
+            raise UsageError(f"{annotations}: {error.strerror}") from error
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise UsageError(f"{annotations}: not COCO instances ({error!r})") from error
+
+    def find(self, file: Path, size: tuple[int, int]) -> Tensor | None:
+        """See ImportanceSource."""
+        outlines = self.found.get(file.name)
+        if outlines is None:
+            return None
+        canvas = Image.new("L", size[::-1])
+        draw, runs = ImageDraw.Draw(canvas), np.zeros(size, np.uint8)
+        for outline in outlines:
+            if outline.dtype == np.int64:
+                runs |= _of_runs(outline, size)
+            elif len(outline) >= 6:  # three corners
+                draw.polygon(outline.tolist(), fill=255)
+        return torch.from_numpy(np.maximum(np.asarray(canvas), runs))
+
+
+_Outline = NDArray[Any]  # corners x, y, x, y ... in float32, or lengths of runs down the columns in int64
+
+
+def _compact(table: dict[str, Any]) -> Any:
+    """What is needed of a table of the JSON file, while it is parsed: the whole would take gigabytes."""
+    if "segmentation" not in table:
+        return table
+    shape = table["segmentation"]
+    if isinstance(shape, dict):
+        if not isinstance(shape["counts"], list):
+            raise ValueError("compressed run lengths, which only pycocotools writes, are not read")
+        return table["image_id"], [np.array(shape["counts"], np.int64)]
+    return table["image_id"], [np.array(corners, np.float32) for corners in shape]
+
+
+def _of_runs(lengths: NDArray[np.int64], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Lengths of runs of 0 and 255 in turn, down the columns -> (H,W); zero where they do not fit the picture."""
+    if lengths.sum() != size[0] * size[1] or lengths.min() < 0:
+        return np.zeros(size, np.uint8)
+    values = np.repeat((np.arange(len(lengths)) % 2 * 255).astype(np.uint8), lengths)
+    return values.reshape(size[::-1]).T
+
+
+def _grey(path: Path) -> NDArray[np.uint8] | None:
+    """(h,w), or None with a warning for a file that cannot be read."""
+    try:
+        with open_picture(path) as opened:
+            return np.asarray(opened.convert("L")).copy()
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError) as error:
+        log.warning("importance map %s is left out: %s", path, error)
+        return None

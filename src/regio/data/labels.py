@@ -4,7 +4,7 @@ import json
 import logging
 import zlib
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -28,8 +28,19 @@ class ForeignIds(BadImage):
     """A panoptic PNG without any id that its annotations list: it belongs to others, or was converted."""
 
 
+class Located(NamedTuple):
+    """Where the label map of a picture is."""
+
+    file: Path
+    segments: NDArray[np.int64] | None = None  # the ids that annotations list, None where there are no annotations
+
+
 class LabelSource(Protocol):
     """One way to know the regions of a picture."""
+
+    def locate(self, file: Path, pixels: NDArray[np.uint8]) -> Located | None:
+        """A picture's file and its pixels (H,W,3) -> its label map, or None. The map may turn out not to fit."""
+        ...
 
     def find(self, file: Path, pixels: NDArray[np.uint8]) -> Tensor | None:
         """A picture's file and its pixels (H,W,3) -> labels (H,W) int16, 0..R-1 without gaps, or None.
@@ -47,10 +58,15 @@ class MaskFolder:
             raise UsageError(f"no such folder of label maps: {folder}")
         self.folder = folder
 
-    def find(self, file: Path, pixels: NDArray[np.uint8]) -> Tensor | None:
+    def locate(self, file: Path, pixels: NDArray[np.uint8]) -> Located | None:
         """See LabelSource."""
         mask = self.folder / f"{file.stem}.png"
-        return _fitting(mask, pixels) if mask.exists() else None
+        return Located(mask) if mask.exists() else None
+
+    def find(self, file: Path, pixels: NDArray[np.uint8]) -> Tensor | None:
+        """See LabelSource."""
+        located = self.locate(file, pixels)
+        return None if located is None else _fitting(located, pixels)
 
 
 class Panoptic:
@@ -68,7 +84,10 @@ class Panoptic:
             content = json.loads(annotations.read_text(encoding="utf-8"))
             pictures = {image["id"]: image["file_name"] for image in content["images"]}
             self.found = {
-                Path(pictures[entry["image_id"]]).name: (entry["file_name"], [s["id"] for s in entry["segments_info"]])
+                Path(pictures[entry["image_id"]]).name: (
+                    entry["file_name"],
+                    np.array([segment["id"] for segment in entry["segments_info"]], np.int64),
+                )
                 for entry in content["annotations"]
             }
         except OSError as error:
@@ -76,12 +95,17 @@ class Panoptic:
         except (ValueError, KeyError, TypeError) as error:
             raise UsageError(f"{annotations}: not COCO panoptic annotations ({error!r})") from error
 
-    def find(self, file: Path, pixels: NDArray[np.uint8]) -> Tensor | None:
+    def locate(self, file: Path, pixels: NDArray[np.uint8]) -> Located | None:
         """See LabelSource."""
         if file.name not in self.found:
             return None
         name, segments = self.found[file.name]
-        return _fitting(self.folder / name, pixels, segments, self.annotations)
+        return Located(self.folder / name, segments)
+
+    def find(self, file: Path, pixels: NDArray[np.uint8]) -> Tensor | None:
+        """See LabelSource."""
+        located = self.locate(file, pixels)
+        return None if located is None else _fitting(located, pixels, self.annotations)
 
 
 class Segmented:
@@ -94,14 +118,18 @@ class Segmented:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def find(self, file: Path, pixels: NDArray[np.uint8]) -> Tensor | None:
-        """See LabelSource; always finds some."""
+    def locate(self, file: Path, pixels: NDArray[np.uint8]) -> Located:
+        """See LabelSource; there always is one."""
         kept = self.folder / f"{file.stem}-{zlib.crc32(pixels.tobytes()):08x}.png"
         if not kept.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
             with replacing(kept) as part:
                 Image.fromarray(segment(pixels)).save(part, format="PNG")
-        return _fitting(kept, pixels)
+        return Located(kept)
+
+    def find(self, file: Path, pixels: NDArray[np.uint8]) -> Tensor | None:
+        """See LabelSource; always finds some."""
+        return _fitting(self.locate(file, pixels), pixels)
 
 
 def segment(pixels: NDArray[np.uint8]) -> NDArray[np.uint16]:
@@ -119,13 +147,12 @@ def segment(pixels: NDArray[np.uint8]) -> NDArray[np.uint16]:
     return whole
 
 
-def _fitting(
-    file: Path, pixels: NDArray[np.uint8], segments: list[int] | None = None, annotations: Path | None = None
-) -> Tensor | None:
+def _fitting(located: Located, pixels: NDArray[np.uint8], annotations: Path | None = None) -> Tensor | None:
     """The label map of a file, or None with a warning when it is not of the picture's size or cannot be read.
 
-    segments: the ids that annotations list; ForeignIds when some are listed and none of them occurs.
+    ForeignIds when annotations list ids and none of them occurs.
     """
+    file, segments = located
     try:
         labels = read_labels(file)
     except (OSError, UsageError) as error:
@@ -136,7 +163,7 @@ def _fitting(
         return None
     if segments is not None:
         listed = np.isin(labels, segments)
-        if segments and not listed.any():
+        if len(segments) and not listed.any():
             count = len(np.unique(labels))
             raise ForeignIds(f"{file} has {count} ids, none of them among the {len(segments)} of {annotations}")
         labels = np.where(listed, labels, -1)

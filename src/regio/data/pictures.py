@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from regio.data.graphics import made_picture
-from regio.data.importance import ImportanceFolder
+from regio.data.importance import ImportanceSource
 from regio.data.labels import ForeignIds, LabelSource
 from regio.errors import BadImage, RegioError, UsageError
 from regio.images import read_picture
@@ -40,6 +40,14 @@ class Draw(NamedTuple):
     top: float
     left: float
     flip: float
+    upside_down: float = 1.0
+
+
+def every_nth(count: int, held_back: int) -> list[int]:
+    """Which of `count` pictures are held back: every n-th. UsageError when nothing is left to train on."""
+    if held_back >= count:
+        raise UsageError(f"held_back = {held_back} leaves nothing to train on: there are {count} usable pictures")
+    return list(range(0, count, max(1, count // max(held_back, 1)))[:held_back])
 
 
 @dataclass(frozen=True)
@@ -63,12 +71,13 @@ class PicturePack:
 
         UsageError when nothing is left to train on.
         """
-        count = len(self.names)
-        if held_back >= count:
-            raise UsageError(f"held_back = {held_back} leaves nothing to train on: there are {count} usable pictures")
-        every = max(1, count // max(held_back, 1))
-        kept = set(range(0, count, every)[:held_back])
-        return self.subset([i for i in range(count) if i not in kept]), self.subset(sorted(kept))
+        held = every_nth(len(self.names), held_back)
+        kept = set(held)
+        return self.subset([i for i in range(len(self.names)) if i not in kept]), self.subset(held)
+
+    def loaded(self, indices: Sequence[int]) -> tuple[list[int], "PicturePack"]:
+        """Some of the pictures, and which: all of them here, where they are in memory."""
+        return list(indices), self.subset(list(indices))
 
     def subset(self, indices: list[int]) -> "PicturePack":
         """Return some of the pictures, with what is known of them."""
@@ -111,12 +120,13 @@ class PicturePack:
         downscale: float,
         labelled: bool = False,
         weighted: bool = False,
+        vertical_flips: bool = False,
     ) -> Batch:
         """`count` random crops (B,3,S,S), flipped at random; a picture is chosen in proportion to its pixels.
 
         downscale: probability that a crop is taken larger, up to twice, and reduced. labelled: from pictures with label
-        maps only, and with their labels; weighted: the same of importance maps. Chance is drawn on the CPU, so that it
-        is the same on every device.
+        maps only, and with their labels; weighted: the same of importance maps. vertical_flips: upside down at random,
+        too. Chance is drawn on the CPU, so that it is the same on every device.
         """
         pool = [
             i
@@ -125,7 +135,7 @@ class PicturePack:
         ]
         areas = torch.tensor([float(self.pictures[i].shape[1] * self.pictures[i].shape[2]) for i in pool])
         chosen = torch.multinomial(areas, count, replacement=True, generator=generator).tolist()
-        draws = [Draw(*values) for values in torch.rand(count, 4, generator=generator).tolist()]
+        draws = [Draw(*values) for values in torch.rand(count, 4 + vertical_flips, generator=generator).tolist()]
         pairs = [self._crop(pool[i], size, d, downscale, labelled) for i, d in zip(chosen, draws, strict=True)]
         x = torch.stack([picture for picture, _ in pairs])
         maps = [self._importance(pool[i], size, d, downscale) for i, d in zip(chosen, draws, strict=True) if weighted]
@@ -141,16 +151,14 @@ class PicturePack:
         crop = picture[:, top : top + wide, left : left + wide].float() / 255
         if wide != size:
             crop = F.interpolate(crop[None], (size, size), mode="bilinear", antialias=True)[0]
-        if draw.flip < 0.5:
-            crop = crop.flip(2)
+        crop = crop.flip(_flipped(draw, 1))
         if mask is None:
             return crop, None
         cut = mask[top : top + wide, left : left + wide]
         if wide != size:  # nearest, not bilinear: labels are names, and names have no average
             at = torch.arange(size, device=mask.device) * wide // size
             cut = cut[at][:, at]
-        if draw.flip < 0.5:
-            cut = cut.flip(1)
+        cut = cut.flip(_flipped(draw, 0))
         return crop, torch.unique(cut, return_inverse=True)[1]
 
     def _place(self, index: int, size: int, draw: Draw, downscale: float) -> tuple[int, int, int]:
@@ -170,9 +178,16 @@ class PicturePack:
         rows, columns = 2 * (top + at) / height - 1, 2 * (left + at) / width - 1
         if draw.flip < 0.5:
             columns = columns.flip(0)
+        if draw.upside_down < 0.5:
+            rows = rows.flip(0)
         places = torch.stack([columns.expand(size, -1), rows[:, None].expand(-1, size)], dim=2)
         coarse = values[None, None].float() / 255
         return F.grid_sample(coarse, places[None], padding_mode="border", align_corners=False)
+
+
+def _flipped(draw: Draw, rows: int) -> list[int]:
+    """The dimensions along which a crop is mirrored, the rows being dimension `rows`."""
+    return [rows] * (draw.upside_down < 0.5) + [rows + 1] * (draw.flip < 0.5)
 
 
 def load_pictures(
@@ -180,7 +195,7 @@ def load_pictures(
     smallest: int,
     sources: Sequence[LabelSource] = (),
     limit: int | None = None,
-    importance: ImportanceFolder | None = None,
+    importance: ImportanceSource | None = None,
 ) -> PicturePack:
     """Decode every picture of the folders whose sides are at least `smallest`; unreadable ones are warned of.
 
@@ -195,7 +210,9 @@ def load_pictures(
     files = sorted(f for f in there if f.suffix.lower() in kinds)
     left = skipped(f.name for f in there if f.suffix.lower() in PICTURES - kinds)
     if not files:
-        raise UsageError(f"no pictures in {where}{'; ' * bool(left)}{left}")
+        inner = any(f.is_dir() for folder in folders for f in folder.glob("*"))
+        hint = "; data.workers reads folders within folders" if inner else ""
+        raise UsageError(f"no pictures in {where}{'; ' * bool(left)}{left}{hint}")
     if left:
         log.warning("%s: %s", where, left)
     with ThreadPoolExecutor(min(READERS, os.cpu_count() or 1)) as readers:
@@ -214,7 +231,7 @@ def load_pictures(
 
 
 def _read(
-    file: Path, smallest: int, sources: Sequence[LabelSource], importance: ImportanceFolder | None
+    file: Path, smallest: int, sources: Sequence[LabelSource], importance: ImportanceSource | None
 ) -> tuple[Tensor, Tensor | None, Tensor | None] | ForeignIds | None:
     """A picture (3,H,W) uint8, its labels (H,W) int16, its importance; None where there is nothing to train on.
 

@@ -17,9 +17,17 @@ class Cost(NamedTuple):
     total: Tensor
 
 
-def multipliers(rate: Tensor, low: float, high: float) -> Tensor:
-    """Rates in [0,1], (B,) or maps, -> lambda of the same shape, on a logarithmic scale from low to high."""
-    return low * (high / low) ** rate
+def multipliers(rate: Tensor, *points: float) -> Tensor:
+    """Rates in [0,1], (B,) or maps, -> lambda of the same shape, on a logarithmic scale.
+
+    points: lambda at rate 0, at equal distances between, and at rate 1; two at least.
+    """
+    if len(points) == 2:
+        low, high = points
+        return low * (high / low) ** rate
+    scale, place = rate.new_tensor(points).log(), rate * (len(points) - 1)
+    below = place.floor().clamp(0, len(points) - 2)
+    return torch.lerp(scale[below.long()], scale[below.long() + 1], place - below).exp()
 
 
 def weighed(x: Tensor, x_hat: Tensor, bits: dict[str, Tensor], weight: Tensor, distortion: Tensor) -> Cost:

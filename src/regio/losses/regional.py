@@ -28,9 +28,13 @@ def on_latents(mask: Tensor, stride: int = 16) -> Tensor:
     return F.avg_pool2d(mask, stride)
 
 
-def roi_distortion(x: Tensor, x_hat: Tensor, mask: Tensor) -> Tensor:
-    """d_ROI, Eq. 3: pictures (B,3,H,W) in [0,1], mask (B,1,H,W) -> mean of mask * squared error (B,), on [0,1]."""
-    return ((x - x_hat).square() * mask).mean(dim=(1, 2, 3))
+def roi_distortion(x: Tensor, x_hat: Tensor, mask: Tensor, error: str = "mse") -> Tensor:
+    """d_ROI, Eq. 3: pictures (B,3,H,W) in [0,1], mask (B,1,H,W) -> mean of mask * error (B,).
+
+    error: "mse", squared, or "l1", absolute and over 255, so that 255**2 times either is on pixels of 0 to 255.
+    """
+    difference = x - x_hat
+    return ((difference.square() if error == "mse" else difference.abs() / 255) * mask).mean(dim=(1, 2, 3))
 
 
 def colour_distortion(x: Tensor, x_hat: Tensor, side: int = 16) -> Tensor:

@@ -47,15 +47,19 @@ def structure(objects: Tensor) -> Tensor:
     return F.avg_pool2d(objects.detach().float()[:, None], PATCH)[:, 0] * 255 + STRUCTURE_FLOOR
 
 
-def log_chances(strategy: Strategy, textures: Tensor, structures: Tensor | None) -> Tensor:
+def log_chances(
+    strategy: Strategy, textures: Tensor, structures: Tensor | None, normalise: str = "proportion"
+) -> Tensor:
     """Scores (B,h,w) -> logarithms of the chances of all patches of a picture (B,h,w), Eq. 8 and 9.
 
-    structures None: no patch belongs to an object more than any other. Chances are in proportion to the capacity
-    c = t s, as in the published code; the paper writes the softmax of c.
+    structures None: no patch belongs to an object more than any other. normalise: "proportion", chances are in
+    proportion to the capacity c = t s, as in the published code; "softmax" of c, Eq. 9 as printed.
     """
     ones = torch.ones_like(textures)
     objects = ones if structures is None else structures
     capacity = {"da-mask": textures * objects, "texture": textures, "structure": objects, "random": ones}[strategy]
+    if normalise == "softmax":
+        return capacity.flatten(1).log_softmax(1).view_as(capacity)
     weight = capacity.clamp_min(1e-6)
     return torch.log(weight / weight.sum(dim=(1, 2), keepdim=True))
 

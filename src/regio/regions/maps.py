@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from regio.errors import UsageError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 Values = NDArray[np.uint8]  # (H,W)
 Box = tuple[int, int, int, int]  # x, y, width, height in pixels
@@ -121,9 +124,14 @@ def read_labels(path: Path) -> NDArray[np.integer[Any]]:
 
     try:
         with open_picture(path) as image:
-            mode, values = image.mode, np.asarray(image).astype(np.int64)
+            return labels_of(image, path)
     except (UnidentifiedImageError, Image.DecompressionBombError, SyntaxError) as error:
         raise UsageError(f"the label map {path} is not a picture that can be read") from error
+
+
+def labels_of(image: Image.Image, path: Path) -> NDArray[np.integer[Any]]:
+    """The same of an image that is open, or of a part of it. path: what a UsageError names."""
+    mode, values = image.mode, np.asarray(image).astype(np.int64)
     if mode in ("RGB", "RGBA"):
         return np.asarray(values[..., :3] @ np.array([1, 256, 65536]))
     if values.ndim != 2 or mode == "F":

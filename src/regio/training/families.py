@@ -64,8 +64,13 @@ def fresh_net(recipe: Recipe) -> Network:
     except (ValueError, TypeError, RuntimeError) as error:
         raise UsageError(f"model {recipe.model}: {error}") from error
     for number, phase in enumerate(recipe.phase, 1):
-        if not net.rated and phase.lambdas[0] != phase.lambdas[1]:
+        if not net.rated and len(set(phase.lambdas)) > 1:
             raise UsageError(f"phase {number}: {recipe.model} has one rate only; give lambdas = [λ, λ]")
+        if len(phase.lambdas) not in (2, points := getattr(config, "rate_points", 0)):
+            raise UsageError(
+                f"phase {number}: {len(phase.lambdas)} lambdas, and {recipe.model} has {points} gain points; give as "
+                "many, or two"
+            )
         if not net.rated and phase.rate_maps:
             raise UsageError(f"phase {number}: {recipe.model} has one rate only; leave out rate_maps")
     return net

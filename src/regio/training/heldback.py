@@ -4,13 +4,15 @@ import logging
 import zlib
 
 from regio.data.pictures import PicturePack
+from regio.data.stream import PictureStream
 from regio.errors import UsageError
 from regio.training.checkpoint import RunFolder
 
+Pictures = PicturePack | PictureStream
 log = logging.getLogger(__name__)
 
 
-def split(pack: PicturePack, folder: RunFolder, held_back: int) -> tuple[PicturePack, PicturePack]:
+def split(pictures: Pictures, folder: RunFolder, held_back: int) -> tuple[Pictures, PicturePack]:
     """Return (pictures to train on, held-back pictures).
 
     A run that continues holds back the same pictures as before, by name and content, whatever was added since; new
@@ -19,20 +21,22 @@ def split(pack: PicturePack, folder: RunFolder, held_back: int) -> tuple[Picture
     known = folder.held_back() if folder.started else None
     names = None if known is None else known.get("held_back")
     if known is None or not isinstance(names, list):
-        return pack.split(held_back)
-    wanted = {str(name) for name in names}
+        return pictures.split(held_back)
+    wanted, every = {str(name) for name in names}, pictures.names
     bare = {key.rpartition(" ")[0] for key in wanted}
-    keys = {i: key_of(pack, i) for i, name in enumerate(pack.names) if name in bare}
-    held = [i for i, key in keys.items() if key in wanted]
-    missing = sorted(wanted - set(keys.values()))
-    if wanted and not held:
+    places, known_ones = pictures.loaded([i for i, name in enumerate(every) if name in bare])
+    keys = [key_of(known_ones, k) for k in range(len(places))]
+    kept = [k for k, key in enumerate(keys) if key in wanted]
+    missing = sorted(wanted - set(keys))
+    if wanted and not kept:
         raise UsageError(
             f"{folder.path} holds back {len(wanted)} pictures, and none of them is in the folders of the recipe; "
             "put them back, or name another folder with --output"
         )
     if missing:
         log.warning("%d held-back pictures are missing or changed, the first is %s", len(missing), missing[0])
-    trained = [i for i in range(len(pack.names)) if i not in set(held)]
+    held = {places[k] for k in kept}
+    trained = [i for i in range(len(every)) if i not in held]
     if not trained:
         raise UsageError(f"{folder.path}: all pictures are held back, none is left to train on")
     if len(trained) != known.get("trained"):
@@ -41,10 +45,10 @@ def split(pack: PicturePack, folder: RunFolder, held_back: int) -> tuple[Picture
             len(trained),
             known.get("trained"),
         )
-    return pack.subset(trained), pack.subset(held)
+    return pictures.subset(trained), known_ones.subset(kept)
 
 
-def note(folder: RunFolder, trained: PicturePack, held: PicturePack) -> None:
+def note(folder: RunFolder, trained: Pictures, held: PicturePack) -> None:
     """Write the choice of a new run to its folder. A run that has one keeps it."""
     if not folder.started or folder.held_back() is None:
         keys = [key_of(held, i) for i in range(len(held.names))]

@@ -3,20 +3,23 @@
 import contextlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from lightning_fabric import Fabric
 
-from regio.data.importance import ImportanceFolder
+from regio.data.importance import importance_source
 from regio.data.labels import LabelSource, MaskFolder, Panoptic, Segmented
+from regio.data.parts import Cutter
 from regio.data.pictures import PicturePack, load_pictures
+from regio.data.stream import PictureStream, list_pictures
 from regio.errors import UsageError
 from regio.training import heldback
 from regio.training.checkpoint import RunFolder
 from regio.training.devices import agreed, make_fabric
+from regio.training.heldback import Pictures
 from regio.training.interrupt import Stop, stop_on_signal
 from regio.training.recipe import DataSection, Recipe, read_recipe
 from regio.training.records import HeldBackRecord, Listener, StepRecord
@@ -37,6 +40,7 @@ def train(
     device: str = "auto",
     steps: int | None = None,
     data: list[Path] | None = None,
+    settings: Sequence[str] = (),
     report: Listener | None = None,
 ) -> Path:
     """Train a model by a recipe. Return the run folder.
@@ -46,6 +50,7 @@ def train(
     max_minutes: stop after this time, with everything saved.
     steps: stop after so many steps of this call.
     data: folders of pictures instead of the recipe's.
+    settings: changes of the recipe, see `read_recipe`.
     report: called with every log line, and about once a second with the figures so far.
 
     Under torchrun, all processes join one run and the first one saves. Ctrl-C stops after the current step, saves, and
@@ -57,7 +62,7 @@ def train(
     began = time.monotonic()
     if max_minutes is not None and not max_minutes >= 0:
         raise UsageError(f"max_minutes = {max_minutes} is not a number of minutes")
-    recipe = read_recipe(recipe_path)
+    recipe = read_recipe(recipe_path, settings)
     fabric = make_fabric(device)
     folder = RunFolder(out or Path("runs") / recipe.name)
     fabric.launch()
@@ -69,12 +74,16 @@ def train(
     folder.check()
     run = Run(recipe, folder, fabric)
     trained, held = heldback.split(load_pack(recipe, data, fabric), folder, recipe.data.held_back)
+    recipe = run.recipe = recipe.counted(len(trained.names), fabric.world_size)
     _check_labels(recipe, trained)
+    if isinstance(trained, PictureStream):
+        run.follow(trained)
     if folder.started:
         run.resume()
     if fabric.is_global_zero:
         where = {"device": str(fabric.device), "processes": fabric.world_size}
-        folder.open(recipe, recipe_path.read_text(encoding="utf-8"), where, run.step)
+        source = recipe_path.read_text(encoding="utf-8") + "".join(f"# --set {setting}\n" for setting in settings)
+        folder.open(recipe, source, where, run.step)
         heldback.note(folder, trained, held)
     fabric.barrier()
     last = recipe.steps if steps is None else min(recipe.steps, run.step + steps)
@@ -88,14 +97,22 @@ def train(
     return folder.path
 
 
-def load_pack(recipe: Recipe, folders: list[Path] | None, fabric: Fabric) -> PicturePack:
-    """Decode the pictures of a recipe and find their label maps. `folders` replaces the recipe's folders."""
+def load_pack(recipe: Recipe, folders: list[Path] | None, fabric: Fabric) -> Pictures:
+    """Decode the pictures of a recipe and find their label maps, or prepare to while training goes on.
+
+    `folders` replaces the recipe's folders.
+    """
     data = recipe.data
     places = folders or [Path(folder) for folder in data.folders]
+    importance = importance_source(Path(data.importance)) if data.importance else None
+    if data.workers is not None:
+        cutter = Cutter(
+            _label_sources(data), importance, data.fit, data.downscale, data.vertical_flips, data.smallest or 1
+        )
+        return PictureStream(places, list_pictures(places, data.limit), cutter, data.workers, recipe.seed)
     # one process makes the segmentations, the others read them
     first = fabric.rank_zero_first() if data.segments else contextlib.nullcontext()
     with first:
-        importance = ImportanceFolder(Path(data.importance)) if data.importance else None
         smallest = data.smallest or recipe.largest_crop
         pack = load_pictures(places, smallest, _label_sources(data), data.limit, importance)
     return pack.with_made(data.graphics, max(MADE_SIDE, smallest))
@@ -110,9 +127,9 @@ def _label_sources(data: DataSection) -> list[LabelSource]:
     return [kind(Path(place)) for place, kind in kinds if place is not None]
 
 
-def _check_labels(recipe: Recipe, trained: PicturePack) -> None:
+def _check_labels(recipe: Recipe, trained: Pictures) -> None:
     crop = recipe.largest_crop
-    if any(min(p.shape[1:]) < crop for p in trained.pictures):
+    if isinstance(trained, PicturePack) and any(min(p.shape[1:]) < crop for p in trained.pictures):
         raise UsageError(f"data.smallest = {recipe.data.smallest} is smaller than the largest crop, {crop}")
     if any(recipe.labelled(phase) > 0 for phase in recipe.phase) and not trained.labelled:
         raise UsageError(
@@ -128,7 +145,7 @@ class Drive:
     """Step until the last step, the deadline or a request to stop. Log, validate and save on the way."""
 
     run: Run
-    trained: PicturePack
+    trained: Pictures
     held: PicturePack
     last: int
     deadline: float

@@ -19,7 +19,9 @@ def make_optimizer(named: Iterable[tuple[str, Parameter]], phase: Phase) -> torc
     pairs = list(named)
     weights = [p for _, p in pairs]
     if phase.optimizer == "adam":
-        return adam(weights, phase.learning_rate, (0.9, 0.99))
+        return adam(weights, phase.learning_rate, phase.betas)
+    if phase.optimizer == "adamw":
+        return _adamw(weights, phase)
     if phase.optimizer == "soap":
         return SOAP(
             weights,
@@ -36,8 +38,18 @@ def make_optimizer(named: Iterable[tuple[str, Parameter]], phase: Phase) -> torc
 
 def adam(parameters: list[Parameter], rate: float, betas: tuple[float, float] = (0.9, 0.999)) -> torch.optim.Adam:
     """Return Adam, fused where torch has a kernel for it; on a CPU that takes half the time."""
-    fused = {p.device.type for p in parameters} <= {"cpu", "cuda"}
-    return torch.optim.Adam(parameters, lr=rate, betas=betas, fused=fused)
+    return torch.optim.Adam(parameters, lr=rate, betas=betas, fused=_has_fused(parameters))
+
+
+def _adamw(parameters: list[Parameter], phase: Phase) -> torch.optim.Optimizer:
+    """AdamW; biases, scales and other vectors do not decay, as in [He2022MAE]."""
+    matrices, vectors = [p for p in parameters if p.dim() > 1], [p for p in parameters if p.dim() <= 1]
+    groups = [{"params": matrices, "weight_decay": phase.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=phase.learning_rate, betas=phase.betas, fused=_has_fused(parameters))
+
+
+def _has_fused(parameters: list[Parameter]) -> bool:
+    return {p.device.type for p in parameters} <= {"cpu", "cuda"}
 
 
 def _muon(pairs: _Named, phase: Phase, kernels_only: bool) -> torch.optim.Optimizer:
@@ -54,8 +66,13 @@ def _muon(pairs: _Named, phase: Phase, kernels_only: bool) -> torch.optim.Optimi
 
 
 def learning_rate(phase: Phase, step: int) -> float:
-    """Return the learning rate of a step: a linear warm-up, then a cosine down to `final` of the full rate."""
+    """Return the learning rate of a step: a linear warm-up, then a cosine down to `final` of the full rate.
+
+    With milestones, the full rate times `drop` for each that is past.
+    """
     if step < phase.warmup:
         return phase.learning_rate * (step + 1) / phase.warmup
+    if phase.milestones:
+        return phase.learning_rate * phase.drop ** sum(step >= milestone for milestone in phase.milestones)
     done = (step - phase.warmup) / max(1, phase.steps - phase.warmup)
     return phase.learning_rate * (phase.final + (1 - phase.final) * 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))

@@ -1,23 +1,28 @@
 """A recipe: one TOML file, one reproducible training run."""
 
-import tomllib
-from collections.abc import Iterator
-from dataclasses import MISSING, asdict, dataclass, field, fields
-from itertools import zip_longest
+from collections.abc import Sequence
+from dataclasses import MISSING, asdict, dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
+from regio.data.parts import FITS
 from regio.errors import UsageError
+from regio.training.tables import changed, check, fits, read_table, section
 
-OPTIMIZERS = ("adam", "soap", "muon", "muon-conv")
+OPTIMIZERS = ("adam", "adamw", "soap", "muon", "muon-conv")
 MEASURES = ("mse", "ms-ssim", "masked", "perceptual", "roi", "terms")
 TERMS = ("mse", "l1", "ms-ssim", "ssimulacra2", "lpips", "wasserstein")
 TRAINED = ("all", "synthesis")
+WEIGHED = ("distortion", "rate")
+ERRORS = ("mse", "l1")
+CHANCES = ("proportion", "softmax")
 GAMES = ("non-saturating", "least-squares")
 PRECISIONS = ("bf16", "float32")
 BACKBONES = ("squeeze", "alex", "vgg")  # of judges
+MOST_WORKERS = 256
 CROP_MULTIPLE = 64  # what every model's sides must divide by
+SUM_ERROR = 1e-6  # of shares that sum to one
 MS_SSIM_CROP = 192  # five scales under an 11-pixel window leave nothing of less than 161
 
 
@@ -36,20 +41,41 @@ class DataSection:
     segments: str | None = setting(
         "folder that keeps label maps made by segmentation (Felzenszwalb), once, for pictures that have none", None
     )
+    workers: int | None = setting(
+        "processes that read pictures from disk while training, 0: the training one reads; default: all pictures are "
+        "decoded once and kept in memory",
+        None,
+    )
+    fit: str = setting(
+        "with `workers`: `crop`, anywhere in a picture; `whole`, the picture resized to a crop's sides; `area`, a part "
+        "of 20 to 100 % of it, resized",
+        "crop",
+    )
+    vertical_flips: bool = setting("flip half of the crops upside down, too", False)
     graphics: int = setting("pictures that code makes, besides those of the folders; a tenth of all is a good share", 0)
     held_back: int = setting("pictures never trained on, for validation", 16)
-    smallest: int | None = setting("pictures with a shorter side are left out; default: the largest crop", None)
+    smallest: int | None = setting(
+        "pictures with a shorter side are left out; default: the largest crop, with `workers` none, and small pictures "
+        "are enlarged to a crop's sides",
+        None,
+    )
     downscale: float = setting("share of crops that are taken larger, up to twice, and reduced", 0.3)
     importance: str | None = setting(
-        "folder of importance maps: grey PNG of any size, the picture's stem, white = most important", None
+        "folder of importance maps (grey PNG of any size, the picture's stem, white = most important), COCO instances "
+        "JSON, or CelebAMask-HQ's folder of masks",
+        None,
     )
     labelled: float = setting("share of batches whose regions are label maps; the others have a grid", 0.0)
     limit: int | None = setting("at most so many pictures, for trials", None)
 
     def __post_init__(self) -> None:
-        _check(0 <= self.downscale <= 1 and 0 <= self.labelled <= 1, "downscale and labelled are shares, 0 to 1")
-        _check(min(self.held_back, self.graphics) >= 0, "held_back and graphics are numbers of pictures")
-        _check(self.limit is None or self.limit > self.held_back, "limit leaves nothing to train on")
+        check(0 <= self.downscale <= 1 and 0 <= self.labelled <= 1, "downscale and labelled are shares, 0 to 1")
+        check(min(self.held_back, self.graphics) >= 0, "held_back and graphics are numbers of pictures")
+        check(self.limit is None or self.limit > self.held_back, "limit leaves nothing to train on")
+        check(self.workers is None or 0 <= self.workers <= MOST_WORKERS, f"workers is 0 to {MOST_WORKERS}")
+        check(self.fit in FITS, f"fit is one of {', '.join(FITS)}, not {self.fit!r}")
+        check(self.fit == "crop" or self.workers is not None, f"fit = {self.fit!r} goes with workers")
+        check(not self.graphics or self.workers is None, "graphics are made in memory: leave out graphics or workers")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +85,13 @@ class RoiTerms:
     alpha: tuple[float, float] = setting(
         "least and greatest α of Eq. 6, drawn on a logarithmic scale; the smaller, the more a region gets", (0.5, 4.0)
     )
-    plain: float = setting("share of samples in which no region is emphasised", 0.25)
+    plain: float = setting("share of samples in which no region is emphasised; 1: no regions at all", 0.25)
+    smoothing: int = setting("side of the box that smooths masks, Eq. 2, an odd number of pixels; 1: not smoothed", 51)
+    error: str = setting("d_ROI: `mse`, or `l1`, on 0 to 255 either way", "mse")
+    finer: bool = setting(
+        "errors in a region count ((RM + α) / α)² times, as quantisation is finer there; Eq. 3 has no such factor",
+        True,
+    )
     floor: float = setting("least weight of the squared error outside of regions", 0.0)
     colour: float = setting("weight of the squared error of means over 16 x 16 pixels, everywhere", 0.0)
     background: float = setting(
@@ -67,28 +99,60 @@ class RoiTerms:
     )
     perceptual: float = setting("λ_p, the weight of LPIPS (SqueezeNet 1.1) in it", 0.5)
     adversary: float = setting("weight of the discriminator's verdict in it; 0: no GAN", 0.0)
+    everywhere: bool = setting("the verdict counts inside regions, too, as printed", False)
     game: str = setting("`non-saturating` or `least-squares`", "non-saturating")
     judge_width: int = setting("channels of the discriminator's first layer", 64)
     judge_rate: float = setting("learning rate of the discriminator, as a multiple of the model's", 1.0)
 
     def __post_init__(self) -> None:
-        _check(0 < self.alpha[0] <= self.alpha[1], "alpha rises and is above 0")
-        _check(0 <= self.plain <= 1 and 0 <= self.floor <= 1, "plain and floor are shares, 0 to 1")
-        _check(min(self.colour, self.background, self.perceptual, self.adversary) >= 0, "weights are 0 or more")
-        _check(self.game in GAMES, f"game is one of {', '.join(GAMES)}, not {self.game!r}")
-        _check(self.judge_width >= 1 and self.judge_rate > 0, "judge_width and judge_rate are above 0")
+        check(0 < self.alpha[0] <= self.alpha[1], "alpha rises and is above 0")
+        check(0 <= self.plain <= 1 and 0 <= self.floor <= 1, "plain and floor are shares, 0 to 1")
+        check(min(self.colour, self.background, self.perceptual, self.adversary) >= 0, "weights are 0 or more")
+        check(self.smoothing >= 1 and self.smoothing % 2 == 1, f"smoothing = {self.smoothing} is not odd and above 0")
+        check(self.error in ERRORS, f"error is one of {', '.join(ERRORS)}, not {self.error!r}")
+        check(self.game in GAMES, f"game is one of {', '.join(GAMES)}, not {self.game!r}")
+        check(self.judge_width >= 1 and self.judge_rate > 0, "judge_width and judge_rate are above 0")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskTerms:
+    """How MCM's patches are chosen in training; equations of its paper."""
+
+    shares: tuple[float, float, float, float] = setting(
+        "how often a batch is masked by DA-Mask, by texture, by structure, at random", (0.6, 0.2, 0.0, 0.2)
+    )
+    normalise: str = setting(
+        "chances from capacities, Eq. 9: `softmax` as printed, `proportion` as published", "proportion"
+    )
+    certain: float = setting("share of batches without chance, which keep the patches of highest capacity", 0.5)
+    covering: float = setting("share of batches that keep one patch of every 4 x 4 in any case", 0.7)
+
+    def __post_init__(self) -> None:
+        check(min(self.shares) >= 0 and abs(sum(self.shares) - 1) < SUM_ERROR, "shares are 0 or more and sum to 1")
+        check(self.normalise in CHANCES, f"normalise is one of {', '.join(CHANCES)}, not {self.normalise!r}")
+        check(0 <= self.certain <= 1 and 0 <= self.covering <= 1, "certain and covering are shares, 0 to 1")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Phase:
     """One stretch of the run; phases follow each other in one loop, each with fresh optimisers."""
 
-    steps: int = setting("optimiser steps")
+    steps: int = setting("optimiser steps", 0)
+    epochs: float = setting("instead of steps: passes over all pictures", 0.0)
     crop: int = setting("side of the crops, a multiple of 64; at least 192 for ms-ssim", 128)
     batch: int = setting("crops per step and process", 8)
-    optimizer: str = setting("`adam`, `soap`, `muon`, or `muon-conv` (convolutions only, Adam for the rest)", "soap")
+    optimizer: str = setting(
+        "`adam`, `adamw`, `soap`, `muon`, or `muon-conv` (convolutions only, Adam for the rest)", "soap"
+    )
+    betas: tuple[float, float] = setting("`adam`, `adamw`: decays of the two averages of gradients", (0.9, 0.99))
+    weight_decay: float = setting("`adamw`: of matrices and kernels; vectors do not decay", 0.0)
     learning_rate: float = setting("after the warm-up", 3e-3)
     final: float = setting("share of the learning rate that is left at the end of the cosine", 0.02)
+    milestones: tuple[float, ...] = setting(
+        "steps, or epochs where the phase has epochs, at which the learning rate is multiplied by `drop`; no cosine",
+        (),
+    )
+    drop: float = setting("see milestones", 0.5)
     warmup: int = setting("steps over which the learning rate rises from zero", 200)
     measure: str = setting(
         "distortion: `mse` or `ms-ssim`; for MCM `perceptual`, or `masked`, which trains to paint and codes nothing; "
@@ -101,7 +165,14 @@ class Phase:
     )
     spread: float = setting("the term `wasserstein`: σ in pixels where importance is 0", 16.0)
     train: str = setting("`all`, or `synthesis`: it alone, on rounded latents, the rest frozen", "all")
-    lambdas: tuple[float, float] = setting("weight of the distortion at rate 0 and at rate 1", (0.0002, 0.12))
+    lambdas: tuple[float, ...] = setting(
+        "weight of the distortion at rate 0 and at rate 1; more than two: at each gain point of the model, and only "
+        "there",
+        (0.0002, 0.12),
+    )
+    weighs: str = setting(
+        "what lambdas multiply: `distortion`, or `rate`, where they fall and the loss is λ bpp + D", "distortion"
+    )
     balance: float = setting("samples weigh λ to the power of minus this, so that low rates are heard", 0.3)
     clip: float = setting("gradients of a larger norm are scaled down to it", 1.0)
     ema: float = setting("decay of the averaged weights, which are the ones exported", 0.999)
@@ -126,6 +197,9 @@ class Phase:
         0,
     )
     masked: float = setting("`masked`: share of the patches that are hidden, at random", 0.75)
+    masking: MaskTerms = field(
+        default_factory=MaskTerms, metadata={"doc": "MCM, when it codes: a table of its own, below"}
+    )
     roi: RoiTerms = field(default_factory=RoiTerms, metadata={"doc": "`roi`: a table of its own, below"})
     labelled: float | None = setting("instead of the data section's", None)
     rate_maps: float = setting(
@@ -134,28 +208,36 @@ class Phase:
     grids: tuple[int, ...] = setting("sides of the grids of batches without label maps, drawn at random", (4,))
 
     def __post_init__(self) -> None:
-        _check(self.optimizer in OPTIMIZERS, f"optimizer is one of {', '.join(OPTIMIZERS)}, not {self.optimizer!r}")
-        _check(self.measure in MEASURES, f"measure is one of {', '.join(MEASURES)}, not {self.measure!r}")
-        _check(min(self.steps, self.batch) >= 1, "steps and batch are at least 1")
-        _check(self.crop >= 1 and self.crop % CROP_MULTIPLE == 0, f"crop={self.crop} is not a multiple of 64")
+        check(self.optimizer in OPTIMIZERS, f"optimizer is one of {', '.join(OPTIMIZERS)}, not {self.optimizer!r}")
+        check(self.measure in MEASURES, f"measure is one of {', '.join(MEASURES)}, not {self.measure!r}")
+        check(self.batch >= 1, "batch is at least 1")
+        check(min(self.steps, self.epochs) >= 0 < max(self.steps, self.epochs), "a phase has steps or epochs, above 0")
+        check(not (self.steps and self.epochs), "a phase has steps or epochs, not both")
+        rising = all(a < b for a, b in pairwise((0.0, *self.milestones)))
+        check(rising and 0 < self.drop <= 1, "milestones rise and are above 0, drop is above 0 and at most 1")
+        check(all(0 <= beta < 1 for beta in self.betas), "betas are 0 or more and below 1")
+        decays = self.weight_decay == 0 or self.optimizer == "adamw"
+        check(self.weight_decay >= 0 and decays, "weight_decay is 0 or more and goes with adamw")
+        check(self.crop >= 1 and self.crop % CROP_MULTIPLE == 0, f"crop={self.crop} is not a multiple of 64")
         wide = self.measure != "ms-ssim" or self.crop >= MS_SSIM_CROP
-        _check(wide, f"crop={self.crop} is too small for ms-ssim: its five scales need {MS_SSIM_CROP}")
+        check(wide, f"crop={self.crop} is too small for ms-ssim: its five scales need {MS_SSIM_CROP}")
         self._check_terms()
-        _check(min(self.mix) >= 0 < max(self.mix), "mix holds weights of 0 or more, not all of them 0")
-        _check(self.features.removeprefix("lpips-") in BACKBONES, f"features = {self.features!r} is none of the judges")
-        _check(self.look == 0 or 64 <= self.look <= self.crop, f"look={self.look} is not 0 or 64 to {self.crop}")
-        _check(0 < self.masked < 1, "masked is a share, above 0 and below 1")
-        _check(self.learning_rate > 0 and self.clip > 0, "learning_rate and clip are above 0")
-        _check(0 < self.lambdas[0] <= self.lambdas[1], "lambdas rise and are above 0")
-        _check(0 <= self.final <= 1 and 0 <= self.ema < 1, "final and ema are shares, ema below 1")
-        _check(min(self.warmup, self.side_ramp) >= 0, "warmup and side_ramp are numbers of steps")
-        _check(min(self.prototypes, self.means) >= 0, "prototypes and means are 0 or more")
-        _check(self.precondition_every >= 1, "precondition_every is at least 1")
-        _check(self.labelled is None or 0 <= self.labelled <= 1, "labelled is a share, 0 to 1")
-        _check(0 <= self.rate_maps <= 1, "rate_maps is a share, 0 to 1")
+        check(min(self.mix) >= 0 < max(self.mix), "mix holds weights of 0 or more, not all of them 0")
+        check(self.features.removeprefix("lpips-") in BACKBONES, f"features = {self.features!r} is none of the judges")
+        check(self.look == 0 or 64 <= self.look <= self.crop, f"look={self.look} is not 0 or 64 to {self.crop}")
+        check(0 < self.masked < 1, "masked is a share, above 0 and below 1")
+        check(self.learning_rate > 0 and self.clip > 0, "learning_rate and clip are above 0")
+        self._check_lambdas()
+        check(0 <= self.final <= 1 and 0 <= self.ema < 1, "final and ema are shares, ema below 1")
+        check(min(self.warmup, self.side_ramp) >= 0, "warmup and side_ramp are numbers of steps")
+        check(min(self.prototypes, self.means) >= 0, "prototypes and means are 0 or more")
+        check(self.precondition_every >= 1, "precondition_every is at least 1")
+        check(self.labelled is None or 0 <= self.labelled <= 1, "labelled is a share, 0 to 1")
+        check(0 <= self.rate_maps <= 1, "rate_maps is a share, 0 to 1")
         mapped = self.rate_maps == 0 or self.measure in ("mse", "terms")
-        _check(mapped, f"rate maps go with mse and terms, not with {self.measure}")
-        _check(len(self.grids) > 0 and min(self.grids) >= 1 and max(self.grids) <= 16, "grids have sides of 1 to 16")
+        check(mapped, f"rate maps go with mse and terms, not with {self.measure}")
+        check(self.rate_maps == 0 or len(self.lambdas) == 2, "rate maps go with lambdas at rate 0 and 1 only")
+        check(len(self.grids) > 0 and min(self.grids) >= 1 and max(self.grids) <= 16, "grids have sides of 1 to 16")
 
     @property
     def weighted(self) -> bool:
@@ -164,17 +246,32 @@ class Phase:
 
     def _check_terms(self) -> None:
         unknown = sorted(set(self.terms) - set(TERMS))
-        _check(not unknown, f"there is no term {', '.join(unknown)}; there are {', '.join(TERMS)}")
-        _check(all(_fits(weight, float) and weight >= 0 for weight in self.terms.values()), "terms have weights from 0")
+        check(not unknown, f"there is no term {', '.join(unknown)}; there are {', '.join(TERMS)}")
+        check(all(fits(weight, float) and weight >= 0 for weight in self.terms.values()), "terms have weights from 0")
         some = any(self.terms.values())
-        _check(some or self.measure != "terms", "measure = 'terms' needs terms with weights above 0")
-        _check(not some or self.measure in ("terms", "perceptual", "roi"), f"{self.measure} takes no terms")
+        check(some or self.measure != "terms", "measure = 'terms' needs terms with weights above 0")
+        check(not some or self.measure in ("terms", "perceptual", "roi"), f"{self.measure} takes no terms")
         wide = not self.terms.get("ms-ssim") or self.crop >= MS_SSIM_CROP
-        _check(wide, f"crop={self.crop} is too small for the term ms-ssim: its five scales need {MS_SSIM_CROP}")
-        _check(self.spread >= 0, "spread is 0 or more pixels")
-        _check(self.train in TRAINED, f"train is one of {', '.join(TRAINED)}, not {self.train!r}")
+        check(wide, f"crop={self.crop} is too small for the term ms-ssim: its five scales need {MS_SSIM_CROP}")
+        check(self.spread >= 0, "spread is 0 or more pixels")
+        check(self.train in TRAINED, f"train is one of {', '.join(TRAINED)}, not {self.train!r}")
         coded = self.train == "all" or self.measure in ("mse", "ms-ssim", "terms")
-        _check(coded, f"train = 'synthesis' goes with mse, ms-ssim and terms, not with {self.measure}")
+        check(coded, f"train = 'synthesis' goes with mse, ms-ssim and terms, not with {self.measure}")
+
+    def _check_lambdas(self) -> None:
+        check(self.weighs in WEIGHED, f"weighs is one of {', '.join(WEIGHED)}, not {self.weighs!r}")
+        check(len(self.lambdas) >= 2, f"lambdas = {list(self.lambdas)}: at least two are wanted")
+        rising = self.lambdas if self.weighs == "distortion" else self.lambdas[::-1]
+        word = "rise" if self.weighs == "distortion" else "that weigh the rate fall"
+        check(rising[0] > 0 and all(a <= b for a, b in pairwise(rising)), f"lambdas {word} and are above 0")
+
+    def counted(self, pictures: int, processes: int) -> "Phase":
+        """The same in steps, where it has epochs of so many pictures."""
+        if not self.epochs:
+            return self
+        epoch = pictures / (self.batch * processes)
+        steps, milestones = max(1, round(self.epochs * epoch)), tuple(m * epoch for m in self.milestones)
+        return replace(self, steps=steps, epochs=0.0, milestones=milestones)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,11 +299,11 @@ class Recipe:
     phase: tuple[Phase, ...] = field(metadata={"doc": "stretches of the run, at least one"})
 
     def __post_init__(self) -> None:
-        _check(_is_file_name(self.name), f"name = {self.name!r} cannot name a folder; use letters, digits, - and _")
-        _check(0 <= self.seed < 2**32, f"seed = {self.seed} is not between 0 and {2**32 - 1}")
-        _check(self.precision in PRECISIONS, f"precision is one of {', '.join(PRECISIONS)}, not {self.precision!r}")
-        _check(min(self.log_every, self.save_every, self.validate_every) >= 1, "log, save and validate_every are steps")
-        _check(len(self.phase) > 0, "a recipe needs at least one [[phase]]")
+        check(_is_file_name(self.name), f"name = {self.name!r} cannot name a folder; use letters, digits, - and _")
+        check(0 <= self.seed < 2**32, f"seed = {self.seed} is not between 0 and {2**32 - 1}")
+        check(self.precision in PRECISIONS, f"precision is one of {', '.join(PRECISIONS)}, not {self.precision!r}")
+        check(min(self.log_every, self.save_every, self.validate_every) >= 1, "log, save and validate_every are steps")
+        check(len(self.phase) > 0, "a recipe needs at least one [[phase]]")
 
     @property
     def steps(self) -> int:
@@ -231,6 +328,18 @@ class Recipe:
             step -= phase.steps
         return len(self.phase) - 1, self.phase[-1], self.phase[-1].steps
 
+    def seen(self, step: int) -> int:
+        """How many pictures a process has been given before a step."""
+        total = 0
+        for phase in self.phase:
+            total += phase.batch * min(step, phase.steps)
+            step -= min(step, phase.steps)
+        return total
+
+    def counted(self, pictures: int, processes: int) -> "Recipe":
+        """The same with steps in place of epochs of so many pictures."""
+        return replace(self, phase=tuple(phase.counted(pictures, processes) for phase in self.phase))
+
     def labelled(self, phase: Phase) -> float:
         """Share of batches with label maps."""
         return self.data.labelled if phase.labelled is None else phase.labelled
@@ -242,49 +351,28 @@ class Recipe:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Recipe":
         """A recipe from plain data, as TOML or JSON has it; UsageError names the first thing that is wrong with it."""
-        sections = {"data": _section(DataSection, values.get("data", {}), "data")}
+        sections = {"data": section(DataSection, values.get("data", {}), "data")}
         phases = values.get("phase", [])
-        _check(isinstance(phases, list | tuple), "phases are written [[phase]]")
+        check(isinstance(phases, list | tuple), "phases are written [[phase]]")
         stretches = tuple(_phase(phase, f"phase {n}") for n, phase in enumerate(phases, 1))
-        recipe: Recipe = _section(cls, {**values, **sections, "phase": stretches}, "recipe")
+        recipe: Recipe = section(cls, {**values, **sections, "phase": stretches}, "recipe")
         return recipe
 
 
-def read_recipe(path: Path) -> Recipe:
+def read_recipe(path: Path, settings: Sequence[str] = ()) -> Recipe:
     """Parse a recipe; UsageError names the file and the first thing that is wrong with it.
 
     base = "other.toml", beside it, says that this file only changes that one: tables field by field, phases by place.
+    settings: "KEY=VALUE", changes on top: "model=segpic-s", "data.labelled=0", "phase.batch=16" (every phase),
+    "phase.2.roi.adversary=0" (the second).
     """
-    values = _raw(path, ())
+    values = read_table(path)
+    for setting in settings:
+        values = changed(values, setting)
     try:
         return Recipe.from_dict(values)
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
-
-
-def _raw(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
-    """What the file says, and its base where it says nothing. above: files whose base this is."""
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: {error}") from error
-    base = values.pop("base", None)
-    if base is None:
-        return values
-    _check(isinstance(base, str) and path not in above, f"{path}: base is the name of another recipe")
-    merged: dict[str, Any] = _merged(_raw(path.parent / base, (*above, path)), values)
-    return merged
-
-
-def _merged(base: Any, change: Any) -> Any:
-    if isinstance(base, dict) and isinstance(change, dict):
-        return base | {key: _merged(base.get(key), value) for key, value in change.items()}
-    if isinstance(base, list) and isinstance(change, list) and all(isinstance(item, dict) for item in base + change):
-        pairs: Iterator[tuple[Any, Any]] = zip_longest(base, change, fillvalue={})
-        return [_merged(one, other) for one, other in pairs]
-    return change
 
 
 def _is_file_name(name: str) -> bool:
@@ -293,84 +381,9 @@ def _is_file_name(name: str) -> bool:
     return plain and name == name.strip() and name.strip(".") != "" and not name.startswith((".", "-"))
 
 
-def _check(holds: bool, message: str) -> None:
-    if not holds:
-        raise UsageError(message)
-
-
 def _phase(values: Any, where: str) -> Any:
-    """A phase and the table within it."""
-    if isinstance(values, dict) and "roi" in values:
-        values = values | {"roi": _section(RoiTerms, values["roi"], f"{where}, roi")}
-    return _section(Phase, values, where)
-
-
-def _section(kind: type, values: Any, where: str) -> Any:
-    _check(isinstance(values, dict), f"{where}: a table is wanted")
-    hints, known = get_type_hints(kind), {f.name: f for f in fields(kind)}
-    unknown = sorted(set(values) - set(known))
-    _check(not unknown, f"{where}: there is no field {', '.join(unknown)}")
-    missing = [n for n, f in known.items() if f.default is f.default_factory is MISSING and n not in values]
-    _check(not missing, f"{where}: {', '.join(missing)} is missing")
-    tidy = {name: _tuples(value) for name, value in values.items()}
-    for name, value in tidy.items():
-        _check(_fits(value, hints[name]), f"{where}: {name} = {value!r} is not {_spoken(hints[name])}")
-    try:
-        return kind(**tidy)
-    except UsageError as error:
-        raise UsageError(f"{where}: {error}") from error
-
-
-def _tuples(value: Any) -> Any:
-    """TOML and JSON know lists only; recipes and configurations hold tuples."""
-    if isinstance(value, dict):
-        return {key: _tuples(inner) for key, inner in value.items()}
-    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    """Whether a value is of an annotated type; whole numbers are fine where fractions are."""
-    kind, inner = get_origin(hint) or hint, get_args(hint)
-    if kind in (Union, UnionType):
-        return any(_fits(value, option) for option in inner)
-    if kind is tuple:
-        if not isinstance(value, tuple):
-            return False
-        hints = inner[:1] * len(value) if inner[-1] is Ellipsis else inner
-        return len(hints) == len(value) and all(map(_fits, value, hints))
-    if kind is float:
-        return isinstance(value, int | float) and not isinstance(value, bool) and _sane(value)
-    if kind is dict:
-        return isinstance(value, dict) and _finite(value)
-    return isinstance(value, kind) and not (kind is int and (isinstance(value, bool) or not _sane(value)))
-
-
-def _finite(value: Any) -> bool:
-    """True when all numbers in a table are finite and of a sane size."""
-    if isinstance(value, dict):
-        return all(map(_finite, value.values()))
-    if isinstance(value, list | tuple):
-        return all(map(_finite, value))
-    return not isinstance(value, int | float) or _sane(value)
-
-
-def _sane(value: float) -> bool:
-    """True when torch can hold the number: not infinite, not NaN, not a whole number of more than 64 bits."""
-    return -(2**63) < value < 2**63
-
-
-def _spoken(hint: Any) -> str:
-    names = {
-        int: "a whole number",
-        float: "a finite number",
-        str: "a string",
-        bool: "true or false",
-        dict: "a table of finite values",
-    }
-    kind = get_origin(hint) or hint
-    if kind in (Union, UnionType):
-        return " or ".join(_spoken(option) for option in get_args(hint) if option is not NoneType)
-    if kind is tuple:
-        inner = get_args(hint)
-        return f"a list of {'' if inner[-1] is Ellipsis else f'{len(inner)} '}{_spoken(inner[0]).split(' ', 1)[1]}s"
-    return names.get(kind, "a table")
+    """A phase and the tables within it."""
+    for name, kind in (("roi", RoiTerms), ("masking", MaskTerms)):
+        if isinstance(values, dict) and name in values:
+            values = values | {name: section(kind, values[name], f"{where}, {name}")}
+    return section(Phase, values, where)

@@ -7,12 +7,15 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from regio.data.pictures import PicturePack
+from regio.data.parts import Want
+from regio.data.pictures import Batch
+from regio.data.stream import Ask, PictureStream
 from regio.errors import RegioError, UsageError
 from regio.models.base import Network
 from regio.training.average import MovingAverage
 from regio.training.checkpoint import AVERAGE, LAST, OPTIMIZERS, RunFolder
 from regio.training.families import fresh_net, make_step
+from regio.training.heldback import Pictures
 from regio.training.optimizers import JUDGE_BETAS, QUANTILE_RATE, adam, learning_rate, make_optimizer
 from regio.training.recipe import Phase, Recipe
 from regio.training.step import PLAIN_ALPHA, Drawn
@@ -36,8 +39,7 @@ class Run:
         self.net.to(fabric.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.average = MovingAverage(self.net)
         self.inner = make_step(self.net, recipe).to(fabric.device)
-        number, phase, _ = recipe.at(0)
-        self._enter(number, phase)
+        self._enter(0, recipe.phase[0])
 
     def _enter(self, number: int, phase: Phase) -> None:
         """Begin a phase with fresh optimisers. Weights and average continue."""
@@ -59,7 +61,7 @@ class Run:
             made.append(adam(self.quantiles, QUANTILE_RATE))
         self.optimizers: list[Any] = [self.fabric.setup_optimizers(o) for o in made]
 
-    def one_step(self, pack: PicturePack) -> dict[str, Tensor]:
+    def one_step(self, pictures: Pictures) -> dict[str, Tensor]:
         """Draw a batch, take a step, update the average. Return scalars (see TrainingStep) and the gradient norm.
 
         The draw depends on seed, step and process alone, and on how often a state was restored: what led to a failure
@@ -68,7 +70,7 @@ class Run:
         number, phase, at = self.recipe.at(self.step)
         if number != self.phase_number:
             self._enter(number, phase)
-        values: dict[str, Tensor] = self.model(self._draw(pack, phase, at))
+        values: dict[str, Tensor] = self.model(self._draw(pictures, phase, at))
         for optimizer in self.optimizers:
             optimizer.zero_grad(set_to_none=True)
         self.fabric.backward(values["loss"])
@@ -90,16 +92,46 @@ class Run:
             self.skipped_in_a_row += 1
         return {name: value.detach() for name, value in values.items()}
 
-    def _draw(self, pack: PicturePack, phase: Phase, at: int) -> Drawn:
+    def _seed(self, step: int) -> int:
+        start = (self.recipe.seed + 1_000 * self.restored) * 1_000_003 + step
+        return (start * _SEEDS_A_STEP + self.fabric.global_rank) % 2**63
+
+    def _wants(self, phase: Phase, generator: torch.Generator, weighted: bool) -> Want:
+        """What the pictures of a step must have; the first thing that is drawn. weighted: there are importance maps."""
+        labelled = bool(torch.rand(1, generator=generator) < self.recipe.labelled(phase))
+        needed = phase.weighted or (phase.measure == "perceptual" and weighted)
+        return Want(phase.crop, labelled, needed)
+
+    def follow(self, stream: PictureStream) -> None:
+        """Let a stream prepare the pictures of the steps to come."""
+
+        def ask(step: int) -> Ask | None:
+            if step >= self.recipe.steps:
+                return None
+            phase, seed, fabric = self.recipe.at(step)[1], self._seed(step), self.fabric
+            want = self._wants(phase, torch.Generator().manual_seed(seed), stream.weighted)
+            first = self.recipe.seen(step) * fabric.world_size + fabric.global_rank * phase.batch
+            return Ask(step, seed, first, phase.batch, want)
+
+        stream.follow(ask)
+
+    def _batch(self, pictures: Pictures, phase: Phase, generator: torch.Generator) -> Batch:
+        want, data = self._wants(phase, generator, bool(pictures.weighted)), self.recipe.data
+        if isinstance(pictures, PictureStream):
+            return pictures.take(self.step, self.fabric.device)
+        return pictures.crops(
+            phase.batch, want.size, generator, data.downscale, want.labelled, want.weighted, data.vertical_flips
+        )
+
+    def _draw(self, pictures: Pictures, phase: Phase, at: int) -> Drawn:
         """Draw the input of the next training step."""
-        start = (self.recipe.seed + 1_000 * self.restored) * 1_000_003 + self.step
-        seed = (start * _SEEDS_A_STEP + self.fabric.global_rank) % 2**63
+        seed = self._seed(self.step)
         torch.manual_seed(seed)  # of the noise, which is drawn on the device
         generator = torch.Generator().manual_seed(seed)
-        labelled = bool(torch.rand(1, generator=generator) < self.recipe.labelled(phase))
-        weighted = phase.weighted or (phase.measure == "perceptual" and bool(pack.weighted))
-        batch = pack.crops(phase.batch, phase.crop, generator, self.recipe.data.downscale, labelled, weighted)
+        batch = self._batch(pictures, phase, generator)
         rate = spread_rates(phase.batch, generator)
+        if len(phase.lambdas) > 2:
+            rate = at_points(rate, len(phase.lambdas))
         grid = phase.grids[int(torch.randint(len(phase.grids), (1,), generator=generator))]
         if phase.rate_maps and bool(torch.rand(1, generator=generator) < phase.rate_maps):
             rate = vary_rates(rate, phase.crop // self.net.multiple, generator)
@@ -214,6 +246,11 @@ def start_from(net: Network, weights: str, *, as_it_is: bool = False) -> None:
 def spread_rates(count: int, generator: torch.Generator) -> Tensor:
     """Draw rates (B,) in [0,1], one in each of B equal spans, so that every batch covers the range."""
     return (torch.arange(count) + torch.rand(count, generator=generator)) / count
+
+
+def at_points(rate: Tensor, points: int) -> Tensor:
+    """Rates in [0,1) -> the same, each at one of so many points from 0 to 1, equally often."""
+    return (rate * points).floor() / (points - 1)
 
 
 def vary_rates(rate: Tensor, cells: int, generator: torch.Generator) -> Tensor:

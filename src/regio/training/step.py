@@ -80,7 +80,7 @@ class TrainingStep(nn.Module):
         phase, x, rate = self.phase, drawn.x, drawn.rate
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
             out = self._on_rounded(drawn) if phase.train == "synthesis" else self._on_noisy(drawn)
-        weight = multipliers(rate, *phase.lambdas)
+        weight = distortion_weight(rate, phase)
         bits, x_hat = charged(out.bits, drawn.side, phase.prototypes), out.x_hat.float()
         if phase.measure == "terms":
             assert self.terms is not None
@@ -126,9 +126,20 @@ def overall(weight: Tensor) -> Tensor:
     return weight if weight.dim() == 1 else weight.log().mean(dim=(1, 2, 3)).exp()
 
 
+def distortion_weight(rate: Tensor, phase: Phase) -> Tensor:
+    """Rates (B,) or (B,1,h,w) -> what multiplies the distortion, the rate itself counting once."""
+    weight = multipliers(rate, *phase.lambdas)
+    return 1 / weight if phase.weighs == "rate" else weight
+
+
 def voice(weight: Tensor, phase: Phase) -> Tensor:
-    """Turn λ (B,) or (B,1,h,w) into the weight of each sample (B,) in the batch mean."""
-    return (overall(weight) / math.sqrt(phase.lambdas[0] * phase.lambdas[1])) ** -phase.balance
+    """Turn the weight of the distortion, (B,) or (B,1,h,w), into that of each sample (B,) in the batch mean.
+
+    Where lambdas weigh the rate it is λ, so that the loss is λ bpp + D.
+    """
+    if phase.weighs == "rate":
+        return 1 / overall(weight)
+    return (overall(weight) / math.sqrt(phase.lambdas[0] * phase.lambdas[-1])) ** -phase.balance
 
 
 def decibels(mse: Tensor) -> Tensor:

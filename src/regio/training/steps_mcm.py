@@ -8,16 +8,14 @@ from torch import Tensor, nn
 from regio.errors import UsageError
 from regio.losses.masked import mixed_distortion
 from regio.losses.perceptual import FeatureDistance, Lpips
-from regio.losses.rate_distortion import multipliers
 from regio.models.base import Network
 from regio.models.mcm import MCM
 from regio.models.mcm_mask import STRATEGIES, covering, gumbel, log_chances, structure, texture, top, typicality
 from regio.training.recipe import Phase, Recipe
-from regio.training.step import Drawn, TrainingStep, charged, decibels, voice
+from regio.training.step import Drawn, TrainingStep, charged, decibels, distortion_weight, voice
 
 RATE_JITTER = 0.25  # rates of a batch differ by at most half of this from the one that sets the number of patches
 COUNT_JITTER = 0.5  # octaves by which that number varies, so that the weights serve other budgets as well
-SHARES = (0.6, 0.2, 0.0, 0.2)  # how often a batch is masked by each of STRATEGIES
 
 
 class MCMStep(TrainingStep):
@@ -29,9 +27,9 @@ class MCMStep(TrainingStep):
                 recipe's
     mse         bpp + lambda 255**2 MSE
 
-    Most batches choose the kept patches by DA-Mask, others by texture or at random, with or without the paper's
-    randomness. So the decoder learns from every kind of kept set. Structure comes from the importance map or the label
-    map, where there is one.
+    `masking` of the recipe says how often the kept patches are chosen by DA-Mask, by texture, by structure or at
+    random, with or without the paper's randomness, so that the decoder may learn from every kind of kept set. Structure
+    comes from the importance map or the label map, where there is one.
     """
 
     measures = ("masked", "perceptual", "mse")
@@ -89,7 +87,7 @@ class MCMStep(TrainingStep):
         rate, keep = self._choose(drawn)
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.bf16):
             out = self.net(x, rate=rate, keep=keep)
-        x_hat, weight = out.x_hat.float(), multipliers(drawn.rate if rate is None else rate, *phase.lambdas)
+        x_hat, weight = out.x_hat.float(), distortion_weight(drawn.rate if rate is None else rate, phase)
         bits = charged(out.bits, drawn.side)
         bpp = torch.stack(list(bits.values())).sum(0) / (x.shape[2] * x.shape[3])
         mse = (x_hat - x).square().mean(dim=(1, 2, 3))
@@ -132,8 +130,11 @@ class MCMStep(TrainingStep):
         if objects is None and drawn.regions is not None:  # the region in the middle counts as the object
             centre = drawn.regions[:, x.shape[2] // 2, x.shape[3] // 2]
             objects = structure((drawn.regions == centre[:, None, None]).float())
-        at = next(k for k in range(len(SHARES)) if dice[2] < sum(SHARES[: k + 1]) or k == len(SHARES) - 1)
-        scores = log_chances(STRATEGIES[at], texture(x), objects)
-        scores = gumbel(scores, temperature=0.0 if dice[3] < 0.5 and STRATEGIES[at] != "random" else 1.0)
-        scores = covering(scores, typicality(x)) if dice[3] < 0.7 else scores
+        terms = self.phase.masking
+        ends = [sum(terms.shares[: k + 1]) for k in range(len(STRATEGIES))]
+        at = next(k for k, end in enumerate(ends) if dice[2] < end or k == len(STRATEGIES) - 1)
+        scores = log_chances(STRATEGIES[at], texture(x), objects, terms.normalise)
+        certain = dice[3] < terms.certain and STRATEGIES[at] != "random"
+        scores = gumbel(scores, temperature=0.0 if certain else 1.0)
+        scores = covering(scores, typicality(x)) if dice[3] < terms.covering else scores
         return rate, top(scores, min(max(count, 1), size[0] * size[1]))

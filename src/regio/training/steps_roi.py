@@ -10,13 +10,12 @@ from regio.entropy import RateEstimator
 from regio.errors import UsageError
 from regio.losses.adversarial import PatchDiscriminator, Verdict, contest
 from regio.losses.perceptual import Lpips
-from regio.losses.rate_distortion import multipliers
 from regio.losses.regional import BackgroundDistortion, colour_distortion, on_latents, roi_distortion, smooth
 from regio.models.base import Network, RegionSupport
 from regio.models.roi import RoiCodec
 from regio.nn.regional import GridRegions
 from regio.training.recipe import Phase, Recipe
-from regio.training.step import PLAIN_ALPHA, Drawn, TrainingStep, charged, decibels, voice
+from regio.training.step import PLAIN_ALPHA, Drawn, TrainingStep, charged, decibels, distortion_weight, voice
 
 
 class RoiStep(TrainingStep):
@@ -26,10 +25,10 @@ class RoiStep(TrainingStep):
     terms         as for every model
     roi           bpp + lambda (255**2 (d_ROI + colour d_C) + background (d_BG + terms + adversary G)), Eq. 3, 4
 
-    [ROI2022] weighs the rate instead of the distortion, which is the same with lambda = 1 / lambda_s. Departures: an
-    error in a region counts (RM + alpha)**2 / alpha**2 times, because quantisation is that much finer there. G, the
-    loss of the generator, counts outside of regions only, so that nothing is invented inside. d_C keeps the tone of
-    large areas.
+    [ROI2022] weighs the rate instead of the distortion: `weighs` of the recipe. Departures, each a switch of the
+    recipe: an error in a region counts (RM + alpha)**2 / alpha**2 times, because quantisation is that much finer there
+    (`finer`). G, the loss of the generator, counts outside of regions only, so that nothing is invented inside
+    (`everywhere`). d_C keeps the tone of large areas (`colour`).
     """
 
     measures = ("mse", "ms-ssim", "roi", "terms")
@@ -61,10 +60,13 @@ class RoiStep(TrainingStep):
         assert drawn.importance is not None
         assert drawn.alpha is not None
         phase, terms, x = self.phase, self.phase.roi, drawn.x
-        mask, alpha = smooth(drawn.importance), drawn.alpha.view(-1, 1, 1, 1)
+        mask, alpha = smooth(drawn.importance, terms.smoothing), drawn.alpha.view(-1, 1, 1, 1)
         x_hat, bits, latents = self._code(drawn, mask, alpha)
         bpp = torch.stack(list(charged(bits, drawn.side).values())).sum(0) / (x.shape[2] * x.shape[3])
-        region = roi_distortion(x, x_hat, mask.clamp_min(terms.floor) * ((mask + alpha) / alpha).square())
+        counts = mask.clamp_min(terms.floor)
+        if terms.finer:
+            counts = counts * ((mask + alpha) / alpha).square()
+        region = roi_distortion(x, x_hat, counts, terms.error)
         if terms.colour:
             region = region + terms.colour * colour_distortion(x, x_hat)
         background, distance = self.background(x, x_hat)
@@ -74,9 +76,9 @@ class RoiStep(TrainingStep):
             background, parts = background + judged.total, {f"term {name}": v for name, v in judged.parts.items()}
         verdict = self._judged(x, x_hat, latents)
         if verdict is not None:
-            outside = on_latents(1 - mask)
-            background = background + terms.adversary * (outside * verdict.model).mean(dim=(1, 2, 3))
-        weight = multipliers(drawn.rate, *phase.lambdas)
+            heard = verdict.model if terms.everywhere else on_latents(1 - mask) * verdict.model
+            background = background + terms.adversary * heard.mean(dim=(1, 2, 3))
+        weight = distortion_weight(drawn.rate, phase)
         total = bpp + weight * (255**2 * region + terms.background * background)
         loss = (total * voice(weight, phase)).mean() + self.quantile_loss()
         inside = (drawn.alpha < PLAIN_ALPHA).float()
