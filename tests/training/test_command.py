@@ -74,3 +74,38 @@ def test_ctrl_c_in_a_terminal_saves_and_says_interrupted(toy: Toy) -> None:
     assert (started.returncode, err) == (130, b"regio: interrupted\n")
     steps = [json.loads(line)["step"] for line in log.read_text(encoding="utf-8").splitlines()]
     assert torch.load("runs/toy/last.pt", weights_only=True)["step"] == steps[-1]
+
+
+@pytest.mark.slow
+def test_a_reader_that_is_killed_ends_the_run_in_one_line_and_it_goes_on(toy: Toy) -> None:
+    recipe = toy({"steps": 100_000}, run={"save_every": 1}, data={"workers": 1})
+    command = [sys.executable, "-m", "regio", "train", str(recipe), "--device", "cpu"]
+    started = subprocess.Popen(command, stderr=subprocess.PIPE, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    for _ in range(600):
+        if Path("runs/toy/last.pt").exists():
+            break
+        time.sleep(0.1)
+    (child,) = Path(f"/proc/{started.pid}/task/{started.pid}/children").read_text().split()
+    os.kill(int(child), signal.SIGKILL)
+    _, err = started.communicate(timeout=60)
+    assert (started.returncode, err.count(b"\n")) == (1, 1)
+    assert err.startswith(b"regio: a process that reads pictures was ended; is there enough memory")
+    assert regio(["train", str(recipe), "--steps", "2", "--resume", "--device", "cpu"]) == 0
+
+
+@pytest.mark.slow
+def test_ctrl_c_reaches_the_readers_of_pictures_too_and_saves(toy: Toy) -> None:
+    recipe = toy({"steps": 100_000}, data={"workers": 2})
+    command = [sys.executable, "-m", "regio", "train", str(recipe), "--device", "cpu"]
+    started = subprocess.Popen(
+        command, stderr=subprocess.PIPE, env=os.environ | {"OMP_NUM_THREADS": "1"}, start_new_session=True
+    )
+    log = Path("runs/toy/log.jsonl")
+    for _ in range(600):
+        if log.exists() and log.stat().st_size:
+            break
+        time.sleep(0.1)
+    os.killpg(started.pid, signal.SIGINT)  # a terminal sends it to all
+    _, err = started.communicate(timeout=60)
+    assert (started.returncode, err) == (130, b"regio: interrupted\n")
+    assert Path("runs/toy/last.pt").exists()

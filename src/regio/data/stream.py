@@ -9,7 +9,10 @@ a run that continues goes on with the pictures that it would have had, whatever 
 import logging
 import os
 import signal
+import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -215,36 +218,54 @@ class PictureStream:
     def take(self, step: int, device: torch.device) -> Batch:
         """The batch of a step. Steps in order are prepared ahead; any other step begins anew.
 
-        RegioError when a worker ended, BadImage when no picture can be used.
+        RegioError when a worker was ended, BadImage when no picture can be used.
         """
         ask = self._asks(step)
         assert ask is not None
         if ask != self._next:
-            self._running = iter(self._loader(step, device.type == "cuda"))
+            self._running = self._begin(step, device.type == "cuda")
         try:
             cut: Cut | str = next(self._running)
         except RuntimeError as error:
             if "DataLoader worker" not in str(error):
                 raise
-            advice = "is there enough memory for `workers`?"
-            raise RegioError(f"a process that reads pictures has ended; {advice}") from error
+            advice = "is there enough memory for `workers`? --resume goes on from the last saved state"
+            raise RegioError(f"a process that reads pictures was ended; {advice}") from error
         if isinstance(cut, str):
             raise BadImage(cut)
         self._next = self._asks(step + 1)
         self.census.note(cut.odd, ask.first + ask.batch)
         return _on(device, cut)
 
-    def _loader(self, step: int, pinned: bool) -> "DataLoader[Cut | str]":
-        return DataLoader(
-            Reader(self.files, self.cutter, self.seed),
-            batch_size=None,
-            sampler=_Ahead(self._asks, step),
-            num_workers=self.workers,
-            prefetch_factor=AHEAD if self.workers else None,
-            worker_init_fn=_begin_worker,
-            collate_fn=_tensors,
-            pin_memory=pinned,
-        )
+    def _begin(self, step: int, pinned: bool) -> Iterator[Cut | str]:
+        """The batches from a step on."""
+        with _quiet_beginnings():
+            loader = DataLoader(
+                Reader(self.files, self.cutter, self.seed),
+                batch_size=None,
+                sampler=_Ahead(self._asks, step),
+                num_workers=self.workers,
+                prefetch_factor=AHEAD if self.workers else None,
+                worker_init_fn=_begin_worker,
+                collate_fn=_tensors,
+                pin_memory=pinned,
+            )
+            return iter(loader)
+
+
+@contextmanager
+def _quiet_beginnings() -> Iterator[None]:
+    """Begin workers without torch's remark on their number, and without its handler for their end.
+
+    That handler raises wherever the program happens to be; without it, `next` raises within five seconds.
+    """
+    ends = getattr(signal, "SIGCHLD", None) if threading.current_thread() is threading.main_thread() else None
+    before = None if ends is None else signal.getsignal(ends)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "This DataLoader will create")  # more than cores: a slow disk may want it
+        yield
+    if ends is not None:
+        signal.signal(ends, before or signal.SIG_DFL)
 
 
 @dataclass(frozen=True)
