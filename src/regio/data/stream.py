@@ -226,8 +226,8 @@ class PictureStream:
             self._running = self._begin(step, device.type == "cuda")
         try:
             cut: Cut | str = next(self._running)
-        except RuntimeError as error:
-            if "DataLoader worker" not in str(error):
+        except (RuntimeError, EOFError, OSError) as error:  # the latter where it was ended while it passed a batch on
+            if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
                 raise
             advice = "is there enough memory for `workers`? --resume goes on from the last saved state"
             raise RegioError(f"a process that reads pictures was ended; {advice}") from error
