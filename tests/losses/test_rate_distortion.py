@@ -13,6 +13,14 @@ def test_multipliers_are_evenly_spaced_on_a_logarithmic_scale() -> None:
     torch.testing.assert_close(weights, torch.tensor([0.0001, 0.001, 0.01]))
 
 
+def test_multipliers_may_be_given_point_by_point() -> None:
+    points = (720.0, 520.0, 420.0, 320.0, 220.0, 120.0)
+    weights = multipliers(torch.linspace(0, 1, 6), *points)
+    torch.testing.assert_close(weights, torch.tensor(points))
+    between = multipliers(torch.tensor([[[[0.1]]]]), *points)
+    torch.testing.assert_close(between, torch.full((1, 1, 1, 1), (720.0 * 520.0) ** 0.5))
+
+
 def test_mse_counts_in_eight_bit_levels_and_rate_in_bits_per_pixel() -> None:
     x = torch.zeros(2, 3, 4, 8)
     x_hat = torch.stack([x[0] + 2 / 255, x[1] + 4 / 255])

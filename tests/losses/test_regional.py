@@ -76,3 +76,12 @@ def test_the_tone_of_large_areas_counts_and_texture_does_not() -> None:
     texture[..., ::2] = -1
     assert colour_distortion(x, x + 0.1).tolist() == pytest.approx([0.01, 0.01], rel=1e-4)
     assert colour_distortion(x, x + 0.1 * texture).tolist() == pytest.approx([0, 0], abs=1e-10)
+
+
+def test_d_roi_may_be_an_absolute_error() -> None:
+    x, x_hat = torch.zeros(1, 3, 2, 2), torch.zeros(1, 3, 2, 2)
+    x_hat[..., 0] = 10 / 255
+    mask = torch.tensor([[[[1.0, 1.0], [0.0, 0.0]]]])
+    on_bytes = 255**2 * roi_distortion(x, x_hat, mask, "l1")
+    torch.testing.assert_close(on_bytes, torch.tensor([2.5]))  # 10 at one place of four
+    torch.testing.assert_close(255**2 * roi_distortion(x, x_hat, mask), torch.tensor([25.0]))

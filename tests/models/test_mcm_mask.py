@@ -93,3 +93,9 @@ def test_the_most_typical_patch_has_the_colour_of_its_block() -> None:
     assert float(found[0, 0]) == pytest.approx(-3 * mean**2, rel=1e-4)
     assert float(found[1, 2]) == pytest.approx(-3 * (0.5 - mean) ** 2, rel=1e-4)
     assert found[:, 4:].abs().max() < 1e-6
+
+
+def test_chances_may_be_the_softmax_that_the_paper_prints() -> None:
+    textures, objects = torch.tensor([[[1.0, 2.0, 3.0]]]), torch.tensor([[[1.0, 1.0, 0.5]]])
+    found = log_chances("da-mask", textures, objects, "softmax")
+    torch.testing.assert_close(found, torch.log_softmax(torch.tensor([[[1.0, 2.0, 1.5]]]), 2))

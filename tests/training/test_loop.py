@@ -14,7 +14,7 @@ from regio.errors import UsageError
 from regio.models.segpic import SegPIC, SegPICConfig
 from regio.training.loop import train
 from regio.training.records import Record
-from regio.training.run import vary_rates
+from regio.training.run import at_points, vary_rates
 from regio.weights import store
 
 Toy = Callable[..., Path]
@@ -27,7 +27,7 @@ def curve(run: Path) -> list[dict[str, float]]:
     return [{k: line[k] for k in ("step", *CURVE)} for line in lines if "loss" in line]
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "soap", "muon", "muon-conv"])
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "soap", "muon", "muon-conv"])
 def test_a_run_in_two_parts_is_the_run_in_one(toy: Toy, tmp_path: Path, optimizer: str) -> None:
     phases = ({"optimizer": optimizer, "precondition_every": 2, "side_ramp": 5}, {"steps": 3})
     recipe, whole, parts = toy(*phases), tmp_path / "whole", tmp_path / "parts"
@@ -234,3 +234,34 @@ def test_devices_are_named_as_everywhere(toy: Toy, tmp_path: Path) -> None:
     if not torch.cuda.is_available():
         with pytest.raises(UsageError, match="device 'cuda:3' is not available here"):
             train(toy(), out=tmp_path / "run", device="cuda:3")
+
+
+def test_a_run_that_streams_goes_on_with_the_pictures_it_would_have_had(toy: Toy, tmp_path: Path) -> None:
+    data = {"workers": 1, "vertical_flips": True}
+    phases = ({"steps": 5}, {"epochs": 2.0, "steps": 0, "batch": 3, "milestones": [1.0]})  # two of five pictures
+    recipe, whole, parts = toy(*phases, data=data), tmp_path / "whole", tmp_path / "parts"
+    train(recipe, out=whole, device="cpu")
+    train(recipe, out=parts, device="cpu", steps=3)
+    train(recipe, out=parts, device="cpu", resume=True, settings=["data.workers=0"])
+    assert [line["step"] for line in curve(whole)] == list(range(1, 9))
+    assert curve(parts) == curve(whole)
+    assert curve(whole)[-1]["lr"] == curve(whole)[5]["lr"] / 2
+    held = [json.loads((run / "pictures.json").read_text(encoding="utf-8")) for run in (whole, parts)]
+    assert held[0] == held[1]
+    assert (held[0]["trained"], held[0]["held_back"][0].split()[0]) == (5, "0.png")
+    assert (parts / "recipe.toml").read_text(encoding="utf-8").endswith("# --set data.workers=0\n")
+
+
+def test_a_step_that_needs_maps_is_refused_where_a_stream_has_none(toy: Toy, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no picture has a label map"):
+        train(toy(data={"workers": 0, "labelled": 0.5}), out=tmp_path / "run", device="cpu")
+
+
+def test_lambdas_at_gain_points_are_drawn_there_alone(toy: Toy, tmp_path: Path) -> None:
+    points = [0.001 * 2**n for n in range(9)]
+    train(toy({"steps": 1, "lambdas": points}), out=tmp_path / "run", device="cpu")
+    with pytest.raises(UsageError, match="phase 1: 3 lambdas, and toy has 9 gain points; give as many, or two"):
+        train(toy({"lambdas": points[:3]}), out=tmp_path / "other", device="cpu")
+    spread = (torch.arange(18) + 0.5) / 18
+    assert sorted(at_points(spread, 9).mul(8).tolist()) == sorted(2 * list(range(9)))
+    assert at_points(torch.tensor([0.0, 0.999]), 9).tolist() == [0, 1]

@@ -13,6 +13,7 @@ from PIL import Image
 from regio.errors import UsageError
 from regio.images import read_picture
 from regio.models.mcm import MCM, TOY
+from regio.models.mcm_mask import texture
 from regio.models.segpic import SegPIC, SegPICConfig
 from regio.training.checkpoint import RunFolder
 from regio.training.devices import make_fabric
@@ -89,6 +90,24 @@ def test_kept_sets_follow_the_rate(toy: Callable[..., Path]) -> None:
             counts.append(keep.shape[1])
         sizes.append(sum(counts) / len(counts))
     assert sizes[0] < 0.3 * sizes[1]
+
+
+def test_how_patches_are_chosen_is_the_recipes(toy: Callable[..., Path]) -> None:
+    """Without chance and without covering, by texture: the patches of the strongest edges, whatever the dice say."""
+    masking = {"shares": [0.0, 1.0, 0.0, 0.0], "certain": 1.0, "covering": 0.0}
+    recipe = read_recipe(toy(PERCEPTUAL | {"masking": masking}, run=MCM_RUN))
+    step, x = make_step(fresh_net(recipe), recipe), torch.rand(1, 3, 64, 64)
+    x[:, :, :, 32:] = 0.5  # the right half is flat
+    for seed in range(8):
+        torch.manual_seed(seed)
+        _, keep = step._choose(Drawn(x, None, 4, torch.tensor([0.3]), torch.tensor(1.0)))
+        best = texture(x).flatten().topk(keep.shape[1]).indices.sort().values
+        assert keep[0].tolist() == best.tolist()
+    random = replace(recipe.phase[0], masking=replace(recipe.phase[0].masking, shares=(0.0, 0.0, 0.0, 1.0)))
+    step.begin(random)
+    kept = [step._choose(Drawn(x, None, 4, torch.tensor([0.3]), torch.tensor(1.0)))[1] % 4 for _ in range(40)]
+    right = torch.cat([k.flatten() for k in kept]) >= 2
+    assert right.float().mean().item() == pytest.approx(0.5, abs=0.15)  # as often as the left half
 
 
 def test_importance_maps_say_where_objects_are(toy: Callable[..., Path], pictures: Path, tmp_path: Path) -> None:

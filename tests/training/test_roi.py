@@ -134,6 +134,35 @@ def test_a_region_weighs_more_than_the_rest(toy: Toy, tmp_path: Path, maps: Path
     assert region(everywhere, 0.5) > 2 * plain * 0.5
 
 
+def test_what_departs_from_the_paper_is_a_switch(toy: Toy, tmp_path: Path, maps: Path) -> None:
+    """A factor in regions, the verdict outside of them only, smoothing: each changes what it says, and nothing else."""
+    fabric, found = make_fabric("cpu"), {}
+    for name, change in {
+        "ours": {},
+        "printed": {"finer": False},
+        "l1": {"finer": False, "error": "l1"},
+        "sharp": {"finer": False, "smoothing": 1},
+        "everywhere": {"everywhere": True},
+    }.items():
+        phase = {
+            "measure": "roi",
+            "batch": 2,
+            "roi": TERMS | {"adversary": 0.2, "alpha": [1.0, 1.0], "plain": 0.0} | change,
+        }
+        recipe = read_recipe(toy(phase, run=RUN, data={"importance": str(maps)}))
+        run = Run(recipe, RunFolder(tmp_path / name), fabric)
+        drawn = run._draw(load_pack(recipe, None, fabric), recipe.phase[0], 0)
+        torch.manual_seed(0)
+        found[name] = {key: float(value.detach()) for key, value in run.inner(drawn).items()}
+    ours, printed, l1, sharp, everywhere = found.values()
+    assert printed["region"] < ours["region"] < 4 * printed["region"]  # (1 + 1)**2 at most
+    assert 0 < l1["region"] < printed["region"]
+    assert sharp["region"] not in (0, printed["region"])
+    assert everywhere["region"] == ours["region"]
+    assert everywhere["background"] > ours["background"]
+    assert everywhere["judge"] == ours["judge"]
+
+
 def test_alphas_cover_their_range_and_some_samples_are_plain() -> None:
     phase = Phase(steps=1, batch=4000, measure="roi")
     alpha, plain = draw_alphas(phase, torch.Generator().manual_seed(1))

@@ -249,6 +249,7 @@ class PictureStream:
                 worker_init_fn=_begin_worker,
                 collate_fn=_tensors,
                 pin_memory=pinned,
+                generator=torch.Generator(),  # of seeds for workers, or torch would take them from the step's noise
             )
             return iter(loader)
 
