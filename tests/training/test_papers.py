@@ -143,6 +143,7 @@ def test_every_run_of_the_papers_does(
 @pytest.mark.parametrize(("name", "settings"), RUNS, ids=["-".join((n, *s)) for n, s in RUNS])
 def test_the_model_of_every_run_can_be_built_at_full_size(name: str, settings: tuple[str, ...]) -> None:
     recipe = read_recipe(FOLDER / f"{name}.toml", settings)
+    assert recipe.name == name
     family, config = configuration(recipe)
     with torch.device("meta"):  # shapes only
         net = model_class(FAMILIES[family])(config)
