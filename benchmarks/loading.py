@@ -1,10 +1,10 @@
 """Pictures per second that the readers of a recipe deliver, beside the time of a step, and the memory they take.
 
-    python benchmarks/loading.py make coco FOLDER [--pictures 2000] [--side 320]
-    python benchmarks/loading.py make imagenet FOLDER
+    python benchmarks/loading.py draw coco FOLDER [--pictures 2000] [--side 320]
+    python benchmarks/loading.py draw imagenet FOLDER
     python benchmarks/loading.py read RECIPE [--set KEY=VALUE ...] [--workers 0 1 2 4] [--epochs 2] [--steps 5]
 
-`make` draws pictures: "coco" as COCO 2017 lies on a disk, train2017/ and annotations/ with panoptic maps; "imagenet" in
+`draw` makes pictures: "coco" as COCO 2017 lies on a disk, train2017/ and annotations/ with panoptic maps; "imagenet" in
 class folders. Among them are some that real sets have as well: cut short, grey, CMYK, of a few pixels.
 `read` takes the batches of a recipe with each number of workers, then times its training steps. "Of one core" is
 pictures for each second that the reading took of a processor: on a machine that is busy, the clock says little.
@@ -43,11 +43,11 @@ WARM_UP = 2  # steps
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     orders = parser.add_subparsers(required=True, dest="order")
-    make = orders.add_parser("make")
-    make.add_argument("kind", choices=("coco", "imagenet"))
-    make.add_argument("folder", type=Path)
-    make.add_argument("--pictures", type=int, default=2000)
-    make.add_argument("--side", type=int, default=320, help="pixels of the shorter side (%(default)s)")
+    draw = orders.add_parser("draw")
+    draw.add_argument("kind", choices=("coco", "imagenet"))
+    draw.add_argument("folder", type=Path)
+    draw.add_argument("--pictures", type=int, default=2000)
+    draw.add_argument("--side", type=int, default=320, help="pixels of the shorter side (%(default)s)")
     read = orders.add_parser("read")
     read.add_argument("recipe", type=Path)
     read.add_argument("--set", action="append", default=[], metavar="KEY=VALUE")
@@ -56,7 +56,7 @@ def main() -> None:
     read.add_argument("--steps", type=int, default=5, help="training steps to time; 0: none (%(default)s)")
     read.add_argument("--device", default="auto")
     options = parser.parse_args()
-    if options.order == "make":
+    if options.order == "draw":
         make_tree(options.kind, options.folder, options.pictures, options.side)
     else:
         logging.basicConfig(format="%(message)s")
