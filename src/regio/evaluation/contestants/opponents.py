@@ -1,9 +1,9 @@
 """Other codecs, one small adapter each, behind one face: `Opponent`, for VVC `Vvc`, for BPG `Bpg`.
 
 All but these two work in memory, from (H,W,3) uint8 RGB, and all but jpegli through Pillow; all with one thread, so
-that times compare. AVIF comes in three tunings because they disagree: libaom's default (``tune=iq``) gains MS-SSIM and loses
-PSNR, ``tune=psnr`` the other way round; ``tune=ssimulacra2`` is made for that judge. JPEG XL (pillow-jxl-plugin), HEVC
-intra (pillow-heif), jpegli (pyjpegli), VVC and BPG are optional: `missing` says why one cannot take part.
+that times compare. AVIF comes in three tunings because they disagree: libaom's default (``tune=iq``) gains MS-SSIM and
+loses PSNR, ``tune=psnr`` the other way round; ``tune=ssimulacra2`` is made for that judge. JPEG XL (pillow-jxl-plugin),
+HEVC intra (pillow-heif), jpegli (pyjpegli), VVC and BPG are optional: `missing` says why one cannot take part.
 """
 
 from __future__ import annotations
