@@ -161,7 +161,7 @@ def test_a_region_that_is_not_in_the_picture_is_one_clear_error(region: Any, mes
 
 XS_LIKE = replace(
     PRESETS["toy"],
-    transform=PRESETS["segpic-xs"].transform,
+    transform=PRESETS["segpic-xs-1"].transform,
     latent=24,
     deep_codes=(24, 8, 4),
     two_pass=TwoPass(slices=(4, 20), hidden=8, level_hidden=4, hyper=8),

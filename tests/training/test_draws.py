@@ -46,7 +46,7 @@ def drawn_by(name: str, model: str, steps: tuple[int, ...], folder: Path) -> lis
 
 
 CASES = {
-    "segpic-xs-2": (
+    "segpic-xs": (
         "toy-2",
         {
             0: [0.499208, 0.309157, 1, 0.493154, 1, 0, 0, 4e-06, 0.832509],

@@ -29,16 +29,15 @@ FAMILIES = {  # what a weights file may name: module:class
     "roi": "regio.models.roi:RoiCodec",
 }
 CATALOG: dict[int, Entry] = {
-    5: Entry(5, "segpic-xs", "segpic", "cd2080e416c8b6d1c13769b6370baefe", "photographs at any rate, small and fast"),
-    6: Entry(
-        6, "segpic-xs-2", "segpic", "d4eb5cd16ca34cc0d97f3d7010ebd7fc", "photographs and graphics; preview, in training"
-    ),
+    7: Entry(7, "segpic-xs", "segpic", "086034e344f03a30fa0d5c3f28575c54", "photographs at any rate, small and fast"),
     3: Entry(3, "roi-xs", "roi", "f06b6a0b0e6c7754b508158ca08f15da", "photographs as people see them, least LPIPS"),
     4: Entry(4, "mcm-tiny", "mcm", "0b95f436133f10c238ea36cece2b5a28", "recognisable from 0.01 to 0.1 bits per pixel"),
 }
 RETIRED: dict[int, str] = {  # ids whose weights are no longer bundled -> what has them
     1: "release 0.1.0",
     2: "the repository between 0.1.0 and 0.2.0",
+    5: "the repository before 2026-11-28",
+    6: "the repository of 2026-11-28",
 }
 DEFAULT = "segpic-xs"
 

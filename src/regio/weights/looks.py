@@ -1,7 +1,7 @@
 """Looks: another synthesis for the latents of some weights, in a small file beside theirs.
 
-    segpic-xs-2.safetensors            all that codes pictures; its fingerprint stands in their files
-    segpic-xs-2.natural.safetensors    tensors of another synthesis, and that fingerprint
+    segpic-xs.safetensors            all that codes pictures; its fingerprint stands in their files
+    segpic-xs.natural.safetensors    tensors of another synthesis, and that fingerprint
 
 Files of pictures know nothing of looks: their bytes are the same, and whoever decodes one chooses.
 """
