@@ -13,11 +13,13 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 
 FAST := tests/format tests/entropy tests/nn tests/models tests/regions tests/images tests/losses tests/test_import_table.py
 
+GRAPHS := segpic-xs-2
+
 .DEFAULT_GOAL := help
 # threads that wait for each other sleep, so that another program on the machine does not slow them tenfold
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help setup demo docs docs-serve screenshots test test-fast test-all check clean
+.PHONY: help setup demo docs docs-serve screenshots graphs test test-fast test-all check clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +34,9 @@ docs: $(READY)  ## build the documentation site in site/, warnings are errors
 
 docs-serve: $(READY)  ## show the site at http://127.0.0.1:8000 while you edit it
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs serve
+
+graphs: $(READY)  ## make the graphs of bundled codecs anew, after their weights have changed (minutes)
+	$(BIN)/python -m regio.recording $(GRAPHS)
 
 test: $(READY)  ## run the tests, without the slow ones (minutes); those in a browser if there is Chromium
 	$(BIN)/python -m pytest -q -m "not slow"

@@ -52,6 +52,9 @@ TABLE = {
     "onnx_export": Row(
         {"errors", "durable", "models", "nn"}, {"torch"}, frozenset({"codec", "onnx", "onnxruntime", "onnxscript"})
     ),
+    "recording": Row(
+        {"errors", "durable", "models", "nn", "entropy", "weights"}, {"torch", "numpy"}, frozenset({"onnx"})
+    ),
     "interop": Row({"errors", "nn", "entropy", "models"}, {"torch", "numpy"}),
     "pillow_plugin": Row({"errors", "format", "info"}, {"PIL"}, frozenset({"codec", "images"})),
     "": Row(
