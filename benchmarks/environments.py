@@ -177,7 +177,7 @@ def walk(net: Network, file: RgoFile, reader: StreamReader, batch: int = 1) -> N
     rates, _ = rates_of_tile(net, file, 0, file.spans[0], size)
     rate = None if not net.rated else like.new_tensor([file.header.rate / MAX_RATE]).expand(batch)
     if rates is not None:
-        rate = rates.tensor(file.header.rate, like).expand(batch, -1, -1, -1)
+        rate = like.new_tensor(rates.values(file.header.rate))[None, None].expand(batch, -1, -1, -1)
         for one in reader.readers:
             one.log(rates.levels)
     net.code(None, reader, GridRegions(file.header.grid), rate, size)

@@ -20,7 +20,8 @@ from regio.codec import Codec, layout, memory, preparation, windows
 from regio.codec.decoding import Decoding, Opened
 from regio.codec.layout import Axis, Box, Layout, Span, layout_of
 from regio.codec.memory import encoding_cost, resident
-from regio.codec.windows import analysis_regions, synthesise
+from regio.codec.torch_windows import NetworkSynthesis, WindowRegions
+from regio.codec.windows import analysis_window, synthesise
 from regio.errors import CorruptFile, LimitExceeded, UsageError
 from regio.format import Kind, Tile, TileIndex, pack, parse
 from regio.models.base import Decoded
@@ -216,7 +217,7 @@ def random_tiles(net: SegPIC, cut: Layout, grid: int) -> dict[int, Decoded]:
 def assembled(net: SegPIC, cut: Layout, tiles: dict[int, Decoded], grid: int) -> torch.Tensor:
     x = torch.full((3, cut.height, cut.width), torch.nan)
     rate = None if not net.rated else torch.tensor([0.4])
-    for box, part in synthesise(net, cut, cut.picture, lambda k: windows.Tile(tiles[k], rate), grid):
+    for box, part in synthesise(NetworkSynthesis(net), cut, cut.picture, lambda k: windows.Tile(tiles[k], rate), grid):
         x[(..., *box.seen_from(cut.picture))] = part
     return x
 
@@ -272,7 +273,7 @@ def test_the_analysis_of_a_tile_sees_what_it_needs_of_its_neighbours() -> None:
         wide = replace(cut, rows=replace(cut.rows, halo=halo), columns=replace(cut.columns, halo=halo))
         seen, tile = wide.seen_by(k), wide.tile(k)
         rows, columns = seen.times(16)
-        latents = net.analyse(x[:, :, slice(*rows), slice(*columns)], analysis_regions(wide, k, 2))
+        latents = net.analyse(x[:, :, slice(*rows), slice(*columns)], WindowRegions(analysis_window(wide, k, 2)))
         found.append(latents.y[(..., *tile.seen_from(seen))])
     assert (found[0] - found[1]).abs().max() < 1e-4 * found[1].std()
 
@@ -326,7 +327,7 @@ def test_at_most_three_rows_of_tiles_are_held() -> None:
         return windows.Tile(Decoded(y, torch.zeros(1, net.config.shallow, 2, 2)), torch.tensor([0.5]))
 
     with torch.inference_mode():
-        for _ in synthesise(net, cut, cut.picture, fetch, 2):
+        for _ in synthesise(NetworkSynthesis(net), cut, cut.picture, fetch, 2):
             pass
     assert across < most <= 3 * across
 

@@ -105,7 +105,7 @@ def test_tables_of_a_learned_prior_are_those_of_its_likelihoods() -> None:
 
 def test_tables_survive_being_stored() -> None:
     tables = fresh_prior().tables()
-    again = FactorizedTables.from_tensors(tables.tensors())
+    again = FactorizedTables.from_arrays(tables.arrays())
     for channel in range(len(tables.lengths)):
         assert again.channel(channel)[0] == tables.channel(channel)[0]
         assert (again.channel(channel)[1] == tables.channel(channel)[1]).all()
@@ -123,7 +123,7 @@ DAMAGE = {
 @pytest.mark.parametrize("name", DAMAGE)
 def test_numbers_that_are_no_tables_are_refused(name: str) -> None:
     key, at, value, message = DAMAGE[name]
-    tensors = fresh_prior().tables().tensors()
-    tensors[key][at] = value
+    arrays = {name: numbers.copy() for name, numbers in fresh_prior().tables().arrays().items()}
+    arrays[key][at] = value
     with pytest.raises(ValueError, match=message):
-        FactorizedTables.from_tensors(tensors)
+        FactorizedTables.from_arrays(arrays)

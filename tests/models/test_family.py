@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from regio.entropy import RateEstimator, StreamReader, StreamWriter
-from regio.entropy.coders import TableSet
+from regio.entropy import TableSet
 from regio.models.segpic import PRESETS, SegPIC, SegPICConfig
 from regio.nn.regional import GridRegions
 

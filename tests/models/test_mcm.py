@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from regio.entropy import RateEstimator, StreamReader, StreamWriter
-from regio.entropy.coders import TableSet
+from regio.entropy import TableSet
 from regio.models.base import Ranked
 from regio.models.mcm import MCM, PRESETS, TOY, MCMConfig
 from regio.models.mcm_cells import Cells

@@ -6,8 +6,7 @@ import pytest
 import torch
 from toy_codec import paper_net, toy_net
 
-from regio.entropy import RateEstimator, StreamReader, StreamWriter, TableSet
-from regio.entropy.coders import Written
+from regio.entropy import RateEstimator, StreamReader, StreamWriter, TableSet, Written
 from regio.models.base import Decoded
 from regio.models.hyperprior import ExactScales
 from regio.models.segpic import PRESETS, SegPIC, SegPICConfig

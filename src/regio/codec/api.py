@@ -1,7 +1,6 @@
 """Codec, and what stands beside it in the public interface: load, encode, decode, verify."""
 
 import copy
-import operator
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,10 +14,9 @@ from PIL import Image
 
 from regio.arrays import Form, given_as
 from regio.codec import preparation
-from regio.codec.decoding import Decoding, Opened
+from regio.codec.decoding import Opened, Region, decoded, verified
 from regio.codec.host import undisturbed
-from regio.codec.layout import Box, Span
-from regio.codec.memory import Budget, decoding_cost, within_memory
+from regio.codec.memory import within_memory
 from regio.codec.options import (
     DEFAULT_QUALITY,
     DecodeOptions,
@@ -27,22 +25,17 @@ from regio.codec.options import (
     checked,
     limits_of,
     log2_reduced,
-    memory_of,
 )
 from regio.codec.runtime import Runtime
-from regio.codec.scale import reduced as reduced_box
-from regio.codec.scale import whole_of
 from regio.codec.search import Found
 from regio.entropy import RateEstimator, TableSet
 from regio.errors import MissingWeights, TargetMissed, UsageError
-from regio.format import Data, Header, rate_step
+from regio.format import Data, rate_step
 from regio.images import Picture, Pixels, Source, read_picture, to_pil
 from regio.models.base import Network
 from regio.models.catalog import DEFAULT, by_id
 from regio.models.sharing import Goods, Shareable
 from regio.weights import looks, store
-
-Region = tuple[int, int, int, int]  # x, y, width, height in pixels
 
 
 class Codec(Shareable):
@@ -193,10 +186,7 @@ class Codec(Shareable):
     def _decode(
         self, opened: Opened, as_: Form, region: Region | None, smaller: int, max_memory: int | str | None
     ) -> Any:
-        decoding = Decoding(self.runtime, opened)
-        box = reduced_box(_box(region, opened.file.header), smaller)
-        Budget.of(memory_of(max_memory)).check(decoding_cost(self.net, decoding.layout, box))
-        return given_as(to_pil(decoding.picture(box, smaller)), as_)
+        return given_as(to_pil(decoded(self.runtime, opened, region, smaller, max_memory)), as_)
 
     def verify(self, data: Data, *, max_memory: int | str | None = None, max_pixels: int | str | None = None) -> None:
         """Decode every symbol of a .rgo file and compare the checksum; raises as `decode` does."""
@@ -205,13 +195,9 @@ class Codec(Shareable):
     @undisturbed()
     @within_memory()
     def _verify(self, opened: Opened, max_memory: int | str | None) -> None:
-        decoding = Decoding(self.runtime, opened)
-        nothing = Box(Span(0, 0), Span(0, 0))  # no picture is made
-        Budget.of(memory_of(max_memory)).check(decoding_cost(self.net, decoding.layout, nothing))
-        decoding.verify()
+        verified(self.runtime, opened, max_memory)
 
     @undisturbed()
-    @torch.inference_mode()
     def estimate_bits(
         self, image: Source | Picture, quality: float = DEFAULT_QUALITY, grid: int | None = None
     ) -> float:
@@ -221,7 +207,9 @@ class Codec(Shareable):
         total = 0.0
         for k in range(job.layout.count):
             coder = RateEstimator(noisy=False, exact=True)
-            job.walk(k, rate_step(quality), coder)
+            step = rate_step(quality)
+            with self.runtime.working():
+                self.runtime.walk(job.latents(k, step), job.terms(k, step), coder)
             total += float(torch.stack(list(coder.bits.values())).double().sum())
         return total
 
@@ -331,19 +319,3 @@ def _codec_for(
             f"the file was made with custom weights, {opened.file.weights.name!r}; name them with codec= or --codec"
         )
     return shared(by_id(opened.file.header.model).name, device, look)
-
-
-def _box(region: Region | None, picture: Header) -> Box:
-    """A region as the user gave it -> rows and columns; UsageError unless it lies in the picture."""
-    width, height = picture.width, picture.height
-    if region is None:
-        return whole_of(width, height)
-    try:
-        x, y, across, down = (operator.index(number) for number in region)
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"region={region!r}: four whole numbers x, y, width, height are wanted") from error
-    if x < 0 or y < 0 or across < 1 or down < 1 or x + across > width or y + down > height:
-        raise UsageError(
-            f"the region {x},{y},{across},{down} (x, y, width, height) is not inside the picture of {width} x {height}"
-        )
-    return Box(Span(y, y + down), Span(x, x + across))

@@ -2,35 +2,32 @@
 
 Opened            the file, parsed once
 Decoding.picture  the region: checks, then asks the synthesis for it
-Decoding.read     a tile: its rate map, then its symbols, which the network's walk turns into latents
+Decoding.read     a tile: its rate map, then its symbols, which the engine turns into latents
 windows           latents to pixels, window by window
+
+Whichever engine runs the networks; nothing here loads torch.
 """
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator
+import operator
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from regio.codec.devices import exact_arithmetic, here
-from regio.codec.layout import Box, Layout, layout_of
-from regio.codec.pixels import unpack_alpha
-from regio.codec.roi import TileRates, rates_of_tile
-from regio.codec.runtime import Runtime
-from regio.codec.scale import means, pieces, under
+from regio.codec.alpha import unpack_alpha
+from regio.codec.engine import Engine, Terms
+from regio.codec.layout import Box, Layout, Span, layout_of
+from regio.codec.memory import Budget, decoding_cost
+from regio.codec.options import memory_of
+from regio.codec.roi import rates_of_tile
+from regio.codec.scale import means, pieces, reduced, under, whole_of
 from regio.codec.windows import Tile
-from regio.entropy import StreamReader
-from regio.errors import CorruptFile, UnsupportedFile
-from regio.format import DEFAULT_LIMITS, Data, Kind, Limits, RgoFile, parse, read, verify_check
-from regio.format.header import MAX_RATE
+from regio.errors import CorruptFile, UnsupportedFile, UsageError
+from regio.format import DEFAULT_LIMITS, Data, Header, Kind, Limits, RgoFile, parse, read, verify_check
 from regio.images import Picture, stored_in
-from regio.models.base import Network
-from regio.nn.regional import GridRegions
+
+Region = tuple[int, int, int, int]  # x, y, width, height in pixels
 
 
 @dataclass(frozen=True)
@@ -47,22 +44,42 @@ class Opened:
         return cls(whole, parse(whole, limits))
 
 
+def decoded(
+    engine: Engine, opened: Opened, region: Region | None, smaller: int, max_memory: int | str | None
+) -> Picture:
+    """The picture of a file, or a region of it, within a limit of memory; raises as `Codec.decode`.
+
+    smaller: the picture is wanted at 1 / 2^this of its size.
+    """
+    decoding = Decoding(engine, opened)
+    box = reduced(box_of(region, opened.file.header), smaller)
+    Budget.of(memory_of(max_memory)).check(decoding_cost(engine.facts, decoding.layout, box))
+    return decoding.picture(box, smaller)
+
+
+def verified(engine: Engine, opened: Opened, max_memory: int | str | None) -> None:
+    """Decode every symbol of a file; raises as `Codec.decode`."""
+    decoding = Decoding(engine, opened)
+    nothing = Box(Span(0, 0), Span(0, 0))  # no picture is made
+    Budget.of(memory_of(max_memory)).check(decoding_cost(engine.facts, decoding.layout, nothing))
+    decoding.verify()
+
+
 class Decoding:
     """The tiles of a file, by the codec that it needs. A file without an index is one tile."""
 
-    def __init__(self, runtime: Runtime, opened: Opened) -> None:
+    def __init__(self, engine: Engine, opened: Opened) -> None:
         """MissingWeights for a file of other weights; UnsupportedFile where tiles do not fit the network."""
-        self.runtime, self.file, self.data = runtime, opened.file, opened.data
-        runtime.check_weights(self.file)
+        self.engine, self.file, self.data = engine, opened.file, opened.data
+        engine.check_weights(self.file)
         self.index = self.file.tiles
         self.spans = self.file.spans
         side = None if self.index is None else self.index.log2_side
         try:
-            self.layout: Layout = layout_of(runtime.net, *self.file.header.coded, side, runtime.tiling)
+            self.layout: Layout = layout_of(engine.facts, *self.file.header.coded, side, engine.tiling)
         except ValueError as error:
-            raise UnsupportedFile(f"{runtime.name} cannot decode the file: {error}") from error
+            raise UnsupportedFile(f"{engine.name} cannot decode the file: {error}") from error
 
-    @torch.inference_mode()
     def picture(self, region: Box, log2_reduced: int = 0) -> Picture:
         """The part of the picture in `region` (pixels), with the metadata of the whole. Raises as `Codec.decode`.
 
@@ -71,10 +88,9 @@ class Decoding:
         header, file = self.file.header, self.file
         larger = header.log2_scale - log2_reduced
         self.check(under(region, larger, self.layout.picture))
-        net = self.runtime.net
         pixels = np.empty((*region.size, 3), np.uint8)
-        with exact_arithmetic():
-            parts = pieces(net, self.layout, region, self.read, header.grid, header.grey, larger)
+        with self.engine.working():
+            parts = pieces(self.engine, self.layout, region, self.read, header.grid, header.grey, larger)
             for box, part in parts:
                 pixels[box.seen_from(region)] = part
         alpha = file.body(Kind.ALPHA)
@@ -89,7 +105,6 @@ class Decoding:
             **stored_in(file)._asdict(),
         )
 
-    @torch.inference_mode()
     def verify(self) -> None:
         """Decode every tile; CorruptFile unless all symbols are those that were written."""
         self.check(self.layout.picture)
@@ -104,71 +119,49 @@ class Decoding:
             self.read(k)
         raise CorruptFile("the file fails its check: its header, its tile index or a tile elsewhere is damaged")
 
-    @torch.inference_mode()
     def read(self, k: int) -> Tile:
-        """The latents of tile k and their rates, checked.
-
-        Where scales are floating-point, a mismatch on another device gets a second chance on the CPU, all in float64.
-        """
-        self.runtime.told(k, self.layout.count)
+        """The latents of tile k and their rates, checked; CorruptFile."""
+        self.engine.told(k, self.layout.count)
         where = f"{self.layout.name(k)}: " if self.layout.tiled else ""
         fault = ""
-        rates, streams = self.rates(k)
-        for net in self._attempts():
-            reader = StreamReader(self.runtime.tables, [streams])
-            if rates is not None:
-                reader.readers[0].log(rates.levels)
+        streams, terms = self.terms(k)
+        for attempt in self.engine.readers():
             try:
-                with exact_arithmetic():
-                    rate = self.rate(net, rates)
-                    decoded = net.code(None, reader, GridRegions(self.file.header.grid), rate, self.layout.tile(k).size)
+                with self.engine.working():
+                    found, symbol_crc = attempt(streams, terms)
             except CorruptFile as error:  # a wrong table leads here too, so it does not end the attempts
                 fault = str(error)
                 continue
             fault = ""
-            if self._matches(k, reader.finish()[0]):
-                return Tile(decoded.to(self.runtime.like), self.rate(self.runtime.net, rates))
+            if self._matches(k, symbol_crc):
+                return found
         thing = "tile" if where else "file"
-        damage = "damaged" if where else "damaged or truncated"  # a tile knows its length
-        fault = fault or f"the decoded symbols fail the {thing}'s checksum: the {thing} is {damage}"
-        raise CorruptFile(f"{where}{fault}{self._circumstances(thing)}")
+        fault = fault or f"the decoded symbols fail the {thing}'s checksum: the {thing} is damaged"
+        raise CorruptFile(f"{where}{fault}{self.engine.circumstances(thing)}")
 
-    def rates(self, k: int) -> tuple[TileRates | None, bytes]:
-        """The rate map of tile k, None where rates do not vary, and its streams."""
-        return rates_of_tile(self.runtime.net, self.file, k, self.spans[k], self.layout.tile(k).size)
-
-    def rate(self, net: Network, rates: TileRates | None) -> Tensor | None:
-        """The rate as a network takes it: (1,), or (1,1,h,w) for a rate map; None where there is one rate."""
-        if not net.rated:
-            return None
-        like, rest = next(net.parameters()), self.file.header.rate
-        return like.new_tensor([rest / MAX_RATE]) if rates is None else rates.tensor(rest, like)
-
-    @property
-    def _guarded(self) -> bool:
-        return not self.runtime.net.exact_levels
-
-    def _attempts(self) -> Iterator[Network]:
-        yield self.runtime.net
-        if self._guarded and self.runtime.device.type != "cpu":  # there, the first attempt is as good as a second
-            yield self._precise
-
-    def _circumstances(self, thing: str) -> str:
-        """What an error adds where arithmetic might be to blame: a file does not say where it was written."""
-        if not self._guarded:
-            return ""
-        device = self.runtime.device
-        again = "" if device.type == "cpu" else ", and again on the CPU in float64"
-        return (
-            f", or its writer's arithmetic was not that of docs/portability.md (tried here: {here(device)}{again}; "
-            f"if a fresh copy of the {thing} fails too, ask where it was written)"
-        )
-
-    @cached_property
-    def _precise(self) -> Network:
-        return copy.deepcopy(self.runtime.net).cpu().double()
+    def terms(self, k: int) -> tuple[bytes, Terms]:
+        """The streams of tile k, and how they are coded; CorruptFile where its rate map is damaged."""
+        header, size = self.file.header, self.layout.tile(k).size
+        rates, streams = rates_of_tile(self.engine.facts, self.file, k, self.spans[k], size)
+        return streams, Terms(header.rate, rates, header.grid, size)
 
     def _matches(self, k: int, symbol_crc: int) -> bool:
         if self.index is None:
             return verify_check(self.data, symbol_crc)
         return self.index.tiles[k].check == symbol_crc
+
+
+def box_of(region: Region | None, picture: Header) -> Box:
+    """A region as the user gave it -> rows and columns; UsageError unless it lies in the picture."""
+    width, height = picture.width, picture.height
+    if region is None:
+        return whole_of(width, height)
+    try:
+        x, y, across, down = (operator.index(number) for number in region)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"region={region!r}: four whole numbers x, y, width, height are wanted") from error
+    if x < 0 or y < 0 or across < 1 or down < 1 or x + across > width or y + down > height:
+        raise UsageError(
+            f"the region {x},{y},{across},{down} (x, y, width, height) is not inside the picture of {width} x {height}"
+        )
+    return Box(Span(y, y + down), Span(x, x + across))

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from regio.models.base import Network
+from regio.models.facts import Facts
 
 FADE = 1  # latents on either side of a border that two windows share
 
@@ -268,7 +268,7 @@ class Layout:
         return Block(row, column, window, reach, cell, inner, tuple(sorted(needs)))
 
 
-def layout_of(net: Network, width: int, height: int, log2_side: int | None, tiling: Tiling = DEFAULT_TILING) -> Layout:
+def layout_of(net: Facts, width: int, height: int, log2_side: int | None, tiling: Tiling = DEFAULT_TILING) -> Layout:
     """Cut up a picture of width x height pixels for a model; log2_side None: in one piece.
 
     Raises ValueError for tiles whose side is no multiple of what the model needs, and for a picture too large for it.

@@ -7,14 +7,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-
 from regio.codec.layout import Box, Layout
 from regio.errors import LimitExceeded
-from regio.models.base import Network
+from regio.models.facts import Facts
 
 _AT_REST = 400 << 20  # bytes of a process with torch and a small model, where the system does not tell
 _FIRST_RUN = 80 << 20  # what libraries set aside when a model first runs
+
+_NO_MEMORY = "can't allocate memory", "Failed to allocate memory", "bad_alloc"
+"""How torch on a CPU and ONNX Runtime say it; of them, torch on a GPU alone has a class for it, OutOfMemoryError."""
 
 
 @contextmanager
@@ -23,10 +24,11 @@ def within_memory() -> Iterator[None]:
     message = "not enough memory to code a picture of this size"
     try:
         yield
-    except (MemoryError, torch.OutOfMemoryError) as error:
+    except MemoryError as error:
         raise LimitExceeded(message) from error
-    except RuntimeError as error:
-        if "can't allocate memory" in str(error):  # on the CPU torch has no class for this
+    except Exception as error:
+        kind, said = type(error).__name__, str(error)
+        if kind == "OutOfMemoryError" or any(words in said for words in _NO_MEMORY):
             raise LimitExceeded(message) from error
         raise
 
@@ -68,29 +70,29 @@ class Budget:
         )
 
 
-def encoding_cost(net: Network, layout: Layout, keep: bool, synthesis: bool) -> int:
+def encoding_cost(net: Facts, layout: Layout, keep: bool, synthesis: bool) -> int:
     """About how many bytes beyond the picture itself encoding takes; keep: the latents of all tiles are held."""
     latents = _latents(net, layout.rows.length * layout.columns.length, 2) if keep and layout.tiled else 0
     held = _rows_of_tiles(net, layout) if synthesis and layout.tiled else 0
     return _window(net, layout) + latents + held + layout.width * layout.height // 2  # the file
 
 
-def decoding_cost(net: Network, layout: Layout, region: Box) -> int:
+def decoding_cost(net: Facts, layout: Layout, region: Box) -> int:
     """About how many bytes decoding takes, the finished picture included: 3 bytes a pixel here, 4 in Pillow."""
     held = _rows_of_tiles(net, layout) if layout.tiled else 0
     return _window(net, layout) + held + 7 * region.rows.length * region.columns.length
 
 
-def _window(net: Network, layout: Layout) -> int:
+def _window(net: Facts, layout: Layout) -> int:
     """The work on the largest window."""
     sides = (max(span.length for span in (axis.window(0), axis.window(axis.blocks // 2))) for axis in layout.axes)
     return int(math.prod(sides) * layout.stride**2 * net.pixel_bytes) + _FIRST_RUN
 
 
-def _rows_of_tiles(net: Network, layout: Layout) -> int:
+def _rows_of_tiles(net: Facts, layout: Layout) -> int:
     """Decoded latents that the synthesis holds: of at most three rows of tiles."""
     return _latents(net, 3 * max(layout.rows.tile, layout.rows.block) * layout.columns.length, 4)
 
 
-def _latents(net: Network, positions: int, size: int) -> int:
+def _latents(net: Facts, positions: int, size: int) -> int:
     return int(net.latent * positions * size)

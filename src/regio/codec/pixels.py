@@ -1,15 +1,11 @@
-"""8-bit pixels and opacity, to tensors and bytes and back."""
-
-import io
+"""8-bit pixels to tensors and back."""
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from regio.errors import BadImage, CorruptFile
-from regio.images import Pixels, read_picture
+from regio.images import Pixels
 
 
 def to_tensor(pixels: Pixels, device: torch.device) -> Tensor:
@@ -28,25 +24,3 @@ def to_pixels(x_hat: Tensor, grey: bool) -> Pixels:
         x_hat = x_hat.mean(0, keepdim=True).expand(3, -1, -1)
     pixels: Pixels = x_hat.clamp(0, 1).mul(255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
     return pixels
-
-
-def pack_alpha(alpha: Pixels) -> bytes:
-    """One byte for a constant plane, otherwise a grey PNG."""
-    if alpha.min() == alpha.max():
-        return bytes([int(alpha.flat[0])])
-    out = io.BytesIO()
-    Image.fromarray(alpha).save(out, "PNG", optimize=True)
-    return out.getvalue()
-
-
-def unpack_alpha(body: bytes, height: int, width: int) -> Pixels:
-    """What `pack_alpha` made; CorruptFile where the PNG does not decode to the picture's size."""
-    if len(body) == 1:
-        return np.full((height, width), body[0], np.uint8)
-    try:
-        alpha = read_picture(body)
-    except BadImage as error:
-        raise CorruptFile(f"the alpha plane is damaged: {error}") from error
-    if not alpha.grey or alpha.pixels.shape[:2] != (height, width):
-        raise CorruptFile("the alpha plane is not a grey picture of the right size")
-    return np.ascontiguousarray(alpha.pixels[..., 0])

@@ -9,13 +9,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from regio.codec.alpha import pack_alpha
 from regio.codec.encoding import Encoding
+from regio.codec.engine import Engine
 from regio.codec.layout import Layout, layout_of
 from regio.codec.memory import Budget, encoding_cost
 from regio.codec.options import Settings
-from regio.codec.pixels import pack_alpha
 from regio.codec.roi import OCTAVES, Emphasis, steps_of
-from regio.codec.runtime import Runtime
 from regio.codec.scale import smaller
 from regio.codec.search import Found, largest_within, nearest_size, smallest_reaching
 from regio.errors import UsageError
@@ -27,13 +27,13 @@ SMALLER = 1, 2  # log2 of the scales that are tried besides the whole size
 SMALLER_BELOW = 0.08  # bits per pixel; above it, the whole size is best (docs/decisions/0037)
 
 
-def encode(runtime: Runtime, picture: Picture, settings: Settings) -> Found:
+def encode(engine: Engine, picture: Picture, settings: Settings) -> Found:
     """The file of a picture. Raises as `Codec.encode`."""
     picture = fill_hidden(picture)
     region = None if settings.roi is None else importance(settings.roi, picture.pixels)
     first = settings.log2_scale or 0
     try:
-        best = _at_scale(runtime, picture, settings, region, first)
+        best = _at_scale(engine, picture, settings, region, first)
     except UsageError:
         if settings.log2_scale is not None or settings.rate not in ("max_bytes", "target_bpp"):
             raise
@@ -42,7 +42,7 @@ def encode(runtime: Runtime, picture: Picture, settings: Settings) -> Found:
     missed = best is None or (settings.rate == "target_bpp" and 8 * len(best.found.data) > settings.wanted * pixels)
     crowded = best is None or missed or 8 * len(best.found.data) < SMALLER_BELOW * pixels
     if settings.log2_scale is None and settings.searched and crowded:
-        best = _best_smaller(runtime, picture, settings, region, best)
+        best = _best_smaller(engine, picture, settings, region, best)
     assert best is not None
     return best.found
 
@@ -55,7 +55,7 @@ class _Attempt(NamedTuple):
 
 
 def _best_smaller(
-    runtime: Runtime, picture: Picture, settings: Settings, region: Importance | None, whole: _Attempt | None
+    engine: Engine, picture: Picture, settings: Settings, region: Importance | None, whole: _Attempt | None
 ) -> _Attempt:
     """The best of the whole size, half and a quarter; UsageError where none of them keeps to max_bytes.
 
@@ -66,7 +66,7 @@ def _best_smaller(
     refusal = None
     for log2_scale in SMALLER:
         try:
-            attempts.append(_at_scale(runtime, picture, settings, region, log2_scale))
+            attempts.append(_at_scale(engine, picture, settings, region, log2_scale))
         except UsageError as error:
             refusal = error
     if not attempts:
@@ -91,12 +91,12 @@ def _weights(region: Importance, strength: float) -> NDArray[np.uint8]:
 
 
 def _at_scale(
-    runtime: Runtime, picture: Picture, settings: Settings, region: Importance | None, log2_scale: int
+    engine: Engine, picture: Picture, settings: Settings, region: Importance | None, log2_scale: int
 ) -> _Attempt:
     """The file of a picture that is coded at 1 / 2^log2_scale of its size."""
     moved = region is not None and settings.background is None  # bytes move into the region, none are added
-    job = prepare(runtime, picture, settings, searches=settings.searched or moved, log2_scale=log2_scale)
-    if region is not None and (emphasis := Emphasis.of(_smaller_map(region, log2_scale), job.layout, runtime.net)):
+    job = prepare(engine, picture, settings, searches=settings.searched or moved, log2_scale=log2_scale)
+    if region is not None and (emphasis := Emphasis.of(_smaller_map(region, log2_scale), job.layout, engine.facts)):
         job = replace(job, plan=steps_of(settings), emphasis=emphasis)
         if moved and not settings.searched:
             plain = job.without_roi().bytes_at(settings.step)
@@ -107,7 +107,7 @@ def _at_scale(
         return _Attempt(job, largest_within(job, int(settings.wanted)))
     if settings.rate == "target_psnr":
         return _Attempt(job, smallest_reaching(job, settings.wanted, settings.strict))
-    step = settings.step if runtime.net.rated else 0
+    step = settings.step if engine.facts.rated else 0
     return _Attempt(job, Found(job.at(step), step))
 
 
@@ -122,30 +122,28 @@ def _smaller_map(region: Importance, log2_scale: int) -> Importance:
 
 
 def prepare(
-    runtime: Runtime, picture: Picture, settings: Settings, *, searches: bool = False, log2_scale: int = 0
+    engine: Engine, picture: Picture, settings: Settings, *, searches: bool = False, log2_scale: int = 0
 ) -> Encoding:
     """Everything but the rate. searches: files at several rates will be tried."""
     synthesises = settings.rate == "target_psnr"
     coded = replace(picture, pixels=smaller(picture.pixels, log2_scale)) if log2_scale else picture
-    layout, keep = _layout(runtime, coded, Budget.of(settings.max_memory), searches, synthesises)
+    layout, keep = _layout(engine, coded, Budget.of(settings.max_memory), searches, synthesises)
     return Encoding(
-        runtime=runtime,
+        engine=engine,
         original=picture,
         picture=coded,
         log2_scale=log2_scale,
         layout=layout,
         grid=_default_grid(coded) if settings.grid is None else settings.grid,
-        chunks=_chunks(picture, settings.strip) + runtime.chunks(),
+        chunks=_chunks(picture, settings.strip) + engine.chunks(),
         keep=keep,
         where="" if settings.log2_scale is None else f" at scale {('1', '1/2', '1/4')[log2_scale]}",
     )
 
 
-def _layout(
-    runtime: Runtime, picture: Picture, budget: Budget, searches: bool, synthesises: bool
-) -> tuple[Layout, bool]:
+def _layout(engine: Engine, picture: Picture, budget: Budget, searches: bool, synthesises: bool) -> tuple[Layout, bool]:
     """The largest tiles that fit the memory, and whether the latents of all of them fit as well."""
-    tiling = runtime.tiling
+    tiling = engine.tiling
     coded = coded_side(picture.width) * coded_side(picture.height)
     sides: list[int | None] = [None] if coded <= tiling.whole_pixels else []
     sides += tiling.log2_sides
@@ -153,10 +151,10 @@ def _layout(
     for keep in (True, False) if searches else (False,):
         for side in sides:
             try:
-                layout = layout_of(runtime.net, picture.width, picture.height, side, tiling)
+                layout = layout_of(engine.facts, picture.width, picture.height, side, tiling)
             except ValueError as error:
-                raise UsageError(f"{runtime.name}: {error}") from error
-            cost = encoding_cost(runtime.net, layout, keep, synthesises)
+                raise UsageError(f"{engine.name}: {error}") from error
+            cost = encoding_cost(engine.facts, layout, keep, synthesises)
             if cost <= budget.free:
                 return layout, keep
             least = min(least, cost)

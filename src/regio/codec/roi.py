@@ -11,9 +11,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from regio.codec.layout import Box, Layout
 from regio.codec.options import STRENGTH as STRENGTH
@@ -22,7 +20,7 @@ from regio.entropy.rate_maps import read_levels, write_levels
 from regio.errors import CorruptFile, UsageError
 from regio.format import NO_MAP, Ladder, RateMap, RgoFile, rate_step
 from regio.format.header import MAX_RATE, STEPS_PER_QUALITY
-from regio.models.base import Latents, Network, RegionSupport
+from regio.models.facts import Facts, RegionSupport
 from regio.regions import Importance, pool, upper_half
 
 LEVELS = 4  # of importance in a file: smoothed borders take one or two positions, and each level costs bytes
@@ -96,7 +94,7 @@ class Emphasis:
     scale: int  # latents to a position of the hyper-latent
 
     @classmethod
-    def of(cls, importance: Importance, layout: Layout, net: Network) -> Emphasis | None:
+    def of(cls, importance: Importance, layout: Layout, net: Facts) -> Emphasis | None:
         """None where nothing matters more than the rest."""
         if not importance.found:
             return None
@@ -109,15 +107,6 @@ class Emphasis:
         levels = np.maximum(ramp, upper_half(importance.values, net.multiple, coarse)) * (LEVELS - 1)
         weights = pool(importance.values, layout.stride, size)
         return cls(np.floor(levels + 0.5).astype(np.int32), weights, scale)
-
-    def latents(self, net: Network, latents: Latents, tile: Box, steps: tuple[int, int]) -> Latents:
-        """The latents of a tile, those of the region scaled; for models that do that."""
-        rest, best = steps
-        if rest == best:
-            return latents
-        rows, columns = (slice(*span) for span in tile)
-        part = torch.from_numpy(self.weights[rows, columns]).to(latents.y)[None, None]
-        return net.emphasise(latents, part, alpha_between(rest, best))
 
     def ladder(self, rest: int, best: int) -> Ladder | None:
         """What levels mean; None where rates do not vary."""
@@ -142,14 +131,14 @@ class TileRates:
             return NO_MAP
         return RateMap(self.ladder, write_levels(self.levels, self.ladder.levels)).pack()
 
-    def tensor(self, rest: int, like: Tensor) -> Tensor:
-        """(1,1,rows,columns) in [0,1]; rest: the rate step of the header; like: for device and type."""
+    def values(self, rest: int) -> NDArray[np.float64]:
+        """The rates (rows, columns) in [0,1]; rest: the rate step of the header."""
         steps = np.array([self.ladder.step(rest, k) for k in range(self.ladder.levels)])[self.levels]
-        return like.new_tensor(steps / MAX_RATE)[None, None]
+        return steps / MAX_RATE
 
 
 def rates_of_tile(
-    net: Network, file: RgoFile, k: int, span: slice, size: tuple[int, int]
+    net: Facts, file: RgoFile, k: int, span: slice, size: tuple[int, int]
 ) -> tuple[TileRates | None, bytes]:
     """The rate map of tile k of a file, None where rates do not vary, and its streams; CorruptFile.
 

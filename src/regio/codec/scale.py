@@ -8,17 +8,16 @@ the writer's affair.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from regio.codec.layout import Box, Layout, Span
-from regio.codec.pixels import to_pixels
-from regio.codec.windows import Tile, synthesise
+from regio.codec.windows import Synthesis, Tile, synthesise
 from regio.format.header import scaled
 from regio.images import Pixels
-from regio.models.base import Network
 
 TAPS = {1: ((2, -17, 69, 228, -34, 8),), 2: ((4, -27, 112, 197, -38, 8), (0, -8, 31, 250, -22, 5))}
 """log2 of the factor -> the weights of six neighbouring pixels, in 256ths, for the first half of the pixels that stand
@@ -43,8 +42,19 @@ def whole_of(width: int, height: int) -> Box:
     return Box(Span(0, height), Span(0, width))
 
 
+class Pictures(Protocol):
+    """The part of an engine that makes pictures."""
+
+    @property
+    def synthesis(self) -> Synthesis:
+        """Latents to pixels."""
+
+    def to_pixels(self, x_hat: Any, grey: bool) -> Pixels:
+        """(3,H,W) from 0 to 1, not clamped -> (H,W,3) uint8; a grey picture takes the mean of its planes."""
+
+
 def pieces(
-    net: Network, layout: Layout, region: Box, fetch: Callable[[int], Tile], grid: int, grey: bool, log2_scale: int
+    engine: Pictures, layout: Layout, region: Box, fetch: Callable[[int], Tile], grid: int, grey: bool, log2_scale: int
 ) -> Iterator[tuple[Box, Pixels]]:
     """The decoded picture, part by part: (box, pixels (h,w,3)), boxes and `region` in pixels of the wanted size.
 
@@ -52,7 +62,8 @@ def pieces(
     smaller, by the mean of each square of pixels. fetch, grid: as `synthesise` takes them.
     """
     seen = under(region, log2_scale, layout.picture)
-    parts = ((box, to_pixels(x_hat, grey)) for box, x_hat in synthesise(net, layout, seen, fetch, grid))
+    found = synthesise(engine.synthesis, layout, seen, fetch, grid)
+    parts = ((box, engine.to_pixels(x_hat, grey)) for box, x_hat in found)
     if log2_scale <= 0:  # blocks end where squares end, or with the picture
         for box, pixels in parts:
             yield reduced(box, -log2_scale), means(pixels, -log2_scale)

@@ -1,23 +1,25 @@
-"""The synthesis of a picture window by window, and the fading of each into the next."""
+"""The synthesis of a picture window by window, and the fading of each into the next.
+
+Loads no torch: arrays are whichever the engine works with, NumPy's or torch's.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-import torch
-from torch import Tensor
-from torch.nn import functional as F
+import numpy as np
 
+from regio.codec.alike import copied, made_like, zeros
 from regio.codec.layout import FADE, Block, Box, Layout, Span
-from regio.models.base import Decoded, Network
 
 
 class Tile(NamedTuple):
     """What is known of a tile once it is decoded."""
 
-    decoded: Decoded
-    rate: Tensor | None  # (1,), or (1,1,h,w) where rates vary: coarser than its latents
+    decoded: Any
+    """The engine's `Decoded`: y_hat (1,M,h,w), shallow (1,N,r,s) or None, kept (1,1,h,w) or None."""
+    rate: Any  # (1,), or (1,1,h,w) where rates vary: coarser than its latents
 
 
 class Strip(NamedTuple):
@@ -51,59 +53,53 @@ class Strip(NamedTuple):
         return self.window.start * (size // self.window.length)
 
 
-class WindowRegions:
-    """The regions of a window: each tile in it has a grid x grid map of its own. Fulfils `Regions`."""
+class Window(NamedTuple):
+    """What a synthesis is told of a window besides its latents."""
 
-    def __init__(self, rows: Strip, columns: Strip, grid: int) -> None:
-        self.rows, self.columns, self.grid = rows, columns, grid
+    rows: Strip
+    columns: Strip
+    grid: int
 
     @property
-    def size(self) -> tuple[int, int]:
-        """(r,s) of the prototypes of all tiles."""
+    def prototypes(self) -> tuple[int, int]:
+        """(r,s) of the prototypes of all its tiles."""
         return len(self.rows.tiles) * self.grid, len(self.columns.tiles) * self.grid
 
-    def inner(self, features: Tensor) -> Tensor:
-        """Features (B,C,h,w) of the window -> (B,C,h',w') of its inner part."""
-        rows, columns = self.rows.crop(features.shape[2]), self.columns.crop(features.shape[3])
-        return features[:, :, rows, columns]
 
-    def pool(self, features: Tensor) -> Tensor:
-        """Features (B,C,h,w) -> prototypes (B,C,n,n) of the one tile that is the inner part."""
-        return F.adaptive_avg_pool2d(self.inner(features), self.grid)
-
-    def spread(self, prototypes: Tensor, size: tuple[int, int]) -> Tensor:
-        """Prototypes (B,C,r,s) -> (B,C,h,w)."""
-        for dim, strip in ((2, self.rows), (3, self.columns)):
-            cells = torch.tensor(strip.cells(size[dim - 2], self.grid), device=prototypes.device)
-            prototypes = prototypes.index_select(dim, cells)
-        return prototypes
+def analysis_window(layout: Layout, k: int, grid: int) -> Window:
+    """The one in which tile k is analysed; what lies around the tile counts as its outermost regions."""
+    rows, columns = (Strip(seen, tile, (tile,)) for seen, tile in zip(layout.seen_by(k), layout.tile(k), strict=True))
+    return Window(rows, columns, grid)
 
 
-def analysis_regions(layout: Layout, k: int, grid: int) -> WindowRegions:
-    """For the window in which tile k is analysed; what lies around the tile counts as its outermost regions."""
-    strips = [Strip(window, tile, (tile,)) for window, tile in zip(layout.seen_by(k), layout.tile(k), strict=True)]
-    return WindowRegions(strips[0], strips[1], grid)
+class Synthesis(Protocol):
+    """An engine's last part."""
+
+    @property
+    def everything(self) -> bool:
+        """Whether a pixel may depend on latents that lie further away than the halo, be it in its last bit."""
+
+    def pixels(self, decoded: Any, window: Window, rate: Any) -> Any:
+        """What is decoded of a window, and its rate -> (3,h,w), not clamped."""
 
 
 def synthesise(
-    net: Network, layout: Layout, region: Box, fetch: Callable[[int], Tile], grid: int
-) -> Iterator[tuple[Box, Tensor]]:
+    engine: Synthesis, layout: Layout, region: Box, fetch: Callable[[int], Tile], grid: int
+) -> Iterator[tuple[Box, Any]]:
     """Turn tiles into parts of the picture, in raster order of the blocks that they come from.
 
     region: pixels, the part of the picture that is wanted; fetch: tile number -> the tile, asked for once. Yields (box,
     pixels (3,h,w), not clamped); the boxes cover the region exactly. A pixel is the same to the last bit whatever the
     region, because windows are.
     """
-    # On a GPU a convolution may go by way of a transform of many positions, which all touch a pixel's last bit.
-    everything = next(net.parameters()).is_cuda or not net.local
-    blocks = list(layout.blocks(region, everything))
+    blocks = list(layout.blocks(region, engine.everything))
     last_use = {k: at for at, block in enumerate(blocks) for k in block.needs}
     held: dict[int, Tile] = {}
     fading = Fading(layout)
     for at, block in enumerate(blocks):
         held |= {k: fetch(k) for k in block.needs if k not in held}
-        decoded, where = _window(layout, block, held, grid)
-        x_hat = net.synthesise(decoded, where, _rates(layout, block, held))[0]
+        decoded, window = _window(layout, block, held, grid)
+        x_hat = engine.pixels(decoded, window, _rates(layout, block, held))
         held = {k: tile for k, tile in held.items() if last_use[k] > at}
         rows, columns = block.reach.times(layout.stride).seen_from(block.window.times(layout.stride))
         final = fading.add(block, x_hat[:, rows, columns])
@@ -114,18 +110,18 @@ def synthesise(
             yield wanted, final[:, rows, columns]
 
 
-def _window(layout: Layout, block: Block, held: dict[int, Tile], grid: int) -> tuple[Decoded, WindowRegions]:
+def _window(layout: Layout, block: Block, held: dict[int, Tile], grid: int) -> tuple[Any, Window]:
     """The latents of a window, zero where they do not matter, and its regions."""
     spans = [axis.tiles_in(span) for axis, span in zip(layout.axes, block.window, strict=True)]
     strips = [
         Strip(window, inner, tuple(axis.tile_span(k) for k in tiles))
         for axis, window, inner, tiles in zip(layout.axes, block.window, block.inner, spans, strict=True)
     ]
-    where = WindowRegions(strips[0], strips[1], grid)
+    where = Window(strips[0], strips[1], grid)
     like = held[block.needs[0]].decoded
-    y_hat = like.y_hat.new_zeros(1, like.y_hat.shape[1], *block.window.size)
-    kept = None if like.kept is None else like.kept.new_zeros(1, 1, *block.window.size)
-    shallow = None if like.shallow is None else like.shallow.new_zeros(1, like.shallow.shape[1], *where.size)
+    y_hat = zeros(like.y_hat, 1, like.y_hat.shape[1], *block.window.size)
+    kept = None if like.kept is None else zeros(like.kept, 1, 1, *block.window.size)
+    shallow = None if like.shallow is None else zeros(like.shallow, 1, like.shallow.shape[1], *where.prototypes)
     for k in sorted(layout.tiles_in(block.window) & held.keys()):
         tile = layout.tile(k)
         part = tile.within(block.window)
@@ -137,19 +133,18 @@ def _window(layout: Layout, block: Block, held: dict[int, Tile], grid: int) -> t
         if shallow is not None and mine is not None:
             row, column = (at - first.start for at, first in zip(layout.place(k), spans, strict=True))
             shallow[:, :, row * grid : (row + 1) * grid, column * grid : (column + 1) * grid] = mine
-    return Decoded(y_hat, shallow, kept), where
+    return like._replace(y_hat=y_hat, shallow=shallow, kept=kept), where
 
 
-def _rates(layout: Layout, block: Block, held: dict[int, Tile]) -> Tensor | None:
+def _rates(layout: Layout, block: Block, held: dict[int, Tile]) -> Any:
     """The rate of a window, (1,) or (1,1,h,w). Where tiles of it are not needed, any rate will do."""
     first = held[block.needs[0]].rate
-    if first is None or first.dim() == 1:
+    if first is None or first.ndim == 1:
         return first
     scale = layout.tile(block.needs[0]).rows.length // first.shape[2]
-    rates = first.new_zeros(1, 1, *(length // scale for length in block.window.size))
+    rates = zeros(first, 1, 1, *(length // scale for length in block.window.size))
     for k in sorted(layout.tiles_in(block.window) & held.keys()):
         mine, tile = held[k].rate, layout.tile(k)
-        assert mine is not None
         part = tile.within(block.window)
         to, source = part.seen_from(block.window), part.seen_from(tile)
         rates[(..., *_coarse(to, scale))] = mine[(..., *_coarse(source, scale))]
@@ -171,29 +166,32 @@ class Fading:
     def __init__(self, layout: Layout) -> None:
         self.rows, self.columns = layout.rows, layout.columns
         self.width = 2 * FADE * layout.stride  # of the overlap, in pixels
-        self.left: tuple[int, int, Tensor] | None = None  # row, column and right edge of the window before
-        self.above: dict[int, Tensor] = {}  # column of blocks -> the lower edge of the row before
+        self.left: tuple[int, int, Any] | None = None  # row, column and right edge of the window before
+        self.above: dict[int, Any] = {}  # column of blocks -> the lower edge of the row before
 
-    def add(self, block: Block, x: Tensor) -> Tensor:
+    def add(self, block: Block, x: Any) -> Any:
         """x (3,h,w): the reach of a block, blocks coming in raster order -> (3,h',w'), its cell."""
         next_to = self.left is not None and self.left[:2] == (block.row, block.column - 1)
         left = self.left[2] if self.left is not None and next_to else None
         last_column, last_row = block.column == self.columns.blocks - 1, block.row == self.rows.blocks - 1
-        self.left = (block.row, block.column, x[:, :, -self.width :].clone())  # a view would keep all of x
+        self.left = (block.row, block.column, copied(x[:, :, -self.width :]))  # a view would keep all of x
         x = _fade(left, x, self.width, dim=2, ends=last_column)
         above = self.above.pop(block.column, None)
         if not last_row:
-            self.above[block.column] = x[:, -self.width :].clone()
+            self.above[block.column] = copied(x[:, -self.width :])
         return _fade(above, x, self.width, dim=1, ends=last_row)
 
 
-def _fade(before: Tensor | None, x: Tensor, width: int, dim: int, ends: bool) -> Tensor:
+def _fade(before: Any, x: Any, width: int, dim: int, ends: bool) -> Any:
     """Mix the end of what came before into the start of x; without the end of x, unless nothing follows it."""
     if not ends:
-        x = x.narrow(dim, 0, x.shape[dim] - width)
+        x = x[(slice(None),) * dim + (slice(x.shape[dim] - width),)]
     if before is None:
         return x
-    ramp = (torch.arange(width, device=x.device, dtype=x.dtype) + 0.5) / width
-    ramp = ramp.view(-1, *[1] * (2 - dim))
-    mixed = before * (1 - ramp) + x.narrow(dim, 0, width) * ramp
-    return torch.cat([mixed, x.narrow(dim, width, x.shape[dim] - width)], dim)
+    start = (slice(None),) * dim + (slice(width),)
+    shape = [1] * 3
+    shape[dim] = width
+    ramp = made_like(x, ((np.arange(width, dtype=np.float32) + np.float32(0.5)) / np.float32(width)).reshape(shape))
+    mixed = copied(x)
+    mixed[start] = before * (1 - ramp) + x[start] * ramp
+    return mixed

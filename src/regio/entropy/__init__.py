@@ -1,10 +1,32 @@
-"""Entropy coding: integer tables, priors, the range coder and the three coders behind one interface."""
+"""Entropy coding: integer tables, priors, the range coder and the three coders behind one interface.
 
-from regio.entropy.coders import Coder, RateEstimator, StreamReader, StreamWriter, TableSet, Written
-from regio.entropy.mixture import Mixture
-from regio.entropy.priors import FactorizedPrior
-from regio.entropy.tables import FactorizedTables, level_to_scale, scale_to_level
+Nothing is imported before it is asked for: tables, range coder and `symbols` load no torch.
+"""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # so that type checkers know what __getattr__ gives
+    from regio.entropy.coders import Coder, RateEstimator, StreamReader, StreamWriter
+    from regio.entropy.mixture import Mixture
+    from regio.entropy.priors import FactorizedPrior
+    from regio.entropy.scales import level_to_scale, scale_to_level
+    from regio.entropy.symbols import TableSet, Written
+    from regio.entropy.tables import FactorizedTables
+
+_HOMES = {
+    "Coder": "coders",
+    "FactorizedPrior": "priors",
+    "FactorizedTables": "tables",
+    "Mixture": "mixture",
+    "RateEstimator": "coders",
+    "StreamReader": "coders",
+    "StreamWriter": "coders",
+    "TableSet": "symbols",
+    "Written": "symbols",
+    "level_to_scale": "scales",
+    "scale_to_level": "scales",
+}
 __all__ = [
     "Coder",
     "FactorizedPrior",
@@ -18,3 +40,9 @@ __all__ = [
     "level_to_scale",
     "scale_to_level",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

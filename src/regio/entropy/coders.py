@@ -11,19 +11,27 @@ values; the reader ignores the values it is handed, which are None then.
 
 import math
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from regio.entropy.guard import Indices, read_guard, table_indices, write_guard
 from regio.entropy.mixture import Mixture, Quantised, mixture_bits, quantise, read_mixture, write_mixture
 from regio.entropy.positions import position_bits, read_positions, set_bits, write_positions
 from regio.entropy.priors import LIKELIHOOD_FLOOR, FactorizedPrior
-from regio.entropy.range_coder import SYMBOL_LIMIT, RangeReader, RangeWriter, Symbols, table_model
-from regio.entropy.tables import LEVELS, PRECISION, Counts, FactorizedTables, gaussian_tables, level_to_scale
+from regio.entropy.range_coder import SYMBOL_LIMIT, RangeReader, RangeWriter, Symbols
+from regio.entropy.scales import level_to_scale
+from regio.entropy.symbols import (
+    TableSet,
+    Written,
+    read_factorized,
+    read_gaussian,
+    write_factorized,
+    write_gaussian,
+)
+from regio.entropy.tables import LEVELS
 
 Maybe = Tensor | None  # None where a reader is at work, or where there is nothing to say
 Size = tuple[int, int]  # (h, w)
@@ -143,42 +151,6 @@ class RateEstimator:
         self.bits[stream] = self.bits.get(stream, 0) + bits.sum(dim=(1, 2, 3))
 
 
-class Written(NamedTuple):
-    """The coded latents of one picture."""
-
-    payload: bytes
-    symbol_crc: int
-
-
-class TableSet:
-    """Range coder models for the tables of a model's priors, by stream, and for the Gaussian; made once per model."""
-
-    def __init__(self, factorized: dict[str, FactorizedTables]) -> None:
-        self.factorized: dict[str, list[_Entry]] = {}
-        self.cheapest: dict[str, float] = {}  # bits of a position, all channels, each by its likeliest symbol
-        for stream, tables in factorized.items():
-            channels = [tables.channel(c) for c in range(len(tables.lengths))]
-            self.factorized[stream] = [_entry(*channel) for channel in channels]
-            self.cheapest[stream] = sum(_cheapest(counts) for _, counts in channels)
-        self.gaussian = [_entry(-table.reach, table.counts) for table in gaussian_tables()]
-        self.cheapest_gaussian = np.array([_cheapest(table.counts) for table in gaussian_tables()])
-
-
-class _Entry(NamedTuple):
-    lowest: int
-    model: object
-    size: int
-
-
-def _entry(lowest: int, counts: Counts) -> _Entry:
-    return _Entry(lowest, table_model(counts), len(counts))
-
-
-def _cheapest(counts: Counts) -> float:
-    """Bits of the likeliest symbol of a table."""
-    return PRECISION - math.log2(int(np.max(counts)))
-
-
 class StreamWriter:
     """Writes the latents of each picture of a batch into a byte string of its own."""
 
@@ -194,9 +166,7 @@ class StreamWriter:
         assert mask is None, "files carry grid regions only, which are all present"
         symbols = _to_symbols(prior.round(values))
         for writer, picture in zip(self.writers, symbols, strict=True):
-            for channel, (lowest, model, entries) in zip(picture, self.tables.factorized[stream], strict=True):
-                writer.table(channel.reshape(-1), lowest, model, entries)
-            writer.log(picture)
+            write_factorized(writer, self.tables, stream, picture)
         return torch.from_numpy(symbols).to(values) + prior.medians()
 
     def gaussian(self, stream: str, values: Maybe, mean: Tensor, level: Tensor, guard: float) -> Tensor:
@@ -204,11 +174,7 @@ class StreamWriter:
         assert values is not None
         symbols = _to_symbols(torch.round((values - mean).float()))
         for writer, picture, levels in zip(self.writers, symbols, _to_levels(level), strict=True):
-            indices = write_guard(writer, levels, guard) if guard else table_indices(levels)
-            flat = picture.reshape(-1)
-            for index, positions in _by_table(indices):
-                writer.table(flat[positions], *self.tables.gaussian[index])
-            writer.log(picture)
+            write_gaussian(writer, self.tables, picture, levels, guard)
         return torch.from_numpy(symbols).to(mean) + mean
 
     def mixture(self, stream: str, values: Maybe, mean: Tensor, mixture: Mixture) -> Tensor:
@@ -246,27 +212,14 @@ class StreamReader:
 
     def factorized(self, stream: str, values: Maybe, prior: FactorizedPrior, size: Size, mask: Maybe = None) -> Tensor:
         """See Coder; ignores `values`."""
-        tables = self.tables.factorized[stream]
-        for reader in self.readers:
-            reader.expect(self.tables.cheapest[stream] * size[0] * size[1])
-        symbols = np.empty((len(self.readers), len(tables), *size), np.int32)
-        for reader, picture in zip(self.readers, symbols, strict=True):
-            for channel, (lowest, model, entries) in zip(picture, tables, strict=True):
-                channel[...] = reader.table(channel.size, lowest, model, entries).reshape(size)
-            reader.log(picture)
+        symbols = np.stack([read_factorized(reader, self.tables, stream, size) for reader in self.readers])
         medians = prior.medians()
         return torch.from_numpy(symbols).to(medians) + medians
 
     def gaussian(self, stream: str, values: Maybe, mean: Tensor, level: Tensor, guard: float) -> Tensor:
         """See Coder; ignores `values`."""
-        symbols = np.empty(tuple(mean.shape), np.int32)
-        for reader, picture, levels in zip(self.readers, symbols, _to_levels(level), strict=True):
-            indices = read_guard(reader, levels, guard) if guard else table_indices(levels)
-            reader.expect(float(self.tables.cheapest_gaussian[indices].sum()))
-            flat = picture.reshape(-1)  # a view: writing to it fills the picture
-            for index, positions in _by_table(indices):
-                flat[positions] = reader.table(len(positions), *self.tables.gaussian[index])
-            reader.log(picture)
+        pairs = zip(self.readers, _to_levels(level), strict=True)
+        symbols = np.stack([read_gaussian(reader, self.tables, levels, guard) for reader, levels in pairs])
         return torch.from_numpy(symbols).to(mean) + mean
 
     def mixture(self, stream: str, values: Maybe, mean: Tensor, mixture: Mixture) -> Tensor:
@@ -292,8 +245,8 @@ def _to_symbols(rounded: Tensor) -> Symbols:
 
 
 def _to_levels(level: Tensor) -> NDArray[np.float64]:
-    """(B,C,h,w) -> (B, C*h*w) float64 on the CPU."""
-    return level.detach().to("cpu", torch.float64).flatten(1).numpy()
+    """(B,C,h,w) in float64 on the CPU."""
+    return level.detach().to("cpu", torch.float64).contiguous().numpy()
 
 
 def _pictures(mixture: Mixture) -> Iterator[Quantised]:
@@ -301,14 +254,3 @@ def _pictures(mixture: Mixture) -> Iterator[Quantised]:
     whole = quantise(Mixture(*(part.detach().cpu() for part in mixture)))
     for parts in zip(*(part.flatten(2) for part in whole), strict=True):
         yield Quantised(*parts)
-
-
-def _by_table(indices: Indices) -> Iterator[tuple[int, NDArray[np.int64]]]:
-    """Tables (n,) -> (table, its positions in raster order), by ascending table, those without positions left out."""
-    order = np.argsort(indices, kind="stable")
-    ends = np.cumsum(np.bincount(indices, minlength=1))
-    start = 0
-    for index, end in enumerate(ends.tolist()):
-        if end > start:
-            yield index, order[start:end]
-        start = end

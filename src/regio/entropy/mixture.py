@@ -23,7 +23,8 @@ from torch import Tensor
 
 from regio.entropy.priors import LIKELIHOOD_FLOOR
 from regio.entropy.range_coder import RangeReader, RangeWriter, Symbols
-from regio.entropy.tables import LEVELS, PRECISION, gaussian_scales, level_to_scale, normal_cdf, reach_of
+from regio.entropy.scales import level_to_scale
+from regio.entropy.tables import LEVELS, PRECISION, gaussian_scales, normal_cdf, reach_of
 
 FINE = 8  # offsets and logits are multiples of 1/FINE
 OFFSET_LIMIT = 16.0  # symbols

@@ -10,13 +10,13 @@ Scales are addressed by their *level*, the position on the table of 64 log-space
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 PRECISION = 24  # bits of a probability; what the range coder works with
 LEVELS = 64
@@ -29,16 +29,6 @@ _ESCAPE_SHARE = 2.0**-16  # a floor for escapes: costs 2.2e-5 bits a symbol, and
 _TAIL_SIGMAS = 4.3  # symbols further out than this (2e-5 of a Gaussian) are escapes
 
 Counts = NDArray[np.int64]
-
-
-def scale_to_level(scale: Tensor) -> Tensor:
-    """Standard deviations (any shape, > 0) -> levels, real-valued."""
-    return torch.log(scale / SCALE_MIN) / LEVEL_STEP
-
-
-def level_to_scale(level: Tensor) -> Tensor:
-    """Levels (any shape, real) -> standard deviations."""
-    return SCALE_MIN * torch.exp(level * LEVEL_STEP)
 
 
 def with_escape(inside: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -132,20 +122,16 @@ class FactorizedTables:
         start = int(self.lengths[:c].sum())
         return int(self.lowest[c]), self.counts[start : start + int(self.lengths[c])].astype(np.int64)
 
-    def tensors(self) -> dict[str, Tensor]:
+    def arrays(self) -> dict[str, NDArray[np.int32]]:
         """What is stored beside the weights."""
-        return {
-            "lowest": torch.from_numpy(self.lowest.copy()),
-            "lengths": torch.from_numpy(self.lengths.copy()),
-            "counts": torch.from_numpy(self.counts.copy()),
-        }
+        return {"lowest": self.lowest, "lengths": self.lengths, "counts": self.counts}
 
     @classmethod
-    def from_tensors(cls, tensors: dict[str, Tensor]) -> "FactorizedTables":
-        """The inverse of `tensors`; raises ValueError where the numbers are not tables."""
-        if any(t.dim() != 1 or t.is_floating_point() or t.is_complex() for t in tensors.values()):
+    def from_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> "FactorizedTables":
+        """The inverse of `arrays`; raises ValueError where the numbers are not tables."""
+        if any(one.ndim != 1 or one.dtype.kind not in "iu" for one in arrays.values()):
             raise ValueError("the tables of a factorised prior are not lists of whole numbers")
-        lowest, lengths, counts = (tensors[k].to(torch.int32).numpy() for k in ("lowest", "lengths", "counts"))
+        lowest, lengths, counts = (arrays[k].astype(np.int32) for k in ("lowest", "lengths", "counts"))
         if lowest.shape != lengths.shape or lengths.min() < 2 or int(lengths.sum()) != counts.size or counts.min() < 1:
             raise ValueError("the tables of a factorised prior are inconsistent")
         sums = np.add.reduceat(counts.astype(np.int64), np.cumsum(lengths) - lengths)

@@ -16,7 +16,7 @@ from regio.codec.devices import exact_arithmetic
 from regio.entropy import StreamReader
 from regio.entropy.coders import gaussian_bits
 from regio.entropy.mixture import Mixture, mixture_bits
-from regio.entropy.tables import level_to_scale
+from regio.entropy.scales import level_to_scale
 from regio.evaluation.marks import Mask
 from regio.nn.checkerboard import join
 from regio.nn.regional import GridRegions
@@ -86,14 +86,14 @@ def bit_map(codec: Codec, data: bytes) -> BitMap | None:
     layout = decoding.layout
     parts: list[tuple[Any, BitMap]] = []
     for k in range(layout.count):
-        rates, streams = decoding.rates(k)
+        streams, terms = decoding.terms(k)
         reader = StreamReader(codec.tables, [streams])
-        if rates is not None:
-            reader.readers[0].log(rates.levels)
+        if terms.rates is not None:
+            reader.readers[0].log(terms.rates.levels)
         ledger, tile = Ledger(reader), layout.tile(k)
         with exact_arithmetic():
-            rate = decoding.rate(codec.net, rates)
-            codec.net.code(None, ledger, GridRegions(decoding.file.header.grid), rate, tile.size)
+            rate = codec.runtime.rate(codec.net, terms.rest, terms.rates)
+            codec.net.code(None, ledger, GridRegions(terms.grid), rate, terms.size)
         found = ledger.total(tile.size)
         if found is None:
             return None

@@ -11,30 +11,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from enum import Enum
 from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
 from torch import Tensor, nn
 
 from regio.entropy import Coder, FactorizedPrior, RateEstimator
+from regio.models.facts import RegionSupport
 from regio.nn.regional import GridRegions, LabelRegions, Regions
 
 Plain = dict[str, Any]  # what JSON holds: the one place where a configuration is not typed
 Size = tuple[int, int]  # (h, w)
-
-
-class RegionSupport(Enum):
-    """How a network gives more to a region of interest."""
-
-    NONE = "not at all"
-    RATE_MAP = "by a map of rates, which the file carries"
-    LATENTS = "by scaling its latents, of which the file says nothing"
-    PATCHES = "by keeping more of its patches, of which the file says nothing else"
-
-    @property
-    def in_file(self) -> bool:
-        """Whether files carry a rate map."""
-        return self is RegionSupport.RATE_MAP
 
 
 @dataclass(frozen=True)

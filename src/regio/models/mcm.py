@@ -17,17 +17,9 @@ from torch import Tensor, nn
 
 from regio.entropy import Coder, FactorizedPrior, RateEstimator
 from regio.models.adoption import from_segpic
-from regio.models.base import (
-    Chosen,
-    Decoded,
-    Latents,
-    PatchRanker,
-    Plain,
-    Ranked,
-    Reconstruction,
-    RegionSupport,
-)
+from regio.models.base import Chosen, Decoded, Latents, PatchRanker, Plain, Ranked, Reconstruction
 from regio.models.context import GUARD, ChannelContext
+from regio.models.facts import RegionSupport
 from regio.models.hyperprior import ExactScales, HyperConfig, WithHyperprior, first_gains, first_levels
 from regio.models.mcm_cells import CellCoder, Cells, check_ids, mask_of
 from regio.models.mcm_mask import covering, ranks, structure, texture, typicality

@@ -18,8 +18,9 @@ import torch
 from torch import Tensor, nn
 
 from regio.entropy import Coder, RateEstimator
-from regio.models.base import Decoded, Latents, Reconstruction, RegionSupport
+from regio.models.base import Decoded, Latents, Reconstruction
 from regio.models.context import context_net
+from regio.models.facts import RegionSupport
 from regio.models.hyperprior import HyperConfig, WithHyperprior, first_gains, first_levels
 from regio.models.mixture import MixtureCoder
 from regio.models.patch_transforms import PatchTransform

@@ -58,7 +58,7 @@ def _shallow(net: Network) -> tuple[int, int]:
 
 def _network(net: Network) -> dict[str, Any]:
     """What codec and layout ask of a network."""
-    names = ("stride", "multiple", "halo", "latent", "pixel_bytes", "local", "largest", "rated")
+    names = ("stride", "multiple", "halo", "align", "latent", "pixel_bytes", "local", "largest", "rated")
     return {name: getattr(net, name) for name in names} | {"regions": net.region_support.name.lower()}
 
 

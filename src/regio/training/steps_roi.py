@@ -11,7 +11,8 @@ from regio.errors import UsageError
 from regio.losses.adversarial import PatchDiscriminator, Verdict, contest
 from regio.losses.perceptual import Lpips
 from regio.losses.regional import BackgroundDistortion, colour_distortion, on_latents, roi_distortion, smooth
-from regio.models.base import Network, RegionSupport
+from regio.models.base import Network
+from regio.models.facts import RegionSupport
 from regio.models.roi import RoiCodec
 from regio.nn.regional import GridRegions
 from regio.training.recipe import Phase, Recipe

@@ -58,7 +58,7 @@ def save(
     tensors = {_NET + k: v for k, v in state.items()}
     made = {stream: prior.tables() for stream, prior in net.priors().items()} if tables is None else tables
     for stream, table in made.items():
-        tensors |= {f"{_TABLES}{stream}.{k}": v for k, v in table.tensors().items()}
+        tensors |= {f"{_TABLES}{stream}.{k}": torch.from_numpy(v.copy()) for k, v in table.arrays().items()}
     config = json.dumps(net.config.as_dict(), sort_keys=True)
     metadata = {"layout": LAYOUT, "family": family, "config": config, "name": name or path.stem}
     save_file(tensors, path, metadata)
@@ -162,8 +162,8 @@ def _build(metadata: dict[str, str], tensors: dict[str, Tensor], number: int) ->
     net = kind(config)
     net.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
     tables = {
-        stream: FactorizedTables.from_tensors(
-            {k: tensors[f"{_TABLES}{stream}.{k}"] for k in ("lowest", "lengths", "counts")}
+        stream: FactorizedTables.from_arrays(
+            {k: tensors[f"{_TABLES}{stream}.{k}"].numpy() for k in ("lowest", "lengths", "counts")}
         )
         for stream in net.priors()
     }
