@@ -46,18 +46,10 @@ class RateTable(nn.Module):
 
     def exact(self, step: Tensor, unit: float) -> Tensor:
         """Whole rate steps, int64 -> as `forward`, in float64: whole multiples of `unit`, the same on every machine."""
-        return self.between(self.whole(unit).to(step.device), step, unit)
-
-    def whole(self, unit: float) -> Tensor:
-        """The table in units (points, C) int64."""
-        return torch.round(self.points.detach().to(torch.float64) / unit).to(torch.int64)
-
-    @staticmethod
-    def between(whole: Tensor, step: Tensor, unit: float) -> Tensor:
-        """`exact` by a table that `whole` made."""
-        span = RATE_STEPS // (len(whole) - 1)
+        span = RATE_STEPS // (len(self.points) - 1)
+        whole = torch.round(self.points.detach().to(step.device, torch.float64) / unit).to(torch.int64)
         step = _flat(step)
-        below = torch.clamp(step // span, 0, len(whole) - 2)
+        below = torch.clamp(step // span, 0, len(self.points) - 2)
         part = (step - below * span)[..., None]
         mixed = (whole[below] * (span - part) + whole[below + 1] * part) // span
         return mixed.double().permute(0, 3, 1, 2) * unit

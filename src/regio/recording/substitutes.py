@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from regio.nn.gain import RateTable, rate_step
+from regio.nn.gain import RATE_STEPS
 from regio.nn.whole import WholeConv, WholeRate, whole_weights
 
 
@@ -28,27 +28,39 @@ class UnfoldedConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x (B,in,h,w) -> (B,out,h,w)."""
-        k = self.kernel
-        if k > 1:
-            height, width = x.shape[2], x.shape[3]
-            padded = F.pad(x, (k // 2,) * 4)
-            x = torch.cat([padded[:, :, t // k :, t % k :][:, :, :height, :width] for t in range(k * k)], dim=1)
+        edge = self.kernel // 2
+        if edge:
+            padded = F.pad(x, (edge,) * 4)
+            rows = [padded[:, :, k : (k - 2 * edge) or None] for k in range(self.kernel)]
+            x = torch.cat([row[..., k : (k - 2 * edge) or None] for row in rows for k in range(self.kernel)], dim=1)
         return F.conv2d(x, self.weight, self.bias)
 
 
 class RoundedRate(nn.Module):
-    """A `WholeRate` whose table is rounded already."""
+    """A `WholeRate` whose table is rounded already; whole numbers far below 2**53, divided and rounded down in float64.
 
-    whole: Tensor
+    The quotient of two of them that is no whole number is further from one than float64 rounds.
+    """
+
+    table: Tensor
+    above: Tensor
 
     def __init__(self, rate: WholeRate) -> None:
         super().__init__()
         self.unit = rate.unit
-        self.register_buffer("whole", rate.table.whole(rate.unit))
+        table = torch.round(rate.table.points.detach().double() / rate.unit)
+        self.register_buffer("table", table)
+        self.register_buffer("above", table[1:].clone())
+        self.span = RATE_STEPS // (len(table) - 1)
 
     def forward(self, rate: Tensor) -> Tensor:
         """Rates (B,1,h,w) -> (B,C,h,w) float32."""
-        return RateTable.between(self.whole, rate_step(rate), self.unit).to(torch.float32)
+        step = torch.round(rate[:, 0].double() * RATE_STEPS)
+        below = torch.floor(step / self.span).clamp(0, len(self.table) - 2)
+        part = (step - below * self.span)[..., None]
+        low, high = F.embedding(below.long(), self.table), F.embedding(below.long(), self.above)
+        mixed = torch.floor((low * (self.span - part) + high * part) / self.span) * self.unit
+        return mixed.permute(0, 3, 1, 2).float()
 
 
 def exchange(net: nn.Module) -> None:
