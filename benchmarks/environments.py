@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 import regio
 from regio.codec import Codec
-from regio.codec.roi import rates_of_tile
+from regio.codec.tile_rates import rates_of_tile
 from regio.entropy import Mixture, StreamReader, TableSet
 from regio.entropy.mixture import quantise
 from regio.entropy.tables import SCALE_MIN

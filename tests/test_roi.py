@@ -19,8 +19,8 @@ from regio.codec.torch_windows import NetworkSynthesis
 from regio.errors import CorruptFile, RegioError, UsageError
 from regio.format import RgoFile, pack, parse
 from regio.models.base import Decoded, Latents
-from regio.models.facts import RegionSupport
 from regio.models.catalog import DEFAULT
+from regio.models.facts import RegionSupport
 from regio.models.mcm import MCM, MCMConfig
 from regio.models.roi import RoiCodec, RoiCodecConfig
 from regio.models.segpic import SegPIC
@@ -214,7 +214,8 @@ def test_tiles_of_a_map_look_like_the_whole() -> None:
     for side in (None, 6):
         cut = layout.layout_of(net, 384, 256, side)
         x = torch.zeros(3, 256, 384)
-        for box, part in windows.synthesise(NetworkSynthesis(net), cut, cut.picture, lambda k, cut=cut: tile(cut, k), 1):
+        engine = NetworkSynthesis(net)
+        for box, part in windows.synthesise(engine, cut, cut.picture, lambda k, cut=cut: tile(cut, k), 1):
             x[(..., *box.seen_from(cut.picture))] = part
         pictures.append(x)
     # one block for all of it, in both: the sums are the same, and so is their order

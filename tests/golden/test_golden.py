@@ -13,8 +13,7 @@ from toy_codec import code_of_page
 
 import regio
 from regio.codec import Codec
-from regio.entropy import FactorizedPrior, StreamReader, StreamWriter
-from regio.entropy import TableSet
+from regio.entropy import FactorizedPrior, StreamReader, StreamWriter, TableSet
 from regio.format import parse, verify_check
 from regio.format.header import MAX_RATE
 from regio.nn.regional import GridRegions

@@ -5,8 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from regio.entropy import RateEstimator, StreamReader, StreamWriter
-from regio.entropy import TableSet
+from regio.entropy import RateEstimator, StreamReader, StreamWriter, TableSet
 from regio.models.segpic import PRESETS, SegPIC, SegPICConfig
 from regio.nn.regional import GridRegions
 

@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from regio.entropy import RateEstimator, StreamReader, StreamWriter
-from regio.entropy import TableSet
+from regio.entropy import RateEstimator, StreamReader, StreamWriter, TableSet
 from regio.models.base import Ranked
 from regio.models.mcm import MCM, PRESETS, TOY, MCMConfig
 from regio.models.mcm_cells import Cells

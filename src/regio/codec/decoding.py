@@ -20,8 +20,8 @@ from regio.codec.engine import Engine, Terms
 from regio.codec.layout import Box, Layout, Span, layout_of
 from regio.codec.memory import Budget, decoding_cost
 from regio.codec.options import memory_of
-from regio.codec.roi import rates_of_tile
 from regio.codec.scale import means, pieces, reduced, under, whole_of
+from regio.codec.tile_rates import rates_of_tile
 from regio.codec.windows import Tile
 from regio.errors import CorruptFile, UnsupportedFile, UsageError
 from regio.format import DEFAULT_LIMITS, Data, Header, Kind, Limits, RgoFile, parse, read, verify_check

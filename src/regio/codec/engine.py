@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regio.codec.layout import DEFAULT_TILING, Tiling
-from regio.codec.roi import TileRates
+from regio.codec.tile_rates import TileRates
 from regio.codec.windows import Synthesis, Tile, Window
 from regio.entropy.symbols import Written
 from regio.errors import MissingWeights

@@ -16,7 +16,7 @@ from torch import Tensor
 from regio.codec.devices import device_of, exact_arithmetic, here, settle
 from regio.codec.engine import Engine, Size, Terms, TileReader
 from regio.codec.pixels import pad, to_pixels, to_tensor
-from regio.codec.roi import TileRates
+from regio.codec.tile_rates import TileRates
 from regio.codec.torch_windows import NetworkSynthesis, WindowRegions
 from regio.codec.windows import Tile, Window
 from regio.entropy import Coder, StreamReader, StreamWriter, TableSet, Written

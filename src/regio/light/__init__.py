@@ -11,7 +11,6 @@ from functools import lru_cache
 from typing import Any, Unpack
 
 from regio.arrays import Form, given_as
-from regio.codec import preparation
 from regio.codec.decoding import Opened, Region, decoded, verified
 from regio.codec.memory import within_memory
 from regio.codec.options import EncodeOptions, checked, limits_of
@@ -72,6 +71,8 @@ def encode(
     image: Source | Picture, *, codec: str = DEFAULT, threads: int | None = None, **options: Unpack[EncodeOptions]
 ) -> bytes:
     """One picture to the bytes of a .rgo file by a bundled codec, as `regio.encode`."""
+    from regio.codec import preparation
+
     settings = checked(options)
     picture = read_picture(image)
     settings.limits.check_size(picture.width, picture.height)

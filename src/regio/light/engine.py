@@ -116,7 +116,7 @@ class LightEngine(Engine):
 
         def code(call: Call, arrays: Arrays) -> Symbols:
             at = arrays[call.given[0]] if call.given else self.plan.medians(call.stream)
-            symbols = symbols_from(np.rint(arrays[call.values] - at))[0]
+            symbols: Symbols = symbols_from(np.rint(arrays[call.values] - at))[0]
             if call.code == "factorized":
                 write_factorized(writer, self.plan.tables, call.stream, symbols)
             else:
@@ -183,7 +183,8 @@ class LightEngine(Engine):
 
 
 def _levels(call: Call, arrays: Arrays) -> NDArray[np.float64]:
-    return arrays[call.given[1]][0].astype(np.float64)
+    levels: NDArray[np.float64] = arrays[call.given[1]][0].astype(np.float64)
+    return levels
 
 
 def _cast(latents: LightLatents, dtype: Any) -> LightLatents:
