@@ -52,6 +52,11 @@ TABLE = {
     "onnx_export": Row(
         {"errors", "durable", "models", "nn"}, {"torch"}, frozenset({"codec", "onnx", "onnxruntime", "onnxscript"})
     ),
+    "light": Row(  # no torch, not even lazily: nor has what it imports any
+        {"errors", "arrays", "format", "images", "codec", "entropy", "models.facts", "models.catalog"},
+        {"numpy"},
+        frozenset({"onnxruntime"}),
+    ),
     "recording": Row(
         {"errors", "durable", "models", "nn", "entropy", "weights"}, {"torch", "numpy"}, frozenset({"onnx"})
     ),

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from regio.cli.batch import Result, run_batch
+from regio.cli.engines import Decoder, Engine
 from regio.cli.files import read_rgo, write_whole
 from regio.cli.options import (
     Device,
@@ -51,6 +52,7 @@ def decode(
     memory: Memory = None,
     max_pixels: MaxPixels = None,
     device: Device = "auto",
+    engine: Engine = "auto",
     parallel: Parallel = 1,
     skip_existing: SkipExisting = False,
     force: Force = False,
@@ -76,28 +78,17 @@ def decode(
         return
 
     with talking("loading the codec"):
-        from regio.codec import decode as decode_bytes
-        from regio.codec import load
         from regio.images import quality_options, to_file
 
         extensions = {job: _extension(job.target, extension, explicit=kind is not None) for job in jobs}
         for wanted in set(extensions.values()):
             quality_options(wanted, quality)
-        loaded = None if codec is None else load(codec, device=device, look=look or "faithful")
+        decoder = Decoder(engine, codec, device, look)
 
     def work(job: Transfer) -> Result:
         data = read_rgo(job.source)
         start = perf_counter()
-        image = decode_bytes(
-            data,
-            region=part,
-            reduced=reduced,
-            codec=loaded,
-            device=device,
-            look=look,
-            max_memory=allowed,
-            max_pixels=most,
-        )
+        image = decoder.decode(data, part, allowed, most)
         seconds = perf_counter() - start
         written = to_file(image, extensions[job], strip=strip, quality=quality)
         write_whole(job, written, force=force)

@@ -1,6 +1,7 @@
 """regio verify: whether files can be decoded here, and are what was written."""
 
 from regio.cli.batch import Result, run_batch
+from regio.cli.engines import Decoder, Engine
 from regio.cli.files import read_rgo
 from regio.cli.options import Device, Json, MaxPixels, Memory, Parallel, RgoCodec, RgoFiles, raise_pillow_limit
 from regio.cli.paths import Source, find
@@ -15,6 +16,7 @@ def verify(
     memory: Memory = None,
     max_pixels: MaxPixels = None,
     device: Device = "auto",
+    engine: Engine = "auto",
     parallel: Parallel = 1,
     as_json: Json = False,
 ) -> None:
@@ -28,13 +30,10 @@ def verify(
     allowed, most = memory_of(memory), raise_pillow_limit(max_pixels)
     sources = find(files, RGO)
     with talking("loading the codec"):
-        from regio.codec import load
-        from regio.codec import verify as verify_bytes
-
-        loaded = None if codec is None else load(codec, device=device)
+        decoder = Decoder(engine, codec, device)
 
     def work(source: Source) -> Result:
-        verify_bytes(read_rgo(source), codec=loaded, device=device, max_memory=allowed, max_pixels=most)
+        decoder.verify(read_rgo(source), allowed, most)
         return Result(f"{source.name}: ok", {"source": source.real, "ok": True})
 
     run_batch(sources, work, parallel=parallel, as_json=as_json)

@@ -14,15 +14,15 @@ from regio.arrays import Form, given_as
 from regio.codec.decoding import Opened, Region, decoded, verified
 from regio.codec.memory import within_memory
 from regio.codec.options import EncodeOptions, checked, limits_of
-from regio.errors import MissingWeights, TargetMissed
-from regio.format import Data
+from regio.errors import MissingWeights, RegioError, TargetMissed
+from regio.format import Data, parse, read
 from regio.images import Picture, Source, read_picture, to_pil
 from regio.light.engine import LightEngine
 from regio.light.graphs import threads_wanted
 from regio.light.plan import Plan
 from regio.models.catalog import DEFAULT, by_id
 
-__all__ = ["decode", "encode", "engine", "verify"]
+__all__ = ["decode", "encode", "engine", "knows", "verify"]
 
 
 def engine(name: str, threads: int | None = None) -> LightEngine:
@@ -80,6 +80,15 @@ def encode(
     for note in found.notes:
         warnings.warn(note, TargetMissed, stacklevel=2)
     return found.data
+
+
+def knows(data: Data) -> bool:
+    """Whether the bytes or path of a file name a codec that has graphs; False for what is no .rgo file."""
+    try:
+        file = parse(read(data))
+        return file.weights is None and Plan.exists(by_id(file.header.model).name)
+    except RegioError:
+        return False
 
 
 def _engine_for(opened: Opened, threads: int | None) -> LightEngine:

@@ -18,6 +18,7 @@ from regio.errors import MissingWeights, UnsupportedFile
 from regio.models.facts import RegionSupport
 
 FORMAT = 1
+SUFFIX = ".light.json"
 FOLDER = Path(__file__).parents[1] / "weights"
 
 
@@ -81,10 +82,15 @@ class Plan:
         self.graphs = home / plan["files"][1]
 
     @classmethod
+    def exists(cls, name: str) -> bool:
+        """Whether a bundled codec has one."""
+        return (FOLDER / f"{name}{SUFFIX}").is_file()
+
+    @classmethod
     def of(cls, name: str) -> Plan:
         """Of a bundled codec; MissingWeights where there is none, UnsupportedFile for one of another release."""
-        path = FOLDER / f"{name}.light.json"
-        if not path.is_file():
+        path = FOLDER / f"{name}{SUFFIX}"
+        if not cls.exists(name):
             raise MissingWeights(f"{name} has no graphs for ONNX Runtime; decode with torch (engine torch)")
         plan = json.loads(path.read_text(encoding="utf-8"))
         if plan["format"] != FORMAT:

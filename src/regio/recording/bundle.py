@@ -57,9 +57,19 @@ def _shallow(net: Network) -> tuple[int, int]:
 
 
 def _network(net: Network) -> dict[str, Any]:
-    """What codec and layout ask of a network."""
-    names = ("stride", "multiple", "halo", "align", "latent", "pixel_bytes", "local", "largest", "rated")
-    return {name: getattr(net, name) for name in names} | {"regions": net.region_support.name.lower()}
+    """What codec and layout ask of a network (`Facts`)."""
+    return {
+        "stride": net.stride,
+        "multiple": net.multiple,
+        "halo": net.halo,
+        "align": net.align,
+        "latent": net.latent,
+        "pixel_bytes": net.pixel_bytes,
+        "local": net.local,
+        "largest": net.largest,
+        "rated": net.rated,
+        "regions": net.region_support.name.lower(),
+    }
 
 
 def _prior(net: Network, weights: store.Weights, stream: str) -> dict[str, list[float]]:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-SMALL = 64  # numbers of an array that stays in its graph
+SMALL = 512  # numbers of an array that stays in its graph, as biases do
 
 
 class Numbers:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+Term = tuple[int | None, int, int]
+"""A size: which dimension of the source, or none; by what it is multiplied; what is added."""
 _TERM = re.compile(r"(?:(\d+)\*)?([A-Za-z_]\w*)(?: \+ (\d+))?")  # "4*s1 + 2"
 
 
@@ -20,13 +22,15 @@ def ask_one_input(graph: Any, source: str) -> None:
         if isinstance(dim, str) and (found := _TERM.fullmatch(dim)) and not found[3]:
             bases[found[2]] = at, int(found[1] or 1)
     kept: list[Any] = []
+    made: dict[Term, str] = {}
     for node in graph.node:
         wanted = _selected(node, sizes) if node.op_type == "Shape" and node.input[0] != source else None
-        terms = None if wanted is None else [_term(dim, bases) for dim in wanted]
-        if terms is None or None in terms:
-            kept.append(node)
+        terms = [] if wanted is None else [_term(dim, bases) for dim in wanted]
+        if terms and None not in terms:
+            parts = [_computed(term, source, made, kept) for term in terms if term]
+            kept.append(_node("Concat", parts, node.output[0], axis=0))
         else:
-            kept += _computed(node.output[0], source, terms)
+            kept.append(node)
     del graph.node[:]
     graph.node.extend(kept)
 
@@ -42,8 +46,8 @@ def _selected(node: Any, sizes: dict[str, list[int | str]]) -> list[int | str] |
     return None if size is None else size[ends.get("start", 0) : ends.get("end", len(size))]
 
 
-def _term(dim: int | str, bases: dict[str, tuple[int, int]]) -> tuple[int | None, int, int] | None:
-    """A dimension as (dimension of the source, or None, factor, what is added); None where it does not follow."""
+def _term(dim: int | str, bases: dict[str, tuple[int, int]]) -> Term | None:
+    """A dimension as what it is made of; None where it does not follow."""
     if isinstance(dim, int):
         return None, 0, dim
     found = _TERM.fullmatch(dim)
@@ -54,27 +58,28 @@ def _term(dim: int | str, bases: dict[str, tuple[int, int]]) -> tuple[int | None
     return None if rest else (at, factor, int(found[3] or 0))
 
 
-def _computed(name: str, source: str, terms: list[Any]) -> list[Any]:
-    """Nodes that make the sizes `name` from those of the source."""
+def _computed(term: Term, source: str, made: dict[Term, str], nodes: list[Any]) -> str:
+    """The name of a size, made once from that of the source by nodes that are added to the others."""
+    if term not in made:
+        at, factor, more = term
+        name = made[term] = f"size.{at}.{factor}.{more}"
+        if at is None:
+            _number(more, name, nodes)
+        else:
+            nodes.append(_node("Shape", [source], f"{name}.side", start=at, end=at + 1))
+            nodes.append(_node("Mul", [f"{name}.side", _number(factor, f"{name}.factor", nodes)], f"{name}.times"))
+            nodes.append(_node("Add", [f"{name}.times", _number(more, f"{name}.more", nodes)], name))
+    return made[term]
+
+
+def _number(value: int, name: str, nodes: list[Any]) -> str:
     from onnx import TensorProto, helper
 
-    nodes: list[Any] = []
+    nodes.append(_node("Constant", [], name, value=helper.make_tensor(name, TensorProto.INT64, [1], [value])))
+    return name
 
-    def node(kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
-        nodes.append(helper.make_node(kind, inputs, [output], **attributes))
-        return output
 
-    def number(value: int, output: str) -> str:
-        return node("Constant", [], output, value=helper.make_tensor(output, TensorProto.INT64, [1], [value]))
+def _node(kind: str, inputs: list[str], output: str, **attributes: Any) -> Any:
+    from onnx import helper
 
-    parts = []
-    for k, (at, factor, more) in enumerate(terms):
-        own = f"{name}.{k}"
-        if at is None:
-            parts.append(number(more, own))
-            continue
-        side = node("Shape", [source], f"{own}.side", start=at, end=at + 1)
-        times = node("Mul", [side, number(factor, f"{own}.factor")], f"{own}.times")
-        parts.append(node("Add", [times, number(more, f"{own}.more")], own))
-    node("Concat", parts, name, axis=0)
-    return nodes
+    return helper.make_node(kind, inputs, [output], **attributes)

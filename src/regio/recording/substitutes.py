@@ -43,14 +43,12 @@ class RoundedRate(nn.Module):
     """
 
     table: Tensor
-    above: Tensor
 
     def __init__(self, rate: WholeRate) -> None:
         super().__init__()
         self.unit = rate.unit
         table = torch.round(rate.table.points.detach().double() / rate.unit)
-        self.register_buffer("table", table)
-        self.register_buffer("above", table[1:].clone())
+        self.register_buffer("table", table.float())  # whole numbers that float32 holds
         self.span = RATE_STEPS // (len(table) - 1)
 
     def forward(self, rate: Tensor) -> Tensor:
@@ -58,7 +56,7 @@ class RoundedRate(nn.Module):
         step = torch.round(rate[:, 0].double() * RATE_STEPS)
         below = torch.floor(step / self.span).clamp(0, len(self.table) - 2)
         part = (step - below * self.span)[..., None]
-        low, high = F.embedding(below.long(), self.table), F.embedding(below.long(), self.above)
+        low, high = (F.embedding((below + k).long(), self.table).double() for k in range(2))
         mixed = torch.floor((low * (self.span - part) + high * part) / self.span) * self.unit
         return mixed.permute(0, 3, 1, 2).float()
 

@@ -1,0 +1,93 @@
+"""Which engine decodes: torch, or ONNX Runtime, which starts in a tenth of the time."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from regio.errors import UsageError
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from regio.codec import Codec
+    from regio.codec.decoding import Region
+
+ENGINES = ("auto", "torch", "onnx")
+Engine = Annotated[
+    str,
+    typer.Option(
+        "--engine",
+        help="auto, torch or onnx; auto takes ONNX Runtime for codecs that it knows, unless a GPU is to decode",
+    ),
+]
+
+
+class Decoder:
+    """Decodes each file by the engine that was asked for, or that suits it."""
+
+    def __init__(self, engine: str, codec: str | None, device: str, look: str | None = None) -> None:
+        """codec, device, look: as `regio.decode` takes them. UsageError where they contradict the engine."""
+        if engine not in ENGINES:
+            raise UsageError(f"--engine {engine!r}: {', '.join(ENGINES[:-1])} or {ENGINES[-1]} is possible")
+        plain = codec is None and look in (None, "faithful")
+        if engine == "onnx" and not (plain and device in ("auto", "cpu")):
+            raise UsageError("--engine onnx decodes on the CPU, by bundled codecs and in their own look")
+        self.engine, self.device, self.look = engine, device, look
+        self.light = engine == "onnx" or (engine == "auto" and plain and _without_gpu(device))
+        self.loaded: Codec | None = None
+        if codec is not None:
+            from regio.codec import load
+
+            self.loaded = load(codec, device=device, look=look or "faithful")
+
+    def decode(
+        self, data: bytes, region: "Region | None", max_memory: int | None, max_pixels: int | None
+    ) -> "Image.Image":
+        """The picture of a file."""
+        if self._by_light(data):
+            from regio import light
+
+            image: Image.Image = light.decode(data, region=region, max_memory=max_memory, max_pixels=max_pixels)
+            return image
+        from regio.codec import decode
+
+        return decode(
+            data,
+            region=region,
+            codec=self.loaded,
+            device=self.device,
+            look=self.look,
+            max_memory=max_memory,
+            max_pixels=max_pixels,
+        )
+
+    def verify(self, data: bytes, max_memory: int | None, max_pixels: int | None) -> None:
+        """Whether a file can be decoded, and is what was written."""
+        if self._by_light(data):
+            from regio import light
+
+            light.verify(data, max_memory=max_memory, max_pixels=max_pixels)
+            return
+        from regio.codec import verify
+
+        verify(data, codec=self.loaded, device=self.device, max_memory=max_memory, max_pixels=max_pixels)
+
+    def _by_light(self, data: bytes) -> bool:
+        if not self.light:
+            return False
+        from regio import light
+
+        return self.engine == "onnx" or light.knows(data)
+
+
+def _without_gpu(device: str) -> bool:
+    """Whether the CPU decodes; told without torch, which takes long to load."""
+    if find_spec("onnxruntime") is None:
+        return False
+    return device == "cpu" or (device == "auto" and (find_spec("torch") is None or not _gpu()))
+
+
+def _gpu() -> bool:
+    return Path("/dev/nvidiactl").exists()
