@@ -32,10 +32,9 @@ def recorded() -> Any:
     ]
     one = helper.make_tensor("one", TensorProto.FLOAT, [1], [1.0])
     inner = [info(name, "2*n") for name in ("value", "mean", "level", "decoded", "ones", "sum")]
-    graph = helper.make_graph(
+    return helper.make_graph(
         nodes, "walk", [info("y", "2*n"), info("rate", "2*n")], [info("y_hat", "2*n")], [one], value_info=inner
     )
-    return graph
 
 
 def run(graph: Any, part: Part, arrays: dict[str, Any]) -> dict[str, Any]:

@@ -129,7 +129,8 @@ def nearest(x: Tensor) -> Tensor:
 def magnitudes(symbols: Tensor) -> Tensor:
     """Whole numbers -> about log2(1 + |symbol|) in eighths, the same on every machine: a table and no logarithm."""
     table = symbols.new_tensor(_MAGNITUDES) / 8
-    return table[symbols.abs().nan_to_num().clamp_max(len(_MAGNITUDES) - 1).long()]
+    places = symbols.abs().nan_to_num().clamp_max(len(_MAGNITUDES) - 1).long()
+    return table.index_select(0, places.flatten()).view(symbols.shape)
 
 
 # 8 log2(1 + k) to the nearest whole number
