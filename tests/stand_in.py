@@ -77,7 +77,7 @@ class Codec:
 LOADED: dict[str, Codec] = {}
 
 
-def load(name_or_path: Any = DEFAULT, device: str = "auto") -> Codec:
+def load(name_or_path: Any = DEFAULT, device: str = "auto", look: str = "faithful") -> Codec:
     return LOADED.setdefault(str(name_or_path), Codec(str(name_or_path)))
 
 
@@ -130,7 +130,14 @@ def install(modules: dict[str, Any] | None = None) -> dict[str, types.ModuleType
     entry = Entry(1, DEFAULT)
     for name, value in {"DEFAULT": DEFAULT, "CATALOG": {1: entry}, "Entry": Entry}.items():
         setattr(catalog, name, value)
-    made = {"regio.codec": codec, "regio.codec.options": regio.codec.options, "regio.models.catalog": catalog}
+    light = types.ModuleType("regio.light")
+    light.__dict__.update(knows=lambda data: False)
+    made = {
+        "regio.light": light,
+        "regio.codec": codec,
+        "regio.codec.options": regio.codec.options,
+        "regio.models.catalog": catalog,
+    }
     if modules is not None:
         modules.update(made)
     return made

@@ -24,11 +24,11 @@ def one_load() -> Iterator[None]:
 
     original, loaded = api.load, {}
 
-    def load(name: Any = "segpic-xs", device: str = "auto", *look: str) -> Any:
+    def load(name: Any = "segpic-xs", device: str = "auto", look: str = "faithful") -> Any:
         if str(name).endswith(".safetensors"):
-            return original(name, device, *look)
+            return original(name, device, look)
         if (name, look) not in loaded:
-            loaded[name, look] = original(name, device, *look)
+            loaded[name, look] = original(name, device, look)
         return loaded[name, look]
 
     threads = torch.get_num_threads()

@@ -47,9 +47,9 @@ class Decoder:
     ) -> "Image.Image":
         """The picture of a file."""
         if self._by_light(data):
-            from regio import light
+            from regio.light import decode as decode_lightly
 
-            image: Image.Image = light.decode(data, region=region, max_memory=max_memory, max_pixels=max_pixels)
+            image: Image.Image = decode_lightly(data, region=region, max_memory=max_memory, max_pixels=max_pixels)
             return image
         from regio.codec import decode
 
@@ -66,9 +66,9 @@ class Decoder:
     def verify(self, data: bytes, max_memory: int | None, max_pixels: int | None) -> None:
         """Whether a file can be decoded, and is what was written."""
         if self._by_light(data):
-            from regio import light
+            from regio.light import verify as verify_lightly
 
-            light.verify(data, max_memory=max_memory, max_pixels=max_pixels)
+            verify_lightly(data, max_memory=max_memory, max_pixels=max_pixels)
             return
         from regio.codec import verify
 
@@ -77,9 +77,9 @@ class Decoder:
     def _by_light(self, data: bytes) -> bool:
         if not self.light:
             return False
-        from regio import light
+        from regio.light import knows
 
-        return self.engine == "onnx" or light.knows(data)
+        return self.engine == "onnx" or knows(data)
 
 
 def _without_gpu(device: str) -> bool:
