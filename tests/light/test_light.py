@@ -1,9 +1,11 @@
 """Without torch: the same symbols, pixels within a level, the same errors, and torch is not imported."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -120,6 +122,34 @@ def test_any_number_of_threads_gives_the_same_symbols(name: str) -> None:
         light.verify(data, threads=threads)
         found = light.decode(data, as_="numpy", threads=threads)
         assert np.abs(found.astype(int) - codec(name).decode(data, as_="numpy")).max() <= 1
+
+
+def test_many_threads_may_decode_at_once(name: str) -> None:
+    data = codec(name).encode(picture(64, 96), quality=60)
+    light._engine.cache_clear()  # so that they all want the same graphs made ready
+    with ThreadPoolExecutor(4) as pool:
+        found = {image.tobytes() for image in pool.map(lambda _: light.decode(data), range(8))}
+    assert len(found) == 1
+
+
+FORKED = """
+import os, sys
+from regio import light
+data = light.encode(sys.argv[1], codec={name!r})
+here = light.decode(data).tobytes()
+child = os.fork()
+if not child:
+    os._exit(light.decode(data).tobytes() != here)
+assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forking is Unix's")
+def test_a_forked_child_decodes(name: str, tmp_path: Path) -> None:
+    source = tmp_path / "a.png"
+    Image.fromarray(picture(64, 96)).save(source)
+    command = [sys.executable, "-c", FORKED.format(name=name), source]
+    subprocess.run(command, check=True, timeout=120)
 
 
 def test_searches_reach_their_targets(name: str) -> None:

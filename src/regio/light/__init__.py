@@ -6,6 +6,7 @@
 Files are the same, whoever writes or reads them. Decoded pixels may differ from those of torch by one level of 255.
 """
 
+import os
 import warnings
 from functools import lru_cache
 from typing import Any, Unpack
@@ -36,6 +37,10 @@ def engine(name: str, threads: int | None = None) -> LightEngine:
 @lru_cache(maxsize=4)
 def _engine(name: str, threads: int) -> LightEngine:
     return LightEngine.of(Plan.of(name), threads)
+
+
+if hasattr(os, "register_at_fork"):  # a child has no threads but the one that forked, so it loads codecs of its own
+    os.register_at_fork(after_in_child=_engine.cache_clear)
 
 
 @within_memory()

@@ -71,7 +71,8 @@ class LightEngine(Engine):
 
     @property
     def synthesis(self) -> LightEngine:
-        """See Engine."""
+        """See Engine. Its graph is made ready while tiles are read."""
+        self.graphs.begin(self.plan.synthesis)
         return self
 
     @property
@@ -144,6 +145,7 @@ class LightEngine(Engine):
 
     def _walk(self, latents: Arrays, terms: Terms, code: Any) -> Tile:
         """The steps of the plan, for a writer, who has latents, and a reader; code(call, arrays) -> symbols (C,h,w)."""
+        self.graphs.begin(*(step.both for step in self.plan.walk))
         rate = self.rate(terms)
         arrays = {**latents, "rate": rate}
         for step in self.plan.walk:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
 from typing import Any
 
@@ -27,8 +28,16 @@ class Graphs:
         """threads: that a graph runs on; 0, one for each core."""
         self.plan, self.threads = plan, threads
         self._data = plan.graphs.read_bytes()
-        self._ready: dict[int, Any] = {}
+        self._ready: dict[int, Future[Any]] = {}
         self._lock = Lock()
+        self._helper = ThreadPoolExecutor(1, "regio-graphs")
+
+    def begin(self, *graphs: Graph | None) -> None:
+        """Make graphs ready beside other work, in this order."""
+        with self._lock:
+            for graph in graphs:
+                if graph is not None and graph.offset not in self._ready:
+                    self._ready[graph.offset] = self._helper.submit(self._made, graph)
 
     def run(self, graph: Graph | None, arrays: Arrays) -> None:
         """Add the outputs of a graph to arrays by name."""
@@ -38,9 +47,22 @@ class Graphs:
 
     def _session(self, graph: Graph) -> Any:
         with self._lock:
-            if graph.offset not in self._ready:
-                self._ready[graph.offset] = self._made(graph)
-            return self._ready[graph.offset]
+            ready = self._ready.get(graph.offset)
+            mine = ready is None or ready.cancel()  # not begun: faster done than waited for
+            if ready is None or mine:
+                ready = self._ready[graph.offset] = Future()
+                ready.set_running_or_notify_cancel()
+        if mine:
+            try:
+                ready.set_result(self._made(graph))
+            except BaseException as error:
+                ready.set_exception(error)
+        try:
+            return ready.result()
+        except BaseException:  # another try may have the memory
+            with self._lock:
+                self._ready.pop(graph.offset, None)
+            raise
 
     def _made(self, graph: Graph) -> Any:
         try:
