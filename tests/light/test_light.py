@@ -220,7 +220,7 @@ def test_graphs_are_those_of_the_weights(name: str) -> None:
     for stream, arrays in known.items():
         assert all(plan.priors[stream][key] == numbers.tolist() for key, numbers in arrays.items())
     facts = codec(name).net
-    assert all(getattr(plan.facts, key) == getattr(facts, key) for key in vars(plan.facts))
+    assert all(getattr(plan.facts, key) == getattr(facts, key) for key in vars(plan.facts) if key != "pixel_bytes")
 
 
 BLOCKED = """
