@@ -19,7 +19,7 @@ from regio.models.facts import RegionSupport
 
 FORMAT = 1
 PIXEL_BYTES = 270
-"""What work on a pixel takes in ONNX Runtime, at most; measured on a window of 2 megapixels: 248 to decode, 160 to encode."""
+"""What work on a pixel takes in ONNX Runtime: on a window of 2 megapixels, 248 to decode and 160 to encode."""
 SUFFIX = ".light.json"
 FOLDER = Path(__file__).parents[1] / "weights"
 
