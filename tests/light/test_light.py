@@ -112,6 +112,10 @@ def test_tiles_are_the_same_and_so_is_a_part_of_the_picture(name: str, options: 
         assert np.abs(part.astype(int) - whole[180:270, 230:330]).max() <= 1
 
 
+def test_smaller_pictures_are_the_same(name: str) -> None:
+    same(name, codec(name).encode(sources()["alpha"], quality=50), reduced="1/2")
+
+
 def by_light(name: str) -> Any:
     return lambda source, **options: light.encode(source, codec=name, **options)
 

@@ -38,7 +38,7 @@ def test_recorded_weights_read_the_files_of_torch(tmp_path: Path) -> None:
         data = codec.encode(source, quality=60, **options)
         opened = Opened.of(data)
         verified(engine, opened, None)
-        found = decoded(engine, opened, None, None).pixels.astype(int)
+        found = decoded(engine, opened, None, 0, None).pixels.astype(int)
         assert np.abs(found - codec.decode(data, as_="numpy")).max() <= 1
 
 

@@ -88,7 +88,7 @@ def decode(
     def work(job: Transfer) -> Result:
         data = read_rgo(job.source)
         start = perf_counter()
-        image = decoder.decode(data, part, allowed, most)
+        image = decoder.decode(data, part, reduced, allowed, most)
         seconds = perf_counter() - start
         written = to_file(image, extensions[job], strip=strip, quality=quality)
         write_whole(job, written, force=force)

@@ -43,19 +43,27 @@ class Decoder:
             self.loaded = load(codec, device=device, look=look or "faithful")
 
     def decode(
-        self, data: bytes, region: "Region | None", max_memory: int | None, max_pixels: int | None
+        self,
+        data: bytes,
+        region: "Region | None",
+        reduced: str | None,
+        max_memory: int | None,
+        max_pixels: int | None,
     ) -> "Image.Image":
         """The picture of a file."""
         if self._by_light(data):
             from regio.light import decode as decode_lightly
 
-            image: Image.Image = decode_lightly(data, region=region, max_memory=max_memory, max_pixels=max_pixels)
+            image: Image.Image = decode_lightly(
+                data, region=region, reduced=reduced, max_memory=max_memory, max_pixels=max_pixels
+            )
             return image
         from regio.codec import decode
 
         return decode(
             data,
             region=region,
+            reduced=reduced,
             codec=self.loaded,
             device=self.device,
             look=self.look,

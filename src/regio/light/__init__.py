@@ -14,7 +14,7 @@ from typing import Any, Unpack
 from regio.arrays import Form, given_as
 from regio.codec.decoding import Opened, Region, decoded, verified
 from regio.codec.memory import within_memory
-from regio.codec.options import EncodeOptions, checked, limits_of
+from regio.codec.options import EncodeOptions, checked, limits_of, log2_reduced
 from regio.errors import MissingWeights, RegioError, TargetMissed
 from regio.format import Data, parse, read
 from regio.images import Picture, Source, read_picture, to_pil
@@ -49,13 +49,14 @@ def decode(
     *,
     as_: Form = "pil",
     region: Region | None = None,
+    reduced: float | str | None = None,
     max_memory: int | str | None = None,
     max_pixels: int | str | None = None,
     threads: int | None = None,
 ) -> Any:
     """The bytes or path of a .rgo file to a picture, as `regio.decode`."""
-    opened = Opened.of(data, limits_of(max_pixels, max_memory))
-    return given_as(to_pil(decoded(_engine_for(opened, threads), opened, region, max_memory)), as_)
+    opened, smaller = Opened.of(data, limits_of(max_pixels, max_memory)), log2_reduced(reduced)
+    return given_as(to_pil(decoded(_engine_for(opened, threads), opened, region, smaller, max_memory)), as_)
 
 
 @within_memory()
