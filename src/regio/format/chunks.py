@@ -211,7 +211,8 @@ def read_weights(cursor: Cursor) -> CustomWeights:
 def check_alpha(cursor: Cursor, width: int, height: int) -> None:
     """Refuse an alpha chunk that is neither one byte nor, by its outside, a grey 8-bit PNG of the picture's size.
 
-    It has IHDR, IDAT and IEND only: texts, profiles and animations inflate, turn or warn, and mean nothing here.
+    It is not interlaced and has IHDR, IDAT and IEND only: texts, profiles and animations inflate, turn or warn, and
+    mean nothing here.
     """
     if cursor.left == 1:
         return
@@ -219,7 +220,9 @@ def check_alpha(cursor: Cursor, width: int, height: int) -> None:
     head = cursor.take(min(cursor.left, len(PNG_START) + 10))
     if head != PNG_START + struct.pack(">II", width, height) + PNG_GREY_8:
         raise cursor.fault(f"neither one byte nor a grey 8-bit PNG of {width}x{height}", start)
-    cursor.take(3 + CRC_BYTES)  # the rest of IHDR
+    if any(cursor.take(3)):
+        raise cursor.fault("the PNG of the opacity is interlaced or uses unknown methods", start)
+    cursor.take(CRC_BYTES)
     kind = b"IHDR"
     while kind != b"IEND":
         at = cursor.at

@@ -1,0 +1,191 @@
+"""Makes the conformance files: `python tests/conformance/make.py` writes all of them, beside this script.
+
+Pictures are drawn here, so nothing but the repository is needed. See README.md for what the files are.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+from unittest.mock import patch
+
+import numpy as np
+from PIL import Image, ImageCms
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+
+from conformance import streams  # noqa: E402
+from toy_codec import picture  # noqa: E402
+
+import regio  # noqa: E402
+from regio.codec import Codec, decoding  # noqa: E402
+from regio.codec.layout import Tiling  # noqa: E402
+from regio.entropy import StreamReader  # noqa: E402
+from regio.format import Chunk, Kind, RgoFile, pack, parse  # noqa: E402
+from regio.format.metadata import DEFLATED  # noqa: E402
+from regio.models.catalog import CATALOG  # noqa: E402
+
+TILES = {"tiles": 6, "blocks": 7}  # features whose files have tiles, and log2 of their side
+HEADER = ("width", "height", "grey", "varies", "has_chunks", "model", "rate", "grid", "log2_scale", "check")
+
+
+def plain(height: int, width: int) -> Image.Image:
+    return Image.fromarray(picture(height, width))
+
+
+def grey(height: int, width: int) -> Image.Image:
+    return plain(height, width).convert("L")
+
+
+def with_plane(image: Image.Image) -> Image.Image:
+    """An opacity that rises from left to right, with steps."""
+    width, height = image.size
+    plane = np.arange(width * height).reshape(height, width) % width * 255 // width // 8 * 8
+    image.putalpha(Image.fromarray(plane.astype(np.uint8)))
+    return image
+
+
+def with_metadata(image: Image.Image) -> Image.Image:
+    exif = Image.Exif()
+    exif[0x010E] = "a description"
+    image.putalpha(200)
+    image.info["icc_profile"] = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    image.info["exif"] = exif.tobytes()
+    image.info["xmp"] = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
+    return image
+
+
+Made = tuple[str, Image.Image, dict[str, Any]]
+
+
+def every_model(rated: bool) -> Iterator[Made]:
+    """What each model has: feature, picture, options."""
+    quality = {"quality": 55} if rated else {}
+    yield "plain", plain(60, 100), quality
+    yield "grey", grey(33, 50), quality
+    yield "tiles", plain(80, 144), quality
+
+
+def with_regions() -> Iterator[Made]:
+    """What models whose rate may vary have besides."""
+    yield "region", plain(96, 160), {"quality": 70, "background": 25, "roi": (40, 20, 60, 50)}
+
+
+def second_generation() -> Iterator[Made]:
+    """What one model has, so that each feature is there once."""
+    yield "one", plain(1, 1), {"quality": 0}
+    yield "line", plain(1, 70), {"quality": 30}
+    yield "best", plain(40, 40), {"quality": 100}
+    yield "grid", plain(64, 96), {"quality": 50, "grid": 3}
+    yield "alpha", with_plane(plain(63, 65)), {"quality": 50}
+    yield "metadata", with_metadata(plain(32, 48)), {"quality": 37.5}
+    yield "colour", plain(32, 48), {"quality": 40}
+    yield "half", with_plane(plain(75, 131)), {"quality": 30, "scale": "1/2"}
+    yield "quarter", grey(90, 141), {"quality": 30, "scale": "1/4"}
+    yield "tiles-region", plain(100, 150), {"quality": 60, "background": 20, "roi": (40, 20, 60, 50)}
+    yield "blocks", grey(520, 600), {"quality": 20}
+
+
+def features(codec: Codec) -> Iterator[Made]:
+    yield from every_model(codec.net.rated)
+    name = type(codec.net).__name__
+    if name != "MCM":
+        yield from with_regions()
+    if getattr(codec.net.config, "quadtree", None):
+        yield from second_generation()
+
+
+class Recorder(StreamReader):
+    """Reads, and notes after each part: stream, number of symbols, CRC-32 of all symbols up to here."""
+
+    read: ClassVar[list["Recorder"]] = []
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.parts: list[list[Any]] = []
+        Recorder.read.append(self)
+
+    def note(self, stream: str, count: int) -> None:
+        self.parts.append([stream, count, f"{self.readers[0].checksum:08X}"])
+
+    def factorized(self, stream: str, *given: Any) -> Any:
+        out = super().factorized(stream, *given)
+        self.note(stream, out.numel())
+        return out
+
+    def gaussian(self, stream: str, *given: Any) -> Any:
+        out = super().gaussian(stream, *given)
+        self.note(stream, out.numel())
+        return out
+
+    def mixture(self, stream: str, *given: Any) -> Any:
+        out = super().mixture(stream, *given)
+        self.note(stream, out.numel())
+        return out
+
+    def positions(self, stream: str, *given: Any) -> Any:
+        out = super().positions(stream, *given)
+        self.note(stream, out.numel())
+        return out
+
+
+def recorded(codec: Codec, data: bytes) -> tuple[Image.Image, list[Recorder]]:
+    """The picture, and the tiles in the order in which they were read."""
+    Recorder.read.clear()
+    with patch.object(decoding, "StreamReader", Recorder):
+        codec.verify(data)
+        tiles = list(Recorder.read)
+    return codec.decode(data), tiles
+
+
+def encode(codec: Codec, feature: str, image: Image.Image, options: dict[str, Any]) -> bytes:
+    side = TILES.get(feature.split("-")[0])
+    codec.runtime.tiling = Tiling(whole_pixels=0, log2_sides=(side,)) if side else Tiling()
+    data = codec.encode(image, **options)
+    if feature == "colour":  # Display P3, which a profile would have to say in one of many ways
+        file = parse(data)
+        _, (tile,) = recorded(codec, data)
+        data = pack(RgoFile(file.header, (Chunk(Kind.COLOUR, b"\x01"),), file.payload), tile.readers[0].checksum)
+    return data
+
+
+def described(data: bytes, tiles: list[Recorder]) -> dict[str, Any]:
+    """What files.json says of a file."""
+    file = parse(data)
+    blocks = {kind.name.lower(): file.block(kind) for kind in DEFLATED}
+    return {
+        "bytes": len(data),
+        "header": {name: getattr(file.header, name) for name in HEADER}
+        | {"fingerprint": file.header.fingerprint.hex()},
+        "chunks": {chunk.kind: len(chunk.body) for chunk in file.chunks},
+        "metadata": {name: len(block) for name, block in blocks.items() if block is not None},
+        "tile_bytes": [span.stop - span.start for span in file.spans],
+        "tiles": [{"symbol_crc": f"{tile.readers[0].checksum:08X}", "parts": tile.parts} for tile in tiles],
+    }
+
+
+def make(folder: Path = HERE) -> None:
+    for old in [*folder.glob("*.rgo"), *folder.glob("*.png")]:
+        old.unlink()
+    facts: dict[str, Any] = {}
+    for entry in CATALOG.values():
+        codec = regio.load(entry.name, device="cpu")
+        for feature, image, options in features(codec):
+            name = f"{entry.name}-{feature}"
+            data = encode(codec, feature, image, options)
+            shown, tiles = recorded(codec, data)
+            facts[name] = {"codec": entry.name, "feature": feature, **described(data, tiles)}
+            (folder / f"{name}.rgo").write_bytes(data)
+            bare = Image.fromarray(np.asarray(shown))
+            bare.save(folder / f"{name}.png", optimize=True)
+            print(f"{name}: {len(data)} bytes", file=sys.stderr)  # noqa: T201
+        codec.runtime.tiling = Tiling()
+    lines = [f"{json.dumps(name)}: {json.dumps(fact, separators=(',', ':'))}" for name, fact in facts.items()]
+    (folder / "files.json").write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+    (folder / "streams.json").write_text(streams.made(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    make()
