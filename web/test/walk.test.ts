@@ -5,10 +5,12 @@ import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { test } from "node:test";
 
+import { decodeWith } from "../src/decode.js";
 import { parse, verifyCheck } from "../src/container.js";
 import { prepare } from "../src/engine.js";
 import { type Codec, loadCodec, walk } from "../src/walk.js";
 import { checkWeights, readWeights } from "../src/weights.js";
+import { readPng } from "./readpng.js";
 import { FACTS, bytesOf } from "./files.js";
 
 const DIST = fileURLToPath(new URL("../../dist/", import.meta.url));
@@ -31,5 +33,21 @@ for (const [name, facts] of Object.entries(FACTS)) {
     for (const tile of file.tiling.tiles) crcs.push((await walk(loaded, file.header, tile)).symbolCrc);
     assert.deepEqual(crcs, facts.tiles.map((tile) => parseInt(tile.symbol_crc, 16)));
     verifyCheck(file, crcs);
+  });
+}
+
+for (const [name, facts] of Object.entries(FACTS)) {
+  const skip = existsSync(`${DIST}${facts.codec}.rgow`) ? false : `no ${facts.codec}.rgow; run pack.py`;
+  test(`${name}: the pixels are those of its picture, within 1 of 255`, { skip }, async () => {
+    const file = parse(bytesOf(`${name}.rgo`));
+    const found = await decodeWith(await codec(facts.codec), file);
+    const expected = readPng(bytesOf(`${name}.png`));
+    assert.deepEqual([found.width, found.height], [expected.width, expected.height]);
+    let most = 0;
+    found.data.forEach((value, k) => {
+      const difference = Math.abs(value - expected.data[k]!);
+      most = Math.max(most, k % 4 === 3 ? 255 * difference : difference);
+    });
+    assert.ok(most <= 1, `a difference of ${most}`);
   });
 }
