@@ -1,6 +1,6 @@
-"""Packs what a browser needs to decode files of a codec into one file: `python web/pack.py segpic-xs-2 FOLDER`.
+"""Packs what a browser needs to decode files of some codecs: `python web/pack.py segpic-xs-2 FOLDER`.
 
-NAME.rgow is: four bytes, the length of the JSON that follows, big endian; the JSON; bytes. The JSON has the plan of
+FOLDER gets NAME.rgow for each, and models.json, which says what there is. NAME.rgow is: four bytes, the length of the JSON that follows, big endian; the JSON; bytes. The JSON has the plan of
 docs/light.md without what only a writer needs, and for each file that the graphs point to its `name`, its `size` and
 the `ranges` [start, length] of it that they use. The bytes are those ranges, one after the other, then the graphs.
 """
@@ -59,7 +59,25 @@ def packed(name: str) -> bytes:
     return b"".join([len(head).to_bytes(4, "big"), head, *body, *models])
 
 
+def main(names: list[str], folder: Path) -> None:
+    """Write the packed codecs and the list of them; those of other names that the list has stay."""
+    folder.mkdir(parents=True, exist_ok=True)
+    index = folder / "models.json"
+    listed: dict[str, Any] = json.loads(index.read_text(encoding="utf-8")) if index.exists() else {}
+    listed = {number: entry for number, entry in listed.items() if entry["name"] not in names}
+    for name in names:
+        data = packed(name)
+        plan = json.loads(data[4 : 4 + int.from_bytes(data[:4], "big")])["plan"]
+        (folder / f"{name}.rgow").write_bytes(data)
+        listed[str(plan["number"])] = {
+            "name": name,
+            "file": f"{name}.rgow",
+            "bytes": len(data),
+            "fingerprint": plan["fingerprint"],
+        }
+    index.write_text(json.dumps(listed, indent=1) + "\n", encoding="utf-8")
+
+
 if __name__ == "__main__":
     *names, folder = sys.argv[1:]
-    for name in names:
-        (Path(folder) / f"{name}.rgow").write_bytes(packed(name))
+    main(names, Path(folder))

@@ -1,0 +1,63 @@
+/** Fetches weights and engine once, and keeps them in the browser's cache. */
+
+import { MissingWeights, RgoError } from "./errors.js";
+
+const CACHE = "regio-decode";
+
+/** models.json: what weights there are, by number of the model. pack.py writes it. */
+export interface Listed {
+  readonly name: string;
+  readonly file: string;
+  readonly bytes: number;
+  readonly fingerprint: string;
+}
+
+/** Called while something is fetched; total is what models.json says of its size. */
+export type Fetching = (done: number, total: number) => void;
+
+export async function models(base: string): Promise<Record<string, Listed>> {
+  const response = await ask(new URL("models.json", base), { cache: "no-cache" });
+  return (await response.json()) as Record<string, Listed>;
+}
+
+export async function weightsOf(base: string, model: number, fetching?: Fetching): Promise<Uint8Array> {
+  const listed = (await models(base))[model];
+  if (!listed) throw new MissingWeights(`the file needs weights number ${model}, which this page does not have`);
+  const url = new URL(`${listed.file}?${listed.fingerprint.slice(0, 8)}`, base);
+  return cached(url, (done) => fetching?.(done, listed.bytes));
+}
+
+/** The bytes at an address, from the cache if they are there; older versions of them are forgotten. */
+export async function cached(url: URL, fetching?: (done: number) => void): Promise<Uint8Array> {
+  const store = "caches" in globalThis ? await caches.open(CACHE).catch(() => null) : null;
+  const known = await store?.match(url);
+  if (known) return new Uint8Array(await known.arrayBuffer());
+  const response = await ask(url);
+  const data = await body(response, fetching);
+  for (const key of (await store?.keys()) ?? []) {
+    if (new URL(key.url).pathname === url.pathname) await store?.delete(key);
+  }
+  await store?.put(url, new Response(data)).catch(() => undefined); // a full disk: fetched again next time
+  return data;
+}
+
+async function ask(url: URL, options: RequestInit = {}): Promise<Response> {
+  const response = await fetch(url, options).catch(() => null);
+  if (!response?.ok) throw new RgoError(`${url.pathname} cannot be fetched${response ? `: the server says ${response.status}` : ""}`);
+  return response;
+}
+
+async function body(response: Response, fetching?: (done: number) => void): Promise<Uint8Array<ArrayBuffer>> {
+  const parts: Uint8Array[] = [];
+  let done = 0;
+  for (const reader = response.body!.getReader(); ; ) {
+    const { value } = await reader.read();
+    if (!value) break;
+    parts.push(value);
+    done += value.length;
+    fetching?.(done);
+  }
+  const whole = new Uint8Array(done);
+  parts.reduce((at, part) => (whole.set(part, at), at + part.length), 0);
+  return whole;
+}
