@@ -1,8 +1,9 @@
 """Packs what a browser needs to decode files of some codecs: `python web/pack.py segpic-xs-2 FOLDER`.
 
-FOLDER gets NAME.rgow for each, and models.json, which says what there is. NAME.rgow is: four bytes, the length of the JSON that follows, big endian; the JSON; bytes. The JSON has the plan of
-docs/light.md without what only a writer needs, and for each file that the graphs point to its `name`, its `size` and
-the `ranges` [start, length] of it that they use. The bytes are those ranges, one after the other, then the graphs.
+FOLDER gets NAME.rgow for each, and models.json, which says what there is. NAME.rgow is: four bytes, the length of the
+JSON that follows, big endian; the JSON; bytes. The JSON has the plan of docs/light.md without what only a writer needs,
+and for each file that the graphs point to its `name`, its `size` and the `ranges` [start, length] of it that they use.
+The bytes are those ranges, one after the other, then the graphs.
 """
 
 import json
