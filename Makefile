@@ -19,7 +19,7 @@ GRAPHS := segpic-xs
 # threads that wait for each other sleep, so that another program on the machine does not slow them tenfold
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: help setup demo docs docs-serve screenshots graphs test test-fast test-all check clean
+.PHONY: help setup demo docs docs-serve screenshots web conformance graphs test test-fast test-all check clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,8 +44,19 @@ test: $(READY)  ## run the tests, without the slow ones (minutes); those in a br
 test-fast: $(READY)  ## run the tests of the inner loop, under a minute: format, entropy, layers, models, options
 	$(BIN)/python -m pytest -q -x -m "not slow and not weights and not browser and not shared" $(FAST)
 
-screenshots: $(READY)  ## take the pictures of the page for the docs, docs/images/app*.png
-	REGIO_SCREENSHOTS=docs/images $(BIN)/python -m pytest -q tests/app/test_browser.py -k docs
+screenshots: $(READY) web/node_modules  ## take the pictures of the pages for the docs, docs/images/app*.png and web.png
+	REGIO_SCREENSHOTS=docs/images $(BIN)/python -m pytest -q tests/app/test_browser.py tests/web/test_browser.py -k docs
+
+web: $(READY) web/node_modules  ## build the decoder for browsers, with weights, in web/dist
+	cd web && npm run --silent build
+	$(BIN)/python web/pack.py $(patsubst src/regio/weights/%.light.json,%,$(wildcard src/regio/weights/*.light.json)) web/dist
+
+conformance: $(READY)  ## make the files of tests/conformance again, after a codec got new weights
+	$(BIN)/python tests/conformance/make.py
+
+web/node_modules: web/package-lock.json
+	cd web && npm ci --no-audit --no-fund
+	@touch $@
 
 test-all: $(READY)  ## run every test
 	$(BIN)/python -m pytest -q

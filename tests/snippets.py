@@ -42,7 +42,7 @@ class Snippet:
 
     page: Path
     line: int
-    language: str  # python, bash, toml, json, text
+    language: str  # python, bash, toml, json, text, html, js
     text: str
     mark: str  # not run, slow, file, output, or nothing
     note: str  # what the mark says

@@ -5,9 +5,10 @@ Pictures are drawn here, so nothing but the repository is needed. See README.md 
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -20,7 +21,7 @@ from conformance import streams  # noqa: E402
 from toy_codec import picture  # noqa: E402
 
 import regio  # noqa: E402
-from regio.codec import Codec, decoding  # noqa: E402
+from regio.codec import Codec  # noqa: E402
 from regio.codec.layout import Tiling  # noqa: E402
 from regio.entropy import StreamReader  # noqa: E402
 from regio.format import Chunk, Kind, RgoFile, pack, parse  # noqa: E402
@@ -58,6 +59,7 @@ def with_metadata(image: Image.Image) -> Image.Image:
 
 
 Made = tuple[str, Image.Image, dict[str, Any]]
+Tiles = list[tuple[int, list[list[Any]]]]  # of each tile: symbol CRC, parts
 
 
 def every_model(rated: bool) -> Iterator[Made]:
@@ -97,47 +99,38 @@ def features(codec: Codec) -> Iterator[Made]:
         yield from second_generation()
 
 
-class Recorder(StreamReader):
-    """Reads, and notes after each part: stream, number of symbols, CRC-32 of all symbols up to here."""
+class Recorder:
+    """Listens to readers: of each, the parts [stream, number of symbols, CRC-32 of all symbols up to here]."""
 
-    read: ClassVar[list["Recorder"]] = []
+    KINDS = ("factorized", "gaussian", "mixture", "positions")
 
-    def __init__(self, *given: Any) -> None:
-        super().__init__(*given)
-        self.parts: list[list[Any]] = []
-        Recorder.read.append(self)
+    def __init__(self) -> None:
+        self.tiles: list[tuple[StreamReader, list[list[Any]]]] = []
 
-    def note(self, stream: str, count: int) -> None:
-        self.parts.append([stream, count, f"{self.readers[0].checksum:08X}"])
+    def heard(self, reader: StreamReader, stream: str, symbols: Any) -> None:
+        if not self.tiles or self.tiles[-1][0] is not reader:
+            self.tiles.append((reader, []))
+        self.tiles[-1][1].append([stream, symbols.numel(), f"{reader.readers[0].checksum:08X}"])
 
-    def factorized(self, stream: str, *given: Any) -> Any:
-        out = super().factorized(stream, *given)
-        self.note(stream, out.numel())
-        return out
+    def of(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        """A method of readers that reports what it reads."""
 
-    def gaussian(self, stream: str, *given: Any) -> Any:
-        out = super().gaussian(stream, *given)
-        self.note(stream, out.numel())
-        return out
+        def reporting(reader: StreamReader, stream: str, *given: Any) -> Any:
+            out = method(reader, stream, *given)
+            self.heard(reader, stream, out)
+            return out
 
-    def mixture(self, stream: str, *given: Any) -> Any:
-        out = super().mixture(stream, *given)
-        self.note(stream, out.numel())
-        return out
-
-    def positions(self, stream: str, *given: Any) -> Any:
-        out = super().positions(stream, *given)
-        self.note(stream, out.numel())
-        return out
+        return reporting
 
 
-def recorded(codec: Codec, data: bytes) -> tuple[Image.Image, list[Recorder]]:
-    """The picture, and the tiles in the order in which they were read."""
-    Recorder.read.clear()
-    with patch.object(decoding, "StreamReader", Recorder):
+def recorded(codec: Codec, data: bytes) -> tuple[Image.Image, Tiles]:
+    """The picture, and of each tile its symbol CRC and its parts."""
+    recorder = Recorder()
+    with ExitStack() as stack:
+        for kind in Recorder.KINDS:
+            stack.enter_context(patch.object(StreamReader, kind, recorder.of(getattr(StreamReader, kind))))
         codec.verify(data)
-        tiles = list(Recorder.read)
-    return codec.decode(data), tiles
+    return codec.decode(data), [(reader.readers[0].checksum, parts) for reader, parts in recorder.tiles]
 
 
 def encode(codec: Codec, feature: str, image: Image.Image, options: dict[str, Any]) -> bytes:
@@ -146,12 +139,12 @@ def encode(codec: Codec, feature: str, image: Image.Image, options: dict[str, An
     data = codec.encode(image, **options)
     if feature == "colour":  # Display P3, which a profile would have to say in one of many ways
         file = parse(data)
-        _, (tile,) = recorded(codec, data)
-        data = pack(RgoFile(file.header, (Chunk(Kind.COLOUR, b"\x01"),), file.payload), tile.readers[0].checksum)
+        _, ((symbol_crc, _),) = recorded(codec, data)
+        data = pack(RgoFile(file.header, (Chunk(Kind.COLOUR, b"\x01"),), file.payload), symbol_crc)
     return data
 
 
-def described(data: bytes, tiles: list[Recorder]) -> dict[str, Any]:
+def described(data: bytes, tiles: Tiles) -> dict[str, Any]:
     """What files.json says of a file."""
     file = parse(data)
     blocks = {kind.name.lower(): file.block(kind) for kind in DEFLATED}
@@ -162,7 +155,7 @@ def described(data: bytes, tiles: list[Recorder]) -> dict[str, Any]:
         "chunks": {chunk.kind: len(chunk.body) for chunk in file.chunks},
         "metadata": {name: len(block) for name, block in blocks.items() if block is not None},
         "tile_bytes": [span.stop - span.start for span in file.spans],
-        "tiles": [{"symbol_crc": f"{tile.readers[0].checksum:08X}", "parts": tile.parts} for tile in tiles],
+        "tiles": [{"symbol_crc": f"{crc:08X}", "parts": parts} for crc, parts in tiles],
     }
 
 

@@ -212,6 +212,6 @@ def test_the_site_stays_within_its_budget(site: Path) -> None:
 def test_the_page_is_shown_in_the_docs(visit: Visit, tmp_path: Path) -> None:
     path = tmp_path / "grace hopper.rgo"
     path.write_bytes(regio.encode(PORTRAIT, codec=packed_names()[0], quality=50, device="cpu"))
-    page = visit("index.html", viewport={"width": 1000, "height": 700})
+    page = visit("index.html", viewport={"width": 880, "height": 600})
     chosen(page, path)
     page.screenshot(path=Path(os.environ["REGIO_SCREENSHOTS"]) / "web.png")

@@ -38,9 +38,10 @@ async function open(file: File): Promise<void> {
     shown = { picture, name: file.name };
     of<HTMLButtonElement>("save").disabled = false;
     const { width, height, codec, milliseconds } = picture;
+    status.title = `decoded in ${(milliseconds / 1000).toFixed(2)} s`;
     stage.setAttribute("aria-label", `${file.name}, ${width} by ${height} pixels`);
     stage.dataset["state"] = "done";
-    say(`${file.name}: ${width} × ${height}, ${data.byteLength.toLocaleString("en")} bytes, ${codec}, ${(milliseconds / 1000).toFixed(2)} s`);
+    say(`${file.name}: ${width} × ${height}, ${data.byteLength.toLocaleString("en")} bytes, ${codec}`);
   } catch (error) {
     if (!still()) return;
     clear();

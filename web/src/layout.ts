@@ -21,12 +21,12 @@ export class Axis {
 
   /** pixels: of the coded picture; side: of a tile in pixels, null without tiles. */
   constructor(pixels: number, side: number | null, network: Network) {
-    const { stride, multiple, halo } = network;
+    const { stride, multiple, halo, align } = network;
     this.length = (Math.ceil(pixels / multiple) * multiple) / stride;
     this.tile = side === null ? this.length : side / stride;
     this.block = side === null ? this.length : Math.max(512, Math.min(side, 1024)) / stride;
     this.halo = halo;
-    this.align = multiple / stride;
+    this.align = align;
   }
 
   get blocks(): number {

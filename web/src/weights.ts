@@ -31,8 +31,7 @@ export interface Network {
   readonly stride: number;
   readonly multiple: number;
   readonly halo: number;
-  readonly local: boolean;
-  readonly rated: boolean;
+  readonly align: number;
   readonly regions: string;
 }
 
