@@ -178,6 +178,18 @@ def test_weights_and_engine_are_fetched_once(visit: Visit) -> None:
     assert [url for url in fetched if re.search(r"\.(rgow|wasm)", url)] == []
 
 
+def test_weights_that_do_not_arrive_are_said_and_tried_again(visit: Visit) -> None:
+    page = visit("index.html")
+    page.context.route("**/models.json", lambda route: route.fulfill(status=503))
+    file = CONFORMANCE / f"{FILES[0]}.rgo"
+    assert chosen(page, file) == f"{file.name}: /models.json cannot be fetched: the server says 503"
+    page.context.unroute("**/models.json")
+    page.context.route("**/*.rgow?*", lambda route: route.fulfill(body=b"half of it"))
+    assert re.fullmatch(rf"{file.name}: /\S+\.rgow did not arrive whole; try again", chosen(page, file))
+    page.context.unroute("**/*.rgow?*")
+    assert chosen(page, file).startswith(f"{file.name}: {FACTS[FILES[0]]['header']['width']} × ")
+
+
 def test_images_of_a_page_are_shown_by_one_line(visit: Visit, site: Path) -> None:
     name = next(name for name in FILES if name.endswith("-plain"))
     (site / "embedded.html").write_text(

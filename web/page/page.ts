@@ -30,8 +30,9 @@ async function open(file: File): Promise<void> {
   try {
     const data = await file.arrayBuffer();
     const picture = await decoder.decode(data, {
-      onSize: (width, height) => still() && (blank(width, height), say(`Decoding ${width} × ${height} …`)),
+      onSize: (width, height) => still() && blank(width, height),
       onFetch: (done, total) => still() && say(`Fetching the decoder, once: ${megabytes(done)} of ${megabytes(total)} MB`),
+      onStart: () => still() && say(`Decoding ${file.name} …`),
       onPart: (part) => still() && draw(part),
     });
     if (!still()) return;

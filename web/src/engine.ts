@@ -4,13 +4,22 @@ import * as ort from "onnxruntime-web/wasm";
 
 import { type Graph, type Weights } from "./weights.js";
 
-/** An array; indices are whole numbers of 64 bits for the engine. */
+/** An array: float32, or int64 for indices; what goes from graph to graph only may be of other types. */
 export interface Values {
   readonly data: Float32Array | BigInt64Array;
   readonly dims: readonly number[];
+  /** What the engine calls the type, where it made the array. */
+  readonly type?: ort.Tensor.Type;
+}
+
+function tensor({ data, dims, type }: Values): ort.Tensor {
+  return new ort.Tensor(type ?? (data instanceof BigInt64Array ? "int64" : "float32"), data, dims);
 }
 
 export type Run = (inputs: Readonly<Record<string, Values>>) => Promise<Record<string, Values>>;
+
+/** The release of ONNX Runtime, whose WebAssembly must be of the same. */
+export const VERSION = ort.env.versions.web ?? "";
 
 /** wasm: the bytes of ort-wasm-simd-threaded.wasm, or undefined to let ONNX Runtime find it. */
 export function prepare(wasm: ArrayBuffer | undefined, threads: number): void {
@@ -29,13 +38,13 @@ export async function load(weights: Weights, graph: Graph): Promise<Run> {
   });
   return async (inputs) => {
     const feeds: Record<string, ort.Tensor> = {};
-    for (const name of graph.inputs) {
-      const { data, dims } = inputs[name]!;
-      feeds[name] = data instanceof BigInt64Array ? new ort.Tensor("int64", data, dims) : new ort.Tensor("float32", data, dims);
-    }
+    for (const name of graph.inputs) feeds[name] = tensor(inputs[name]!);
     const found = await session.run(feeds);
     return Object.fromEntries(
-      graph.outputs.map((name) => [name, { data: found[name]!.data as Float32Array, dims: found[name]!.dims }]),
+      graph.outputs.map((name) => {
+        const { data, dims, type } = found[name]!;
+        return [name, { data: data as Float32Array, dims, type }];
+      }),
     );
   };
 }

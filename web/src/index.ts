@@ -34,6 +34,8 @@ export interface Options {
   readonly onSize?: (width: number, height: number) => void;
   /** Called while weights are fetched, in bytes. */
   readonly onFetch?: (done: number, total: number) => void;
+  /** Called when the weights are there and decoding begins. */
+  readonly onStart?: () => void;
   /** Called with parts of a large picture as soon as they are final. */
   readonly onPart?: (part: Part) => void;
 }
@@ -98,19 +100,24 @@ export class Decoder {
     const job = this.jobs.get(reply.id);
     if (!job) return;
     const { options } = job;
-    if (reply.kind === "header") options.onSize?.(reply.width, reply.height);
-    else if (reply.kind === "fetching") options.onFetch?.(reply.done, reply.total);
-    else if (reply.kind === "loaded") job.started = performance.now();
-    else if (reply.kind === "part") options.onPart?.(reply);
-    else {
-      this.jobs.delete(reply.id);
-      if (reply.kind === "done") {
+    switch (reply.kind) {
+      case "header":
+        return options.onSize?.(reply.width, reply.height);
+      case "fetching":
+        return options.onFetch?.(reply.done, reply.total);
+      case "loaded":
+        job.started = performance.now();
+        return options.onStart?.();
+      case "part":
+        return options.onPart?.(reply);
+      case "done": {
+        this.jobs.delete(reply.id);
         const { shown, codec, quality } = reply;
-        job.resolve({ ...shown, codec, quality, milliseconds: performance.now() - job.started });
-      } else {
-        const kind = KINDS[reply.name as keyof typeof KINDS] ?? RgoError;
-        job.reject(new kind(reply.message));
+        return job.resolve({ ...shown, codec, quality, milliseconds: performance.now() - job.started });
       }
+      case "error":
+        this.jobs.delete(reply.id);
+        return job.reject(new (KINDS[reply.name as keyof typeof KINDS] ?? RgoError)(reply.message));
     }
   }
 }

@@ -24,16 +24,25 @@ export async function weightsOf(base: string, model: number, fetching?: Fetching
   const listed = (await models(base))[model];
   if (!listed) throw new MissingWeights(`the file needs weights number ${model}, which this page does not have`);
   const url = new URL(`${listed.file}?${listed.fingerprint.slice(0, 8)}`, base);
-  return cached(url, (done) => fetching?.(done, listed.bytes));
+  return cached(url, { bytes: listed.bytes, fetching: (done) => fetching?.(done, listed.bytes) });
+}
+
+interface Expected {
+  /** How many bytes there must be, if that is known. */
+  readonly bytes?: number;
+  readonly fetching?: (done: number) => void;
 }
 
 /** The bytes at an address, from the cache if they are there; older versions of them are forgotten. */
-export async function cached(url: URL, fetching?: (done: number) => void): Promise<Uint8Array> {
+export async function cached(url: URL, { bytes, fetching }: Expected = {}): Promise<Uint8Array> {
   const store = "caches" in globalThis ? await caches.open(CACHE).catch(() => null) : null;
   const known = await store?.match(url);
   if (known) return new Uint8Array(await known.arrayBuffer());
   const response = await ask(url);
-  const data = await body(response, fetching);
+  const data = await body(response, fetching).catch(() => null);
+  if (!data || (bytes !== undefined && data.length !== bytes)) {
+    throw new RgoError(`${url.pathname} did not arrive whole; try again`);
+  }
   for (const key of (await store?.keys()) ?? []) {
     if (new URL(key.url).pathname === url.pathname) await store?.delete(key);
   }

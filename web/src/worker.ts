@@ -2,7 +2,7 @@
 
 import { parse } from "./container.js";
 import { decodeWith } from "./decode.js";
-import { prepare } from "./engine.js";
+import { VERSION, prepare } from "./engine.js";
 import { RgoError } from "./errors.js";
 import { type Request, type Reply } from "./messages.js";
 import { type Rgba } from "./pixels.js";
@@ -23,7 +23,7 @@ function reply(message: Reply, transfer: Transferable[] = []): void {
 }
 
 async function start(base: string): Promise<void> {
-  const wasm = await cached(new URL(WASM, base));
+  const wasm = await cached(new URL(`${WASM}?${VERSION}`, base));
   const threads = self.crossOriginIsolated ? Math.min(navigator.hardwareConcurrency, MOST_THREADS) : 1;
   prepare(wasm.buffer as ArrayBuffer, threads);
 }
