@@ -146,6 +146,14 @@ def test_a_visitor_opens_zooms_and_saves_a_picture(visit: Visit, tmp_path: Path)
     page.mouse.move(640, 300)
     page.mouse.wheel(0, 300)
     page.wait_for_selector("#zoom:text-is('113 %')")
+    canvas = page.locator("#canvas")
+    before = canvas.bounding_box()
+    page.mouse.down()
+    page.mouse.move(670, 320, steps=3)
+    page.mouse.up()
+    page.mouse.move(600, 300)
+    after = canvas.bounding_box()
+    assert (after["x"] - before["x"], after["y"] - before["y"]) == (pytest.approx(30), pytest.approx(20))
     page.click("#fit")
     with page.expect_download() as download:
         page.click("#save")
@@ -153,6 +161,18 @@ def test_a_visitor_opens_zooms_and_saves_a_picture(visit: Visit, tmp_path: Path)
     download.value.save_as(tmp_path / "saved.png")
     with Image.open(tmp_path / "saved.png") as image:
         assert np.abs(np.asarray(image).astype(int) - expected(name)).max() <= 1
+
+
+def test_two_fingers_zoom(visit: Visit) -> None:
+    page = visit("index.html", has_touch=True, viewport={"width": 400, "height": 700})
+    name = next(name for name in FILES if name.endswith("-region"))
+    chosen(page, CONFORMANCE / f"{name}.rgo")
+    before = page.locator("#canvas").bounding_box()["width"]
+    fingers = page.context.new_cdp_session(page)
+    for kind, apart in (("touchStart", 40), ("touchMove", 60), ("touchMove", 80), ("touchEnd", None)):
+        points = [] if apart is None else [{"x": 200 + sign * apart, "y": 350, "id": sign + 1} for sign in (-1, 1)]
+        fingers.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    assert page.locator("#canvas").bounding_box()["width"] == pytest.approx(2 * before, rel=0.05)
 
 
 def test_a_bad_file_gives_one_line_and_the_next_one_opens(visit: Visit, tmp_path: Path) -> None:

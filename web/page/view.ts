@@ -7,6 +7,7 @@ export class View {
   private left = 0;
   private top = 0;
   private fitted = true;
+  private readonly pointers = new Map<number, PointerEvent>();
 
   constructor(
     private readonly stage: HTMLElement,
@@ -15,7 +16,9 @@ export class View {
   ) {
     new ResizeObserver(() => this.fitted && this.fit()).observe(stage);
     stage.addEventListener("wheel", (event) => this.wheel(event), { passive: false });
-    stage.addEventListener("pointerdown", (event) => this.drag(event));
+    stage.addEventListener("pointerdown", (event) => this.press(event));
+    stage.addEventListener("pointermove", (event) => this.drag(event));
+    for (const kind of ["pointerup", "pointercancel"] as const) stage.addEventListener(kind, (event) => this.release(event));
   }
 
   get size(): [width: number, height: number] {
@@ -79,16 +82,30 @@ export class View {
     this.by(2 ** (-event.deltaY / 300), event.clientX - box.left, event.clientY - box.top);
   }
 
-  private drag(event: PointerEvent): void {
+  private press(event: PointerEvent): void {
     if (this.canvas.hidden || event.button !== 0) return;
     this.stage.setPointerCapture(event.pointerId);
     this.stage.classList.add("moves");
-    const moved = (to: PointerEvent): void => this.move(to.movementX / devicePixelRatio, to.movementY / devicePixelRatio);
-    const ended = (): void => {
-      this.stage.classList.remove("moves");
-      this.stage.removeEventListener("pointermove", moved);
-    };
-    this.stage.addEventListener("pointermove", moved);
-    for (const kind of ["pointerup", "pointercancel"]) this.stage.addEventListener(kind, ended, { once: true });
+    this.pointers.set(event.pointerId, event);
+  }
+
+  private release(event: PointerEvent): void {
+    this.pointers.delete(event.pointerId);
+    if (this.pointers.size === 0) this.stage.classList.remove("moves");
+  }
+
+  /** One pointer moves the picture, two also zoom. */
+  private drag(event: PointerEvent): void {
+    const before = this.pointers.get(event.pointerId);
+    if (!before) return;
+    const [other] = [...this.pointers.values()].filter((one) => one.pointerId !== event.pointerId);
+    this.pointers.set(event.pointerId, event);
+    const share = other ? 2 : 1; // the middle of two pointers moves half as far
+    this.move((event.clientX - before.clientX) / share, (event.clientY - before.clientY) / share);
+    if (!other) return;
+    const far = (one: PointerEvent): number => Math.hypot(one.clientX - other.clientX, one.clientY - other.clientY);
+    const box = this.stage.getBoundingClientRect();
+    const middle = [(event.clientX + other.clientX) / 2 - box.left, (event.clientY + other.clientY) / 2 - box.top] as const;
+    this.by(Math.max(far(event), 1) / Math.max(far(before), 1), ...middle);
   }
 }

@@ -1,6 +1,6 @@
 /** A whole file to pixels, by a codec that is loaded. */
 
-import { alphaOf, parse, verifyCheck, type RgoFile } from "./container.js";
+import { type RgoFile, alphaOf, verifyCheck } from "./container.js";
 import { CorruptFile } from "./errors.js";
 import { codedSize } from "./header.js";
 import { type Rgba, enlarged, opaque, put, putAlpha } from "./pixels.js";
@@ -39,5 +39,3 @@ export async function decodeWith(codec: Codec, file: RgoFile, progress?: Progres
   progress?.(large, 0, 0, large.width, large.height);
   return large;
 }
-
-export { parse };

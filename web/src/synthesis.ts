@@ -16,7 +16,15 @@ export interface Piece {
 const length = (span: Span): number => span.stop - span.start;
 
 /** A rectangle out of arrays (C,h,w), pasted into others. */
-function paste(from: Float32Array, fromDims: readonly number[], into: Float32Array, intoDims: readonly number[], y: number, x: number, part: { y: Span; x: Span }): void {
+function paste(
+  from: Float32Array,
+  fromDims: readonly number[],
+  into: Float32Array,
+  intoDims: readonly number[],
+  y: number,
+  x: number,
+  part: { y: Span; x: Span },
+): void {
   const [channels, h, w] = fromDims as [number, number, number];
   const [, rows, columns] = intoDims as [number, number, number];
   for (let c = 0; c < channels; c++) {
@@ -126,7 +134,8 @@ export class Synthesis {
         paste(tile.rate.data as Float32Array, tile.rate.dims.slice(1), rate, [1, h / coarse, w / coarse], to[0] / coarse, to[1] / coarse, rated);
         if (tile.shallow) {
           const whole = { y: { start: 0, stop: grid }, x: { start: 0, stop: grid } };
-          paste(tile.shallow.data as Float32Array, [prototypes, grid, grid], shallow, [prototypes, ...size], (y - down.start) * grid, (x - across.start) * grid, whole);
+          const place = [(y - down.start) * grid, (x - across.start) * grid] as const;
+          paste(tile.shallow.data as Float32Array, [prototypes, grid, grid], shallow, [prototypes, ...size], ...place, whole);
         }
       }
     }

@@ -74,7 +74,9 @@ async function decode(request: Request): Promise<void> {
 function fault(error: unknown): [name: string, message: string] {
   if (error instanceof RgoError) return [error.name, error.message];
   const message = String((error as Error)?.message ?? error).split("\n")[0]!;
-  if (/memory|allocation|RangeError/i.test(`${(error as Error)?.name} ${message}`)) return ["LimitExceeded", `the picture does not fit into the memory of this page (${message})`];
+  if (/memory|allocation|RangeError/i.test(`${(error as Error)?.name} ${message}`)) {
+    return ["LimitExceeded", `the picture does not fit into the memory of this page (${message})`];
+  }
   return ["RgoError", `the picture cannot be decoded: ${message}`];
 }
 
