@@ -86,6 +86,10 @@ CORRUPT = {
         "1 bytes after the last tile",
     ),
     "chunks promised, an empty list": (HEAD + END, "an empty list, .* at offset 14"),
+    "an interlaced picture in the opacity": (
+        HEAD + chunk(4, PNG[:-1] + b"\1" + bytes(4)) + END,
+        "interlaced or uses unknown methods at offset 16",
+    ),
     "a picture in the opacity that moves": (
         HEAD + chunk(4, PNG + bytes(4) + b"\0\0\0\0acTL" + bytes(4)) + END,
         "neither IHDR, IDAT nor IEND at offset 49",
