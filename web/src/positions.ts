@@ -25,7 +25,8 @@ export function expectedPatches(shares: readonly number[], rate: number, total: 
 export function readPositions(from: SymbolDecoder, rows: number, columns: number, expected: number): Int32Array {
   const total = rows * columns;
   const count = from.number(1) ? from.number(32 - Math.clz32(total)) : expected;
-  if (count < 1 || count > total) throw new CorruptFile(`the payload is damaged: ${count} kept patches of ${total}`);
+  const few = total > 4096 && 8 * count < expected;
+  if (count < 1 || count > total || few) throw new CorruptFile(`the payload is damaged: ${count} kept patches of ${total}`);
   const modelled = from.number(1);
   const usual = E[Math.floor((14 * count + (total >> 1)) / total)]!;
   const seen: [number, number][] = Array.from({ length: 8 }, () => [0, 0]);

@@ -75,6 +75,8 @@ test("kept patches", () => {
     const found = readPositions(decoder(vector), vector.rows, vector.columns, vector.expected);
     assert.deepEqual([...found], vector.symbols);
   }
+  const few = new SymbolDecoder(Uint8Array.of(0x80, 0x04)); // one patch of 4160
+  assert.throws(() => readPositions(few, 64, 65, 4000), /1 kept patches of 4160/);
   assert.equal(expectedPatches([562], 0, 1000), 562);
   assert.equal(expectedPatches([60, 400, 800, 1000, 1000], 500, 100), 23);
 });
