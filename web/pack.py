@@ -1,4 +1,4 @@
-"""Packs what a browser needs to decode files of some codecs: `python web/pack.py segpic-xs-2 FOLDER`.
+"""Packs what a browser needs to decode files of some codecs: `python web/pack.py segpic-xs FOLDER`.
 
 FOLDER gets NAME.rgow for each, and models.json, which says what there is. NAME.rgow is: four bytes, the length of the
 JSON that follows, big endian; the JSON; bytes. The JSON has the plan of docs/light.md without what only a writer needs,
