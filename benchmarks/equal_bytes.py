@@ -4,7 +4,8 @@
         [--limit N] [--crop NAME:X,Y,W,H ...] [--sheet FILE.png]
 
 The first codec makes each picture's best file within the budget; the others get as many bytes as it used. PSNR and
-MS-SSIM are always there; `regio evaluate --help` lists the judges. --crop: parts of pictures, at the least budget, in a
+MS-SSIM are always there; `regio evaluate --help` lists the judges. A picture for which a codec has no file as small is
+left out. --crop: parts of pictures, at the least budget, in a
 sheet with a picture a row and a codec a column, the original first, so that people can judge.
 """
 
@@ -34,12 +35,12 @@ ENLARGED = 2
 
 
 def versions(pixels: Pixels, contestants: tuple[Contestant, ...], budget: int) -> list[tuple[int, Pixels]]:
-    """The bytes and the decoded picture of each codec; UsageError where a codec has no file as small."""
+    """The bytes and the decoded picture of each codec; nothing where one of them has no file as small."""
     made = []
     for contestant in contestants:
         file = contestant.at_bytes(pixels, made[0][0] if made else budget)
         if not file.fits:
-            raise UsageError(f"{contestant.name} has no file of {budget} bytes")
+            return []
         made.append((len(file.data), contestant.decode(file.data)))
     return made
 
@@ -96,15 +97,17 @@ def main() -> int:
         for bpp in sorted(options.bpp):
             scores: list[list[Figures]] = [[] for _ in contestants]
             rates: list[list[float]] = [[] for _ in contestants]
+            left_out = 0
             for name, path in itertools.islice(find_pictures(options.pictures).items(), options.limit):
                 pixels = read_picture(path).pixels
                 area = pixels.shape[0] * pixels.shape[1]
                 made = versions(pixels, tuple(contestants), int(bpp * area / 8))
+                left_out += not made
                 original = judges.look_at(name, pixels)
                 for k, (size, decoded) in enumerate(made):
                     scores[k].append(original.figures(decoded))
                     rates[k].append(8 * size / area)
-                if Path(name).stem in crops and bpp == min(options.bpp):
+                if made and Path(name).stem in crops and bpp == min(options.bpp):
                     rows.append(row_of([pixels, *(decoded for _, decoded in made)], crops[Path(name).stem]))
                 print(".", end="", file=sys.stderr, flush=True)
             keys = [key for key, value in scores[0][0].items() if not np.isnan(value)]
@@ -116,7 +119,11 @@ def main() -> int:
                 )
                 for one, rate, score in zip(contestants, rates, scores, strict=True)
             ]
-            print(f"\n{len(scores[0])} pictures, at most {bpp} bits per pixel")
+            print(
+                f"\n{len(scores[0])} pictures, at most {bpp} bits per pixel; {left_out} left out: too few for a codec"
+            )
+            if not scores[0]:
+                continue
             print(columns(("codec", "bpp", *keys), tuple(shown)))
         if options.sheet and rows:
             stacked(rows).save(options.sheet)
