@@ -110,20 +110,15 @@ def main() -> int:
                 if made and Path(name).stem in crops and bpp == min(options.bpp):
                     rows.append(row_of([pixels, *(decoded for _, decoded in made)], crops[Path(name).stem]))
                 print(".", end="", file=sys.stderr, flush=True)
-            keys = [key for key, value in scores[0][0].items() if not np.isnan(value)]
-            shown = [
-                (
-                    one.name,
-                    f"{statistics.fmean(rate):.4f}",
-                    *(f"{np.mean([s[key] for s in score]):.3f}" for key in keys),
-                )
-                for one, rate, score in zip(contestants, rates, scores, strict=True)
-            ]
-            print(
-                f"\n{len(scores[0])} pictures, at most {bpp} bits per pixel; {left_out} left out: too few for a codec"
-            )
+            said = f"{left_out} left out: too few for a codec"
+            print(f"\n{len(scores[0])} pictures, at most {bpp} bits per pixel; {said}")
             if not scores[0]:
                 continue
+            keys = [key for key, value in scores[0][0].items() if not np.isnan(value)]
+            shown = [
+                (one.name, f"{statistics.fmean(rate):.4f}", *(f"{np.mean([s[k] for s in score]):.3f}" for k in keys))
+                for one, rate, score in zip(contestants, rates, scores, strict=True)
+            ]
             print(columns(("codec", "bpp", *keys), tuple(shown)))
         if options.sheet and rows:
             stacked(rows).save(options.sheet)
