@@ -26,12 +26,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import regio
-from regio.codec.decoding import Decoding
+from regio.codec.decoding import Decoding, Opened
 from regio.codec.layout import Box, Span, layout_of
 from regio.codec.pixels import pad, to_tensor
 from regio.evaluation.bit_share import bit_map
 from regio.evaluation.metrics import psnr
-from regio.format import parse
 from regio.images import Pixels, read_picture
 from regio.nn.regional import GridRegions
 from regio.regions import importance
@@ -87,10 +86,10 @@ def region_of_interest(codec: regio.Codec, photo: Pixels) -> Figure:
     region = importance("faces", photo)
     even = codec.encode(photo, quality=QUALITY)
     moved = codec.encode(photo, quality=QUALITY, roi=region)
-    file = parse(moved)
-    rates, _ = Decoding(codec, file, moved)._rates(0)
+    decoding = Decoding(codec.runtime, Opened.of(moved))
+    rates = decoding.terms(0)[1].rates
     assert rates is not None
-    levels = [(file.header.rate + rates.ladder.step(0, k)) / 40 for k in range(rates.ladder.levels)]
+    levels = [(decoding.file.header.rate + rates.ladder.step(0, k)) / 40 for k in range(rates.ladder.levels)]
     before, after = bit_map(codec, even), bit_map(codec, moved)
     assert before is not None
     assert after is not None

@@ -239,6 +239,11 @@ def test_a_region_of_interest_gets_a_larger_share_of_the_bits(folder: Path) -> N
     plain, aimed = OwnCodec(codec), OwnCodec(codec, strength=30).aimed_at(mask)
     shares = [share_inside(codec, one.encode(small, 50), mask) for one in (plain, aimed)]
     assert shares[1] > 1.2 * shares[0]
+    data = plain.encode(small, 50)
+    bits = bit_map(codec, data)  # its four passes code a quarter of the symbols each
+    assert bits is not None
+    assert bits.shape == (12, 16)
+    assert 0.8 * 8 * len(data) < bits.sum() < 8 * len(data)
     assert OwnCodec(codec, strength=30).name == "segpic-xs+roi"
 
 

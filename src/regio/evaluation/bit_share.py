@@ -18,6 +18,7 @@ from regio.entropy.coders import gaussian_bits
 from regio.entropy.mixture import Mixture, mixture_bits
 from regio.entropy.scales import level_to_scale
 from regio.evaluation.marks import Mask
+from regio.models.whole_context import PASSES, scatter
 from regio.nn.checkerboard import join
 from regio.nn.regional import GridRegions
 
@@ -31,7 +32,7 @@ class Ledger:
 
     def __init__(self, reader: StreamReader) -> None:
         self.reader = reader
-        self.maps: list[Tensor] = []  # (h,w) each
+        self.maps: list[Tensor] = []  # (1,C,h,w) each, in the order of decoding
 
     def factorized(self, *arguments: Any) -> Tensor:
         """See Coder."""
@@ -57,23 +58,28 @@ class Ledger:
 
     def _note(self, stream: str, bits: Any) -> None:
         if stream == "y":
-            self.maps.append(bits().detach().sum(1)[0].cpu())
+            self.maps.append(bits().detach().cpu())
 
     def total(self, size: tuple[int, int]) -> BitMap | None:
         """Bits at each place (h,w) of y; None if the model codes something else than places."""
         whole = torch.zeros(size, dtype=torch.float64)
         waiting: Tensor | None = None
-        for one in self.maps:
-            if one.shape == whole.shape:
-                whole += one
-            elif one.shape != (size[0], size[1] // 2) or size[1] % 2:
+        quarters = 0
+        for bits in self.maps:
+            one = bits.sum(1, keepdim=True)
+            if one.shape[2:] == size:
+                whole += one[0, 0]
+            elif (2 * one.shape[2], 2 * one.shape[3]) == size and quarters < PASSES:
+                whole += scatter(bits, quarters).sum(1)[0]  # a pass of a quadtree
+                quarters += 1
+            elif (one.shape[2], 2 * one.shape[3]) != size:
                 return None
             elif waiting is None:
                 waiting = one
             else:  # two halves of a checkerboard
-                whole += join(waiting[None, None], one[None, None])[0, 0]
+                whole += join(waiting, one)[0, 0]
                 waiting = None
-        return whole.numpy() if self.maps and waiting is None else None
+        return whole.numpy() if self.maps and waiting is None and quarters in (0, PASSES) else None
 
 
 @torch.inference_mode()

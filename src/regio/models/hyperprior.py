@@ -28,7 +28,7 @@ from regio.nn.norm import bounded
 from regio.nn.precise import PreciseConv, seen_by
 from regio.nn.whole import WholeNet, whole_input
 
-HYPER_LIMIT = 64.0  # photographs and graphics reach 56 at the highest qualities
+Z_LIMIT = 64.0  # photographs and graphics reach 56 at the highest qualities
 Layers = tuple[tuple[int, int], ...]  # (channels, stride) of each convolution
 
 
@@ -128,13 +128,13 @@ class WithHyperprior(Shared):
     def hyper_latent(self, y: Tensor | None) -> Tensor | None:
         """Latent (B,M,h,w), scaled for the rate, -> z (B,C,h/t,w/t), not rounded; None when reading.
 
-        Our own models keep z within HYPER_LIMIT: what a picture unlike those of the training makes of it would drive
+        Our own models keep z within Z_LIMIT: what a picture unlike those of the training makes of it would drive
         the networks for means far from all that they have seen, and files would be larger than the raw picture.
         """
         if y is None:
             return None
         z: Tensor = self.h_a(torch.cat([y, torch.log1p(y.abs())], dim=1) if self.sees_magnitudes else y)
-        return z.clamp(-HYPER_LIMIT, HYPER_LIMIT) if self.exact_levels else z
+        return z.clamp(-Z_LIMIT, Z_LIMIT) if self.exact_levels else z
 
     def code_hyper(self, z: Tensor | None, rate: Tensor | None, coder: Coder, size: Size) -> Side:
         """Code z (None when reading) -> what it says of the latent. size: (h,w) of y."""
