@@ -391,7 +391,7 @@ def test_wrong_files_get_a_message_and_the_right_one_works_after_them(visit: Ope
     compress(page)
     page.wait_for_selector("#outcome :text('Nothing is painted yet')")
     page.get_by_label("None, spread evenly").check()
-    compress(page, 0.05)
+    compress(page, 0.03)
     page.wait_for_selector("#outcome :text('bytes are too few')")
     page.close()
 
