@@ -56,7 +56,11 @@ def test_pictures_are_drawn_by_the_seed_and_files_over_the_rate_are_said(
         command = ["study", str(folder), "-o", str(file), "--codecs", "jpeg,webp", "--bpp", "0.02", "--pictures", "1"]
         assert regio([*command, "--seed", seed]) == 0
         titles.append(Study(file).titles())
-    assert "jpeg: 1 files are larger than the rate allows" in capsys.readouterr().err
+    said = capsys.readouterr()
+    assert "jpeg: 1 file is larger than the rate allows" in said.err
+    assert "0.db: 1 question added; vote with" in said.out
+    assert regio([*command, "--seed", "3"]) == 0
+    assert ".db: 0 questions added, 1 was there; vote with" in capsys.readouterr().out
     assert titles[0] == titles[1]
     assert len(set(map(frozenset, titles))) > 1
     assert all(len(one) == 1 for one in titles)

@@ -284,3 +284,16 @@ def test_a_name_cannot_leave_the_folder_of_runs(tmp_path: Path, name: str) -> No
 @pytest.mark.parametrize("name", ["x", "segpic-xs", "a.b", "lauf 2", "größe"])
 def test_ordinary_names_are_fine(tmp_path: Path, name: str) -> None:
     assert Recipe.from_dict(recipe_of(tmp_path).as_dict() | {"name": name}).name == name
+
+
+def test_a_file_that_is_no_text_is_named_as_no_recipe(tmp_path: Path) -> None:
+    path = tmp_path / "photo.jpg"
+    path.write_bytes(b"\xff\xd8\xff\xe0")
+    with pytest.raises(UsageError, match=r"photo\.jpg: not a TOML file: it is not text in UTF-8$"):
+        read_recipe(path)
+
+
+def test_a_setting_of_two_lines_is_refused_rather_than_half_taken(tmp_path: Path) -> None:
+    recipe_of(tmp_path)
+    with pytest.raises(UsageError, match="one KEY=VALUE is wanted; repeat --set for more"):
+        read_recipe(tmp_path / "recipe.toml", settings=("seed=1\nsteps=3",))

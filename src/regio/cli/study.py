@@ -61,12 +61,14 @@ def study(
         for problem in made.problems:
             say(f"{' by '.join(filter(None, (problem.picture, problem.codec)))} skipped: {problem.reason}")
         for name, count in made.over.items():
-            say(f"{name}: {count} files are larger than the rate allows; it has none so small")
+            files = "1 file is" if count == 1 else f"{count} files are"
+            say(f"{name}: {files} larger than the rate allows; it has none so small")
         if as_json:
             print_result(json.dumps({"added": made.added, "there": made.there, "over": made.over}))
         else:
-            before = f", {made.there} were there" if made.there else ""
-            print_result(f"{output}: {made.added} questions added{before}; vote with regio app --study {output}")
+            added = "1 question" if made.added == 1 else f"{made.added} questions"
+            before = f", {made.there} {'was' if made.there == 1 else 'were'} there" if made.there else ""
+            print_result(f"{output}: {added} added{before}; vote with regio app --study {output}")
 
 
 def _rates(text: str) -> list[float]:

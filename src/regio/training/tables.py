@@ -43,7 +43,9 @@ def read_table(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: not a TOML file: it is not text in UTF-8") from error
+    except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path}: {error}") from error
     base = values.pop("base", None)
     if base is None:
@@ -62,9 +64,11 @@ def changed(values: dict[str, Any], setting: str) -> dict[str, Any]:
     names = key.strip().split(".")
     check(bool(equals) and all(names), f"--set {setting}: KEY=VALUE is wanted, such as phase.batch=16")
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
+        read = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:
-        value = text.strip()
+        read = {"value": text.strip()}
+    check(len(read) == 1, f"--set {setting!r}: one KEY=VALUE is wanted; repeat --set for more")
+    value = read["value"]
     phases = values.get("phase")
     if names[0] != "phase" or not isinstance(phases, list):
         merged: dict[str, Any] = _merged(values, _nested(names, value))
