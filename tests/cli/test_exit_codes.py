@@ -1,6 +1,9 @@
 """One table of exit codes, as documented, and reached from the command line."""
 
 import inspect
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -101,3 +104,15 @@ def test_the_version_is_a_result(regio: Regio) -> None:
 
     done = regio("--version")
     assert (done.code, done.out) == (0, f"regio {__version__}\n")
+
+
+def test_what_needs_torch_says_so_in_one_line_where_it_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')")
+    golden = Path(__file__).parents[1] / "weights/golden/portrait-3.rgo"
+    command = [sys.executable, "-m", "regio", "decode", str(golden), "--engine", "torch", "-o", "out.png"]
+    path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+    done = subprocess.run(
+        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (1, "regio: PyTorch is not installed: pip install torch\n")
+    assert not (tmp_path / "out.png").exists()

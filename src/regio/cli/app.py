@@ -127,6 +127,10 @@ def run(arguments: Sequence[str]) -> int:
     except (KeyboardInterrupt, typer.Abort):
         say("interrupted")
         return code_of(KeyboardInterrupt())
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        return _fail(RegioError("PyTorch is not installed: pip install torch"))
     except (RegioError, OSError, MemoryError) as error:
         return _fail(error)
     return OK
