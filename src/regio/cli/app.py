@@ -162,5 +162,5 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no reason to fail
-    completion.answer(typer.main.get_command(build()))
+    completion.answer(lambda: typer.main.get_command(build()))
     sys.exit(run(sys.argv[1:]))

@@ -1,9 +1,11 @@
 """Pictures to bytes and back: what everything around the models stands on.
 
-The names below load torch when they are first used, so that `regio.codec.options` costs nothing.
+The names below load torch when they are first used, so that `regio.codec.options` costs nothing. Where torch is not
+installed, `decode` and `verify` are those of `regio.light.reader`.
 """
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from regio.codec.options import DEFAULT_QUALITY
@@ -16,5 +18,6 @@ __all__ = ["DEFAULT_QUALITY", "Codec", "decode", "encode", "load", "shared", "ve
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        return getattr(import_module("regio.codec.api"), name)
+        lightly = name in ("decode", "verify") and find_spec("torch") is None
+        return getattr(import_module("regio.light.reader" if lightly else "regio.codec.api"), name)
     raise AttributeError(f"module 'regio.codec' has no attribute {name!r}")

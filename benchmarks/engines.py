@@ -1,0 +1,140 @@
+"""Do torch and ONNX Runtime decode alike, and what does each take?
+
+    python benchmarks/engines.py FOLDER [--codec segpic-xs] [--qualities 20 80]
+
+Each picture of FOLDER is coded by torch at each quality, and once more with a box as region of interest. Torch decodes
+each file on one thread, ONNX Runtime on one and on two. Printed for each of these: files whose checksum of symbols was
+found right, the largest difference of a pixel to torch, the share of values that differ, and processor seconds a file.
+Then `regio decode` decodes the first file by each engine: processor seconds, and the most memory that it took.
+Exit status 1 if a checksum is wrong or a pixel differs by more than a level.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from time import process_time
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+import regio
+from regio import light
+from regio.errors import CorruptFile
+from regio.images import Picture, read_picture
+
+TOLERANCE = 1  # levels of 255
+REGION_QUALITY = 50.0
+THREADS = 1, 2  # that ONNX Runtime decodes on
+RUNS = 5  # of the shell; the fastest counts
+
+
+@dataclass
+class Tally:
+    """What is known of one way to decode."""
+
+    files: int = 0
+    right: int = 0
+    largest: int = 0
+    differ: int = 0
+    values: int = 0
+    seconds: float = 0.0
+
+    def add(
+        self, decode: Callable[[], NDArray[np.uint8]], expected: NDArray[np.uint8] | None
+    ) -> NDArray[np.uint8] | None:
+        """Decode once more, and compare; what was decoded, None where the checksum of the symbols is wrong."""
+        self.files += 1
+        start = process_time()
+        try:
+            found = decode()
+        except CorruptFile:
+            return None
+        self.seconds += process_time() - start
+        self.right += 1
+        if expected is not None:
+            difference = np.abs(found.astype(np.int16) - expected)
+            self.largest = max(self.largest, int(difference.max()))
+            self.differ += int(np.count_nonzero(difference))
+            self.values += difference.size
+        return found
+
+    def line(self, name: str) -> str:
+        """As a row of the table."""
+        share = f"{self.differ / self.values:.5%}" if self.values else "-"
+        seconds = self.seconds / max(1, self.right)
+        return f"{name:24}{self.right:4} of {self.files:<6}{self.largest:8}{share:>12}{seconds:10.3f}"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--codec", default="segpic-xs", help="(%(default)s)")
+    parser.add_argument("--qualities", type=float, nargs="+", default=[20.0, 80.0], help="(%(default)s)")
+    options = parser.parse_args()
+    paths = sorted(path for path in options.folder.iterdir() if path.suffix == ".png")
+    if not paths:
+        parser.error(f"{options.folder}: no PNG files")
+    torch.set_num_threads(1)
+    codec = regio.load(options.codec, "cpu")
+    names = ["torch, 1 thread", *(f"ONNX Runtime, {threads} thread{'s'[: threads - 1]}" for threads in THREADS)]
+    tallies = {name: Tally() for name in names}
+    first = b""
+    for path in paths:
+        for data in files_of(codec, read_picture(path), options.qualities):
+            if not first:  # loads both engines, so that no time below has that in it
+                first = data
+                codec.decode(data)
+                for threads in THREADS:
+                    light.decode(data, threads=threads)
+            expected = tallies[names[0]].add(lambda data=data: codec.decode(data, as_="numpy"), None)
+            for name, threads in zip(names[1:], THREADS, strict=True):
+                tallies[name].add(lambda data=data, n=threads: light.decode(data, as_="numpy", threads=n), expected)
+        print(path.name, file=sys.stderr, flush=True)
+    print(f"{'':24}{'symbols right':13}{'largest':>9}{'differ':>12}{'seconds':>10}")
+    for name, tally in tallies.items():
+        print(tally.line(name))
+    shell(first)
+    return int(any(tally.right < tally.files or tally.largest > TOLERANCE for tally in tallies.values()))
+
+
+def files_of(codec: Any, picture: Picture, qualities: list[float]) -> Iterator[bytes]:
+    """A picture at each quality, and with a box of a quarter of it as region."""
+    for quality in qualities:
+        yield codec.encode(picture, quality=quality)
+    width, height = picture.width, picture.height
+    yield codec.encode(picture, quality=REGION_QUALITY, roi=(width // 4, height // 4, width // 2, height // 2))
+
+
+def shell(data: bytes) -> None:
+    """Print what `regio decode` takes by each engine."""
+    print(f"\n{'regio decode':24}{'processor s':>13}{'MB':>9}")
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "a.rgo"
+        file.write_bytes(data)
+        for engine in ("torch", "onnx"):
+            command = ["-m", "regio", "decode", str(file), "-o", str(file.with_suffix(".png")), "--engine", engine]
+            seconds, memory = zip(*(usage([*command, "--force"]) for _ in range(RUNS)), strict=True)
+            print(f"{engine:24}{min(seconds):13.2f}{min(memory) / 1e6:9.0f}")
+
+
+def usage(command: list[str]) -> tuple[float, int]:
+    """Processor seconds and the most bytes of memory that Python took for a command."""
+    quiet = [(os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    child = os.posix_spawn(sys.executable, [sys.executable, *command], environment, file_actions=quiet)
+    _, status, used = os.wait4(child, 0)
+    if status:
+        raise SystemExit(f"regio {' '.join(command[2:])} failed")
+    return used.ru_utime + used.ru_stime, used.ru_maxrss * 1024
+
+
+if __name__ == "__main__":
+    sys.exit(main())
