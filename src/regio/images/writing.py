@@ -15,6 +15,7 @@ from regio.images.reading import Picture
 
 log = logging.getLogger(__name__)
 _DEFAULTS: dict[str, dict[str, Any]] = {
+    "PNG": {"compress_level": 3},  # 6 takes over twice the time; five Kodak pictures: 9 % less to 10 % more bytes
     "JPEG": {"quality": 85, "optimize": True, "progressive": True},  # 95 takes twice the bytes of a picture with loss
     "WEBP": {"lossless": True},
     "AVIF": {"quality": 75},
