@@ -17,7 +17,7 @@ from regio.app import limits as app_limits
 from regio.codec import Codec, load, options
 from regio.codec.layout import layout_of
 from regio.codec.options import limits_of
-from regio.entropy import StreamWriter, coders
+from regio.entropy import StreamWriter, coders, symbols
 from regio.entropy.guard import table_indices
 from regio.entropy.range_coder import RangeReader, RangeWriter
 from regio.errors import CorruptFile, LimitExceeded, RegioError, UnsupportedFile
@@ -73,7 +73,7 @@ GUARDS = {
 @pytest.mark.parametrize("name", GUARDS)
 def test_a_guard_list_that_lies_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     write, message = GUARDS[name]
-    monkeypatch.setattr(coders, "write_guard", write)
+    monkeypatch.setattr(symbols, "write_guard", write)
     data = paper().encode(picture(32, 32))
     monkeypatch.undo()
     refused(paper(), data, CorruptFile, message)

@@ -6,9 +6,9 @@
 Files are the same, whoever writes or reads them. Decoded pixels may differ from those of torch by one level of 255.
 """
 
+import ctypes
 import os
 import warnings
-from functools import lru_cache
 from typing import Any, Unpack
 
 from regio.arrays import Form, given_as
@@ -31,16 +31,27 @@ def engine(name: str, threads: int | None = None) -> LightEngine:
 
     MissingWeights for a codec without graphs.
     """
-    return _engine(name, threads_wanted() if threads is None else threads)
+    key = name, threads_wanted() if threads is None else threads
+    if key not in _engines:
+        _engines[key] = LightEngine.of(Plan.of(name), key[1])
+    return _engines[key]
 
 
-@lru_cache(maxsize=4)
-def _engine(name: str, threads: int) -> LightEngine:
-    return LightEngine.of(Plan.of(name), threads)
+_engines: dict[tuple[str, int], LightEngine] = {}
 
 
-if hasattr(os, "register_at_fork"):  # a child has no threads but the one that forked, so it loads codecs of its own
-    os.register_at_fork(after_in_child=_engine.cache_clear)
+def _after_fork() -> None:
+    """A child has no threads but the one that forked, so it loads codecs of its own.
+
+    Those of its parent are never freed in it: to be freed, they would wait for threads that are not there.
+    """
+    for one in _engines.values():
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(one))
+    _engines.clear()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 @within_memory()
