@@ -30,7 +30,7 @@ def test_train_hands_its_options_over_and_prints_the_folder(regio: Regio, monkey
     done = regio("train", "xs.toml", "--max-minutes", "9", "--resume", "--data", "a", "--data", "b", "--device", "cpu")
     assert (done.code, done.out) == (0, "runs/xs\n")
     expected = {"out": None, "resume": True, "max_minutes": 9.0, "steps": None, "device": "cpu", "report": None}
-    assert calls == [(Path("xs.toml"), expected | {"data": [Path("a"), Path("b")]})]
+    assert calls == [(Path("xs.toml"), expected | {"data": [Path("a"), Path("b")], "settings": ()})]
 
 
 def test_a_missing_extra_is_one_line_of_advice(regio: Regio, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -73,7 +73,7 @@ def test_thumbnails_fit_and_decode(example: Example, album: Path) -> None:
 @pytest.mark.weights
 def test_thumbnails_that_cannot_fit_are_an_error_of_one_line(example: Example, album: Path) -> None:
     with pytest.raises(SystemExit, match="try a smaller --side or more --bytes"):
-        example("thumbnails.py", album, "--bytes", 40)
+        example("thumbnails.py", album, "--bytes", 20)
 
 
 def test_an_archive_takes_the_highest_quality_that_fits(example: Example, album: Path, toy: Path) -> None:
