@@ -15,7 +15,7 @@ def decode(
     data: Data,
     *,
     as_: Form = "pil",
-    codec: Any = None,
+    codec: object = None,  # any is refused
     device: str = "auto",
     look: str | None = None,
     **options: Unpack[DecodeOptions],
@@ -30,7 +30,7 @@ def decode(
 def verify(
     data: Data,
     *,
-    codec: Any = None,
+    codec: object = None,  # any is refused
     device: str = "auto",
     max_memory: int | str | None = None,
     max_pixels: int | str | None = None,
@@ -40,6 +40,6 @@ def verify(
     light.verify(data, max_memory=max_memory, max_pixels=max_pixels)
 
 
-def _check(codec: Any, device: str) -> None:
+def _check(codec: object, device: str) -> None:
     if codec is not None or device not in ("auto", "cpu"):
         raise MissingWeights(f"weights that are named, and other devices than the CPU, need torch, and {NEEDED}")
