@@ -66,7 +66,8 @@ function checkTogether(bodies: Map<number, Uint8Array>, header: Header): void {
   if (code) {
     if (code.length !== 1) throw new CorruptFile(`the colour chunk has ${code.length} bytes, not 1`);
     if (!(code[0]! in COLOURS)) throw new UnsupportedFile(`colour ${code[0]}, from a later release; update the decoder`);
-    if (code[0]! >= 5 && !header.grey) throw new CorruptFile(`colour ${code[0]} is grey, but the picture is not`);
+    const grey = code[0]! >= 5;
+    if (grey !== header.grey) throw new CorruptFile(`colour ${code[0]} does not fit ${header.grey ? "a grey" : "an RGB"} picture`);
   }
 }
 
