@@ -50,7 +50,9 @@ TABLE = {
     "weights": Row({"errors", "models", "entropy", "hub", "version"}, DECODING),
     "codec": Row(BELOW_CODEC | {"version"}, DECODING),
     "onnx_export": Row(
-        {"errors", "durable", "models", "nn"}, {"torch"}, frozenset({"codec", "onnx", "onnxruntime", "onnxscript"})
+        {"errors", "durable", "models", "nn", "recording"},
+        {"torch"},
+        frozenset({"codec", "onnx", "onnxruntime", "onnxscript"}),
     ),
     "light": Row(  # no torch, not even lazily: nor has what it imports any
         {"errors", "arrays", "format", "images", "codec", "entropy", "models.facts", "models.catalog"},

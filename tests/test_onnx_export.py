@@ -1,5 +1,6 @@
 """Networks as ONNX files say the same as torch, at any size."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import toy_codec
 
 from regio import onnx_export
 from regio.errors import RegioError, UsageError
-from regio.models import MCM, MCMConfig
+from regio.models import MCM, MCMConfig, SegPIC
+from regio.models.patch_transforms import PatchTransform
 from regio.nn.regional import GridRegions
 from regio.onnx_export import TOLERANCE, EvenGrid, export
 
@@ -61,6 +63,18 @@ def test_files_run_anywhere_at_any_size_and_give_the_pictures_that_decoding_give
     shown = np.floor(np.clip(x_hat[0].transpose(1, 2, 0), 0, 1) * 255 + 0.5).astype(int)
     expected = codec.decode(codec.encode(pixels, quality=45, grid=2), as_="numpy").astype(int)
     assert np.abs(shown - expected).max() <= 1  # a level, where rounding tips over
+
+
+@pytest.mark.slow
+def test_a_model_of_one_rate_takes_its_prototypes_by_name(tmp_path: Path) -> None:
+    ort = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    patches = PatchTransform(units=(0, 0, 0, 1))
+    config = replace(toy_codec.SMALL_PAPER, transform=patches, shallow=192, shallow_codes=(192, 6, 4))
+    codec = toy_codec.codec_of(SegPIC(config).eval())
+    _, second = export(codec, tmp_path)
+    assert second.inputs == ("y_hat", "prototypes")
+    assert [one.name for one in ort.InferenceSession(second.path).get_inputs()] == ["y_hat", "prototypes"]
 
 
 def decode_latents(codec: Any, data: bytes) -> Any:

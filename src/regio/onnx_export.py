@@ -9,13 +9,9 @@ numbers must be the same everywhere to the last bit, which no ONNX runtime promi
 
 from __future__ import annotations
 
-import io
 import json
-import logging
 import math
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +24,7 @@ from regio.errors import RegioError, UsageError
 from regio.models.base import Decoded, Network
 from regio.models.segpic import SegPIC
 from regio.nn.regional import GridRegions
+from regio.recording.exporting import OPSET, exported
 
 if TYPE_CHECKING:
     from regio.codec import Codec
@@ -66,33 +63,33 @@ class EvenGrid(GridRegions):
         return cells.reshape(batch, channels, size[0], size[1])
 
 
-class Analysis(nn.Module):
-    """See the module."""
+class Half(nn.Module):
+    """A network and the grid of its regions."""
 
     def __init__(self, net: Network, grid: int) -> None:
         super().__init__()
         self.net, self.where = net, EvenGrid(grid)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+
+class Analysis(Half):
+    """See the module."""
+
+    def forward(self, given: Mapping[str, Tensor]) -> tuple[Tensor, ...]:
         """x (1,3,H,W) -> latents, and codes where there are any."""
-        latents = self.net.analyse(x, self.where)
+        latents = self.net.analyse(given["x"], self.where)
         return (latents.y,) if latents.codes is None else (latents.y, latents.codes)
 
 
-class Synthesis(nn.Module):
+class Synthesis(Half):
     """See the module."""
 
-    def __init__(self, net: Network, grid: int) -> None:
-        super().__init__()
-        self.net, self.where = net, EvenGrid(grid)
-
-    def forward(self, y_hat: Tensor, rate: Tensor | None = None, prototypes: Tensor | None = None) -> Tensor:
+    def forward(self, given: Mapping[str, Tensor]) -> tuple[Tensor]:
         """y_hat (1,M,h,w), rate (1,), prototypes (1,N,n,n) -> x_hat (1,3,16h,16w)."""
-        x_hat: Tensor = self.net.synthesise(Decoded(y_hat, prototypes), self.where, rate)
-        return x_hat
+        decoded = Decoded(given["y_hat"], given.get("prototypes"))
+        return (self.net.synthesise(decoded, self.where, given.get("rate")),)
 
 
-def export(codec: Codec, folder: Path, *, grid: int = 1, opset: int = 20) -> list[Exported]:
+def export(codec: Codec, folder: Path, *, grid: int = 1, opset: int = OPSET) -> list[Exported]:
     """Write both networks of a codec (`regio.load`) into a folder, and check them against ONNX Runtime.
 
     grid: SegPIC's regions are a grid of so many by so many, as in files made with `grid=`; sides of pictures are then
@@ -107,9 +104,17 @@ def export(codec: Codec, folder: Path, *, grid: int = 1, opset: int = 20) -> lis
         raise UsageError(f"grid={grid}: 1 to 16 is possible")
     plain = type(net)(net.config).eval().requires_grad_(False)  # on the CPU, all of it in float32
     plain.load_state_dict(net.state_dict())
+    unit = math.lcm(plain.multiple, plain.stride * grid)  # what the sides of pictures are multiples of
+    seed = torch.Generator().manual_seed(0)
+    pictures = [{"x": torch.rand(1, 3, unit * down, unit * across, generator=seed)} for down, across in SIZES]
+    latents = [_inputs(plain, given["x"], grid) for given in pictures]
+    facts = {"name": codec.name, "multiple": unit, "grid": grid}
     folder.mkdir(parents=True, exist_ok=True)
     first, second = file_names(codec.name, folder)
-    return [_analysis(plain, first, grid, opset, codec.name), _synthesis(plain, second, grid, opset, codec.name)]
+    return [
+        _write(Analysis(plain, grid), first, pictures, ("y", "codes"), facts, opset),
+        _write(Synthesis(plain, grid), second, latents, ("x_hat",), facts | {"multiple": unit // plain.stride}, opset),
+    ]
 
 
 def file_names(name: str, folder: Path) -> tuple[Path, Path]:
@@ -117,76 +122,38 @@ def file_names(name: str, folder: Path) -> tuple[Path, Path]:
     return folder / f"{name}.analysis.onnx", folder / f"{name}.synthesis.onnx"
 
 
-def _analysis(net: Network, path: Path, grid: int, opset: int, name: str) -> Exported:
-    unit = _unit(net, grid)
-    samples = [(torch.rand(1, 3, unit * down, unit * across, generator=_seed()),) for down, across in SIZES]
-    module = Analysis(net, grid)
-    outputs = ["y", "codes"][: len(module(*samples[0]))]
-    height, width = (unit * torch.export.Dim(f"{side}_units", min=1, max=4096) for side in ("height", "width"))
-    shapes = ({2: height, 3: width},)
-    return _write(module, path, samples, ["x"], outputs, shapes, opset, {"name": name, "multiple": unit, "grid": grid})
-
-
-def _synthesis(net: Network, path: Path, grid: int, opset: int, name: str) -> Exported:
-    unit = _unit(net, grid) // net.stride
-    samples, names = [], ["y_hat"]
-    dims: list[Any] = [
-        {2 + k: unit * torch.export.Dim(f"{side}_units", min=1, max=4096) for k, side in enumerate(("rows", "columns"))}
-    ]
-    for down, across in SIZES:
-        picture = torch.rand(1, 3, unit * net.stride * down, unit * net.stride * across, generator=_seed())
-        latents = net.analyse(picture, EvenGrid(grid))
-        sample = [latents.y]
-        if net.rated:
-            sample.append(torch.tensor([0.1 + 0.2 * down]))
-        if latents.codes is not None:
-            assert isinstance(net, SegPIC)
-            assert net.regional is not None
-            sample.append(net.regional.shallow_coder.decode(latents.codes))
-        samples.append(tuple(sample))
-    names += ["rate"] if net.rated else []
-    names += ["prototypes"] if len(samples[0]) > len(names) else []
-    dims += [None] * (len(names) - 1)
-    module = Synthesis(net, grid)
-    facts = {"name": name, "multiple": unit, "grid": grid}
-    return _write(module, path, samples, names, ["x_hat"], tuple(dims), opset, facts)
-
-
-def _unit(net: Network, grid: int) -> int:
-    """What the sides of pictures are multiples of."""
-    return math.lcm(net.multiple, net.stride * grid)
+def _inputs(net: Network, picture: Tensor, grid: int) -> dict[str, Tensor]:
+    """What a synthesis takes, of a picture (1,3,H,W)."""
+    latents = net.analyse(picture, EvenGrid(grid))
+    found = {"y_hat": latents.y}
+    if net.rated:
+        found["rate"] = torch.rand(1, generator=torch.Generator().manual_seed(0))
+    if latents.codes is not None:
+        assert isinstance(net, SegPIC)
+        assert net.regional is not None
+        found["prototypes"] = net.regional.shallow_coder.decode(latents.codes)
+    return found
 
 
 def _write(
-    module: nn.Module,
-    path: Path,
-    samples: Sequence[tuple[Tensor, ...]],
-    inputs: list[str],
-    outputs: list[str],
-    shapes: tuple[Any, ...],
-    opset: int,
-    facts: dict[str, Any],
+    part: Half, path: Path, samples: list[dict[str, Tensor]], names: tuple[str, ...], facts: dict[str, Any], opset: int
 ) -> Exported:
+    """Export, compare and write. The sides of what a part takes first are free, and multiples of facts["multiple"]."""
     try:
         import onnx
         import onnxruntime
         import onnxscript  # noqa: F401 - torch's exporter needs it
     except ModuleNotFoundError as error:
         raise RegioError(f"{error.name} is not installed; export needs: pip install 'regio[onnx]'") from error
-    with _quiet(), torch.no_grad():
-        program = torch.onnx.export(
-            module.eval(),
-            samples[1],
-            dynamo=True,
-            dynamic_shapes=shapes,
-            input_names=inputs,
-            output_names=outputs,
-            opset_version=opset,
-            optimize=True,
-            verbose=False,
-        )
-    assert program is not None
-    model = program.model_proto
+    sides = {
+        axis: facts["multiple"] * torch.export.Dim(f"{side}_units", min=1, max=4096)
+        for axis, side in ((2, "height"), (3, "width"))
+    }
+    inputs, outputs = tuple(samples[0]), names[: len(part(samples[0]))]
+    shapes = (sides, *(None for _ in inputs[1:]))
+    model = exported(
+        part, dict(zip(inputs, zip(samples[1].values(), shapes, strict=True), strict=True)), outputs, opset
+    )
     for key, value in facts.items():
         entry = model.metadata_props.add()
         entry.key, entry.value = f"regio.{key}", json.dumps(value)
@@ -196,30 +163,12 @@ def _write(
     difference = 0.0
     for sample in samples:
         with torch.no_grad():
-            expected = module(*sample)
-        found = session.run(None, {name: part.numpy() for name, part in zip(inputs, sample, strict=True)})
-        for one, other in zip(expected if isinstance(expected, tuple) else (expected,), found, strict=True):
+            expected = part(sample)
+        found = session.run(None, {name: one.numpy() for name, one in sample.items()})
+        for one, other in zip(expected, found, strict=True):
             difference = max(difference, float((one - torch.from_numpy(other)).abs().max() / one.abs().max()))
     if not difference <= TOLERANCE:
         raise RegioError(f"{path.name}: ONNX Runtime differs from torch by {difference:.1e} of the largest value")
-    with replacing(path) as part:
-        part.write_bytes(whole)
-    return Exported(path, tuple(inputs), tuple(outputs), difference)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """torch's exporter reports steps and internals."""
-    logger = logging.getLogger("torch.onnx")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(before)
-
-
-def _seed() -> torch.Generator:
-    return torch.Generator().manual_seed(0)
+    with replacing(path) as file:
+        file.write_bytes(whole)
+    return Exported(path, inputs, outputs, difference)

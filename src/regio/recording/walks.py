@@ -6,11 +6,7 @@ that is what `torch.export` can prove its slices of. The graphs take others, too
 
 from __future__ import annotations
 
-import io
-import logging
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -19,9 +15,9 @@ from torch.export import Dim
 
 from regio.models.base import Decoded, Latents, Network
 from regio.recording.coder import Recorder
+from regio.recording.exporting import exported
 from regio.recording.regions import STRIDES, RecordedRegions, name_of
 
-OPSET = 20
 _ROWS, _COLUMNS = 4, 6  # of the hyper-latent, in the picture that is recorded
 _GRID = 3
 
@@ -138,39 +134,7 @@ def recorded(net: Network, codes: int, prototypes: int) -> dict[str, Any]:
     synthesis = {"y_hat": y, **({"shallow": sizes.prototypes(prototypes, square=False)} if codes else {}), "rate": rate}
     synthesis |= sizes.regions(inner=True, pool=False, square=False)
     return {
-        "analysis": _exported(Analysis(net), analysis, ("y", "codes")[: 1 + bool(codes)]),
-        "walk": _exported(Walk(net), walk, ("y_hat", "shallow")[: 1 + bool(codes)]),
-        "synthesis": _exported(Synthesis(net), synthesis, ("x_hat",)),
+        "analysis": exported(Analysis(net), analysis, ("y", "codes")[: 1 + bool(codes)]),
+        "walk": exported(Walk(net), walk, ("y_hat", "shallow")[: 1 + bool(codes)]),
+        "synthesis": exported(Synthesis(net), synthesis, ("x_hat",)),
     }
-
-
-def _exported(part: nn.Module, inputs: dict[str, tuple[Tensor, Any]], outputs: tuple[str, ...]) -> Any:
-    samples = {name: sample for name, (sample, _) in inputs.items()}
-    shapes = {name: shape for name, (_, shape) in inputs.items()}
-    with _quiet(), torch.no_grad():
-        program = torch.export.export(part.eval(), (samples,), dynamic_shapes=(shapes,), strict=False)
-        exported = torch.onnx.export(
-            program,
-            dynamo=True,
-            input_names=list(inputs),
-            output_names=list(outputs),
-            opset_version=OPSET,
-            optimize=True,
-            verbose=False,
-        )
-    assert exported is not None
-    return exported.model_proto
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """torch's exporter reports steps and internals."""
-    logger = logging.getLogger("torch.onnx")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logger.setLevel(before)
