@@ -25,6 +25,10 @@ from regio.evaluation.contestants.vvc import Vvc
 from regio.images import Pixels
 
 
+def _whole(quality: float) -> dict[str, Any]:
+    return {"quality": int(quality)}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Opponent(OnLadder):
     """A codec that Pillow, or a plugin of it, can write and read."""
@@ -35,7 +39,8 @@ class Opponent(OnLadder):
     file_format: str  # Pillow's name for it
     ladder: tuple[float, ...] = field(repr=False)  # every setting worth trying, by rising file size
     settings: tuple[float, ...]  # the few that a sweep measures, by rising file size
-    options: Callable[[float], dict[str, Any]] = field(repr=False)  # setting -> arguments of Image.save
+    options: dict[str, Any] = field(default_factory=dict, repr=False)  # arguments of Image.save
+    knob: Callable[[float], dict[str, Any]] = field(default=_whole, repr=False)  # setting -> more of them
     plugin: str | None = None  # module that teaches Pillow the format
 
     def missing(self) -> str | None:
@@ -59,7 +64,7 @@ class Opponent(OnLadder):
         """(H,W,3) uint8 RGB -> bytes of a whole file."""
         self._register()
         buffer = io.BytesIO()
-        Image.fromarray(pixels).save(buffer, self.file_format, **self.options(setting))
+        Image.fromarray(pixels).save(buffer, self.file_format, **self.knob(setting), **self.options)
         return buffer.getvalue()
 
     def decode(self, data: bytes) -> Pixels:
@@ -93,48 +98,9 @@ def _steps(low: int, high: int) -> tuple[float, ...]:
     return tuple(float(setting) for setting in range(low, high + 1))
 
 
-def _jpeg(quality: float) -> dict[str, Any]:
-    return {"quality": int(quality), "subsampling": "4:2:0", "optimize": True}
-
-
-def _webp(quality: float) -> dict[str, Any]:
-    return {"quality": quality, "method": 6}
-
-
-def _jpeg2000(ratio: float) -> dict[str, Any]:
-    return {"quality_mode": "rates", "quality_layers": [ratio], "irreversible": True, "mct": 1}
-
-
-def _avif(quality: float) -> dict[str, Any]:
-    return {"quality": int(quality), "subsampling": "4:4:4", "speed": 6, "max_threads": 1, "autotiling": False}
-
-
-def _avif_psnr(quality: float) -> dict[str, Any]:
-    return {**_avif(quality), "advanced": {"tune": "psnr"}}
-
-
-def _avif_ssimulacra2(quality: float) -> dict[str, Any]:
-    return {**_avif(quality), "advanced": {"tune": "ssimulacra2"}}
-
-
-def _avif_slow(quality: float) -> dict[str, Any]:
-    return {**_avif_psnr(quality), "speed": 4}
-
-
-def _hevc_default(quality: float) -> dict[str, Any]:
-    return {"quality": int(quality), "chroma": "420"}
-
-
-def _jxl(quality: float) -> dict[str, Any]:
-    return {"quality": int(quality), "effort": 7, "num_threads": 1}
-
-
-def _hevc(quality: float) -> dict[str, Any]:
-    # tune=psnr alone leaves x265's adaptive and psychovisual choices on, which cost PSNR
-    encoder = {"preset": "slow", "tune": "psnr", "x265:aq-mode": "0", "x265:psy-rd": "0", "x265:psy-rdoq": "0"}
-    return {"quality": int(quality), "chroma": "444", "enc_params": encoder}
-
-
+_AVIF = {"subsampling": "4:4:4", "speed": 6, "max_threads": 1, "autotiling": False}
+# tune=psnr alone leaves x265's adaptive and psychovisual choices on, which cost PSNR
+_X265_FOR_PSNR = {"preset": "slow", "tune": "psnr", "x265:aq-mode": "0", "x265:psy-rd": "0", "x265:psy-rdoq": "0"}
 RATIOS = tuple(2000 * 0.99**step for step in range(688))
 """JPEG 2000's knob is the compression ratio: from 2000 down to 2 in steps of one per cent."""
 
@@ -146,7 +112,7 @@ _PILLOW = (
         file_format="JPEG",
         ladder=_steps(1, 100),
         settings=(5, 8, 12, 18, 26, 38, 52, 68, 80),
-        options=_jpeg,
+        options={"subsampling": "4:2:0", "optimize": True},
     ),
     Opponent(
         name="webp",
@@ -155,7 +121,8 @@ _PILLOW = (
         file_format="WEBP",
         ladder=tuple(quarter / 4 for quarter in range(401)),  # libwebp takes fractions
         settings=(0, 2, 5, 10, 20, 35, 50, 65, 78, 88),
-        options=_webp,
+        options={"method": 6},
+        knob=lambda quality: {"quality": quality},
     ),
     Opponent(
         name="jpeg2000",
@@ -164,7 +131,8 @@ _PILLOW = (
         file_format="JPEG2000",
         ladder=RATIOS,
         settings=(400, 240, 160, 100, 64, 44, 32, 22, 16),
-        options=_jpeg2000,
+        options={"quality_mode": "rates", "irreversible": True, "mct": 1},
+        knob=lambda ratio: {"quality_layers": [ratio]},
     ),
     Opponent(
         name="avif",
@@ -173,7 +141,7 @@ _PILLOW = (
         file_format="AVIF",
         ladder=_steps(0, 100),
         settings=(0, 8, 17, 28, 40, 52, 64, 76),
-        options=_avif,
+        options=_AVIF,
     ),
     Opponent(
         name="avif-psnr",
@@ -182,7 +150,7 @@ _PILLOW = (
         file_format="AVIF",
         ladder=_steps(0, 100),
         settings=(0, 6, 13, 21, 31, 42, 53, 64),
-        options=_avif_psnr,
+        options=_AVIF | {"advanced": {"tune": "psnr"}},
     ),
     Opponent(
         name="avif-slow",
@@ -191,7 +159,7 @@ _PILLOW = (
         file_format="AVIF",
         ladder=_steps(0, 100),
         settings=(0, 6, 13, 21, 31, 42, 53, 64),
-        options=_avif_slow,
+        options=_AVIF | {"advanced": {"tune": "psnr"}, "speed": 4},
     ),
     Opponent(
         name="avif-ssimulacra2",
@@ -200,7 +168,7 @@ _PILLOW = (
         file_format="AVIF",
         ladder=_steps(0, 99),  # 100 would be lossless, which this tuning refuses
         settings=(0, 6, 13, 22, 33, 45, 58, 70),
-        options=_avif_ssimulacra2,
+        options=_AVIF | {"advanced": {"tune": "ssimulacra2"}},
     ),
     Opponent(
         name="jxl",
@@ -210,7 +178,7 @@ _PILLOW = (
         file_format="JXL",
         ladder=_steps(0, 99),  # 100 would be lossless, another codec altogether
         settings=(0, 8, 16, 25, 35, 47, 60, 72, 81, 88),
-        options=_jxl,
+        options={"effort": 7, "num_threads": 1},
     ),
     Opponent(
         name="hevc",
@@ -220,7 +188,7 @@ _PILLOW = (
         file_format="HEIF",
         ladder=_steps(0, 99),  # 100 would be lossless, another codec altogether
         settings=(0, 4, 9, 15, 22, 29, 36, 43),
-        options=_hevc,
+        options={"chroma": "444", "enc_params": _X265_FOR_PSNR},
     ),
     Opponent(
         name="hevc-default",
@@ -230,7 +198,7 @@ _PILLOW = (
         file_format="HEIF",
         ladder=_steps(0, 99),
         settings=(0, 7, 15, 23, 32, 41, 50, 60),
-        options=_hevc_default,
+        options={"chroma": "420"},
     ),
     Jpegli(
         name="jpegli",
@@ -240,7 +208,6 @@ _PILLOW = (
         file_format="JPEG",
         ladder=_steps(1, 100),
         settings=(1, 8, 16, 25, 38, 52, 68, 80),
-        options=lambda quality: {"quality": int(quality)},
     ),
 )
 
