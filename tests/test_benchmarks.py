@@ -86,21 +86,6 @@ def test_the_environments_are_listed() -> None:
     assert len(run("portability.py", "--list").stdout.splitlines()) >= 10
 
 
-def test_codecs_are_judged_at_equal_bytes(pictures: Path) -> None:
-    sheet, codecs = pictures / "made" / "sheet.png", ("--codecs", "jpeg,webp", "--bpp", 2)
-    sheet.parent.mkdir()
-    done = run("equal_bytes.py", pictures, *codecs, "--crop", "0:8,8,40,30", "--sheet", sheet)
-    assert done.returncode == 0, done.stderr
-    assert "2 pictures, at most 2.0 bits per pixel; 0 left out" in done.stdout
-    rows = {line.split()[0]: line.split() for line in done.stdout.splitlines() if line.startswith(("jpeg", "webp"))}
-    assert float(rows["webp"][1]) <= float(rows["jpeg"][1]) <= 2  # the second has no more bytes than the first
-    with Image.open(sheet) as image:
-        assert image.size == (3 * 80 + 2 * 4, 60)  # the original and two codecs, enlarged, with gaps
-    refused = run("equal_bytes.py", pictures, *codecs, "--crop", "soft")
-    assert refused.returncode == 1
-    assert "NAME:X,Y,WIDTH,HEIGHT" in refused.stderr
-
-
 def test_curves_of_opponents_are_written_for_codecs_that_are_complete(pictures: Path) -> None:
     if shutil.which("butteraugli_main") is None or not SHARED.is_dir():
         pytest.skip("needs butteraugli_main of libjxl and the weights of LPIPS")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -11,7 +10,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 from PIL import Image
-from toy_codec import picture
+from toy_codec import benchmark, picture
 
 from regio.errors import MissingWeights, UsageError
 
@@ -20,13 +19,7 @@ CODECS = "jpeg,webp"
 
 @pytest.fixture(scope="module")
 def look() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("look", Path(__file__).parents[1] / "benchmarks" / "look.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["look"] = module  # dataclasses look themselves up
-    spec.loader.exec_module(module)
-    return module
+    return benchmark("look")
 
 
 def run(look: ModuleType, monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
@@ -36,7 +29,7 @@ def run(look: ModuleType, monkeypatch: pytest.MonkeyPatch, *arguments: object) -
 
 
 def test_each_picture_and_rate_has_a_sheet_and_its_figures(
-    look: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    look: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("a", "b"):
         Image.fromarray(picture(96, 128)).save(tmp_path / f"{name}.png")
@@ -50,16 +43,33 @@ def test_each_picture_and_rate_has_a_sheet_and_its_figures(
     with (out / "figures.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [(row["picture"], row["rate"], row["codec"]) for row in rows[:4]] == [
-        ("a.png", "0.05", "jpeg"), ("a.png", "0.05", "webp"), ("a.png", "2", "jpeg"), ("a.png", "2", "webp"),
+        ("a.png", "0.05", "jpeg"), ("a.png", "0.05", "webp"), ("b.png", "0.05", "jpeg"), ("b.png", "0.05", "webp"),
     ]  # fmt: skip
     for row in rows:
         budget = float(row["rate"]) * 96 * 128 / 8
         assert (int(row["bytes"]) <= budget) == (row["rate"] == "2")
+    by_jpeg, by_webp = ([int(row["bytes"]) for row in rows if row["codec"] == name] for name in ("jpeg", "webp"))
+    assert all(
+        b <= a for a, b in zip(by_jpeg[2:], by_webp[2:], strict=True)
+    )  # at 2 bits, the second has no more bytes than the first
+    printed = capsys.readouterr().out
+    assert "2 pictures, at most 2 bits per pixel; 0 left out" in printed
+    assert "0 pictures, at most 0.05 bits per pixel; 2 left out" in printed
+
+
+def test_a_crop_may_be_named(look: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Image.fromarray(picture(96, 128)).save(tmp_path / "a.png")
+    chosen = [tmp_path / "a.png", "-o", tmp_path, "--codecs", CODECS, "--rates", "2", "--judges", "blocks", "--crop"]
+    assert run(look, monkeypatch, *chosen, "a:8,8,40,30") == 0
+    with Image.open(tmp_path / "a-2.jpg") as sheet:
+        assert sheet.size == (look.GAP + 3 * (40 + look.GAP), look.GAP + 30 + 2 * look.LINE + look.GAP)
+    with pytest.raises(UsageError, match="NAME:X,Y,WIDTH,HEIGHT"):
+        run(look, monkeypatch, *chosen, "soft")
 
 
 def test_crops_are_the_same_place_in_every_version_pixel_by_pixel(look: ModuleType) -> None:
     pixels = picture(300, 400)
-    takes = look.takes_of(pixels, look.codecs_named(CODECS), 1.0)
+    takes = look.takes_of(pixels, look.codecs_named(CODECS), 1.0, look.judges_in(""))
     assert all(take.fits and take.size <= 300 * 400 / 8 for take in takes)
     window = look.middle(pixels)
     assert (window.left, window.top, window.width, window.height) == (72, 22, 256, 256)
@@ -71,7 +81,7 @@ def test_crops_are_the_same_place_in_every_version_pixel_by_pixel(look: ModuleTy
 
 
 def test_the_smallest_file_of_a_codec_that_cannot_go_so_low_says_so(look: ModuleType) -> None:
-    (take,) = look.takes_of(picture(96, 128), look.codecs_named("jpeg"), 0.01)
+    (take,) = look.takes_of(picture(96, 128), look.codecs_named("jpeg"), 0.01, look.judges_in(""))
     assert not take.fits
     assert ", its smallest" in take.label[1]
 
