@@ -32,6 +32,8 @@ def test_a_model_whose_analysis_is_no_network_is_refused(tmp_path: Path) -> None
 
     with pytest.raises(UsageError, match="mcm: models of this family are not exported"):
         export(Masked(), tmp_path)
+    with pytest.raises(UsageError, match="paper: attention in windows is not exported"):
+        export(toy_codec.paper(), tmp_path)
     with pytest.raises(UsageError, match="grid=17"):
         export(toy_codec.toy(), tmp_path, grid=17)
 

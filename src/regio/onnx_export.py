@@ -23,6 +23,7 @@ from regio.durable import replacing
 from regio.errors import RegioError, UsageError
 from regio.models.base import Decoded, Network
 from regio.models.segpic import SegPIC
+from regio.nn.attention import ShiftedWindowAttention
 from regio.nn.regional import GridRegions
 from regio.recording.exporting import OPSET, exported
 
@@ -94,12 +95,14 @@ def export(codec: Codec, folder: Path, *, grid: int = 1, opset: int = OPSET) -> 
 
     grid: SegPIC's regions are a grid of so many by so many, as in files made with `grid=`; sides of pictures are then
     multiples of 16 times that, too. Sizes are free. Raises UsageError for models that are not exported (MCM: which
-    patches it keeps is no network), RegioError where onnx is missing or a file differs from torch by more than
-    TOLERANCE.
+    patches it keeps is no network; the paper's models: a graph of attention in windows knows one size), RegioError
+    where onnx is missing or a file differs from torch by more than TOLERANCE.
     """
     net = codec.net
     if net.patch_ranker is not None:
         raise UsageError(f"{codec.name}: models of this family are not exported to ONNX")
+    if any(isinstance(part, ShiftedWindowAttention) for part in net.modules()):
+        raise UsageError(f"{codec.name}: attention in windows is not exported to ONNX")
     if not 1 <= grid <= 16:
         raise UsageError(f"grid={grid}: 1 to 16 is possible")
     plain = type(net)(net.config).eval().requires_grad_(False)  # on the CPU, all of it in float32
