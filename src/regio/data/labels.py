@@ -3,8 +3,9 @@
 import json
 import logging
 import zlib
+from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -35,22 +36,43 @@ class Located(NamedTuple):
     segments: NDArray[np.int64] | None = None  # the ids that annotations list, None where there are no annotations
 
 
-class LabelSource(Protocol):
+class LabelSource(ABC):
     """One way to know the regions of a picture."""
 
+    annotations: Path | None = None  # that list the ids of segments
+
+    @abstractmethod
     def locate(self, file: Path, pixels: NDArray[np.uint8]) -> Located | None:
         """A picture's file and its pixels (H,W,3) -> its label map, or None. The map may turn out not to fit."""
-        ...
 
     def find(self, file: Path, pixels: NDArray[np.uint8]) -> Tensor | None:
         """A picture's file and its pixels (H,W,3) -> labels (H,W) int16, 0..R-1 without gaps, or None.
 
-        ForeignIds where the labels are certainly wrong.
+        None with a warning for a map that is not of the picture's size or cannot be read. ForeignIds when annotations
+        list ids and none of them occurs.
         """
-        ...
+        located = self.locate(file, pixels)
+        if located is None:
+            return None
+        where, segments = located
+        try:
+            labels = read_labels(where)
+        except (OSError, UsageError) as error:
+            log.warning("label map %s is left out: %s", where, error)
+            return None
+        if labels.shape != pixels.shape[:2]:
+            log.warning("label map %s is left out: it is %s, the picture %s", where, labels.shape, pixels.shape[:2])
+            return None
+        if segments is not None:
+            listed = np.isin(labels, segments)
+            if len(segments) and not listed.any():
+                ids = f"{len(np.unique(labels))} ids, none of them among the {len(segments)}"
+                raise ForeignIds(f"{where} has {ids} of {self.annotations}")
+            labels = np.where(listed, labels, -1)
+        return torch.from_numpy(np.unique(labels, return_inverse=True)[1].reshape(labels.shape).astype(np.int16))
 
 
-class MaskFolder:
+class MaskFolder(LabelSource):
     """Label maps with the pictures' stems: PNG, label = grey or palette value, or R + 256 G + 65536 B of a colour."""
 
     def __init__(self, folder: Path) -> None:
@@ -63,13 +85,8 @@ class MaskFolder:
         mask = self.folder / f"{file.stem}.png"
         return Located(mask) if mask.exists() else None
 
-    def find(self, file: Path, pixels: NDArray[np.uint8]) -> Tensor | None:
-        """See LabelSource."""
-        located = self.locate(file, pixels)
-        return None if located is None else _fitting(located, pixels)
 
-
-class Panoptic:
+class Panoptic(LabelSource):
     """The layout of COCO 2017 panoptic: a JSON file, and PNG files in the folder of the same name.
 
     A segment's pixels have the colour id = R + 256 G + 65536 B. The JSON says which PNG belongs to which picture and
@@ -102,13 +119,8 @@ class Panoptic:
         name, segments = self.found[file.name]
         return Located(self.folder / name, segments)
 
-    def find(self, file: Path, pixels: NDArray[np.uint8]) -> Tensor | None:
-        """See LabelSource."""
-        located = self.locate(file, pixels)
-        return None if located is None else _fitting(located, pixels, self.annotations)
 
-
-class Segmented:
+class Segmented(LabelSource):
     """Class-agnostic segmentation of pictures that nobody has labelled, made once and kept as PNG label maps.
 
     Graph-based segmentation of Felzenszwalb and Huttenlocher, 2004, on a reduced picture. Files are named by stem and
@@ -127,10 +139,6 @@ class Segmented:
                 Image.fromarray(segment(pixels)).save(part, format="PNG")
         return Located(kept)
 
-    def find(self, file: Path, pixels: NDArray[np.uint8]) -> Tensor | None:
-        """See LabelSource; always finds some."""
-        return _fitting(self.locate(file, pixels), pixels)
-
 
 def segment(pixels: NDArray[np.uint8]) -> NDArray[np.uint16]:
     """Pixels (H,W,3) -> labels (H,W), at most 1 / SMALLEST_REGION of them."""
@@ -145,26 +153,3 @@ def segment(pixels: NDArray[np.uint8]) -> NDArray[np.uint16]:
     rows, columns = np.arange(height) * side[1] // height, np.arange(width) * side[0] // width
     whole: NDArray[np.uint16] = labels[rows][:, columns].astype(np.uint16)
     return whole
-
-
-def _fitting(located: Located, pixels: NDArray[np.uint8], annotations: Path | None = None) -> Tensor | None:
-    """The label map of a file, or None with a warning when it is not of the picture's size or cannot be read.
-
-    ForeignIds when annotations list ids and none of them occurs.
-    """
-    file, segments = located
-    try:
-        labels = read_labels(file)
-    except (OSError, UsageError) as error:
-        log.warning("label map %s is left out: %s", file, error)
-        return None
-    if labels.shape != pixels.shape[:2]:
-        log.warning("label map %s is left out: it is %s, the picture %s", file, labels.shape, pixels.shape[:2])
-        return None
-    if segments is not None:
-        listed = np.isin(labels, segments)
-        if len(segments) and not listed.any():
-            count = len(np.unique(labels))
-            raise ForeignIds(f"{file} has {count} ids, none of them among the {len(segments)} of {annotations}")
-        labels = np.where(listed, labels, -1)
-    return torch.from_numpy(np.unique(labels, return_inverse=True)[1].reshape(labels.shape).astype(np.int16))
