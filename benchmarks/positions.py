@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from regio.codec.pixels import to_tensor
 from regio.entropy.positions import read_positions, write_positions
 from regio.entropy.range_coder import RangeReader, RangeWriter
 from regio.images import read_picture
@@ -69,7 +70,7 @@ def tiles(file: Path) -> Iterator[Tensor]:
     for top in range(0, pixels.shape[0] - TILE + 1, TILE):
         for left in range(0, pixels.shape[1] - TILE + 1, TILE):
             part = (slice(top, top + TILE), slice(left, left + TILE))
-            x = torch.from_numpy(pixels[part].copy()).permute(2, 0, 1)[None].float() / 255
+            x = to_tensor(pixels[part], torch.device("cpu"))
             objects_here = torch.from_numpy(objects[part].copy())[None]
             yield log_chances("da-mask", texture(x), structure(objects_here))
 

@@ -23,6 +23,7 @@ from torch.nn import functional as F
 
 import regio
 from regio.codec import Codec
+from regio.codec.pixels import to_tensor
 from regio.errors import RegioError
 from regio.evaluation.columns import columns
 from regio.evaluation.marks import Marks, read_marks
@@ -34,6 +35,7 @@ from regio.losses.perceptual import Lpips
 from regio.models.mcm_mask import texture
 from regio.regions import importance
 
+CPU = torch.device("cpu")
 COLUMNS = ("bpp", "PSNR inside", "PSNR outside", "LPIPS inside", "LPIPS outside", "LPIPS", "sharpness")
 
 
@@ -98,7 +100,7 @@ def coded(
 @torch.inference_mode()
 def measure(photo: Pixels, pixels: Pixels, region: NDArray[np.bool_], size: int, judge: Lpips) -> Figures:
     """All figures of a decoded picture."""
-    inside, x, x_hat = torch.from_numpy(region), tensor(photo), tensor(pixels)
+    inside, x, x_hat = torch.from_numpy(region), to_tensor(photo, CPU), to_tensor(pixels, CPU)
     distances = [float(judge(x, other)) for other in (torch.where(inside, x_hat, x), torch.where(inside, x, x_hat))]
     ours, theirs = (float(busy_outside(each, region).sum()) for each in (x_hat, x))
     return Figures(
@@ -109,11 +111,6 @@ def measure(photo: Pixels, pixels: Pixels, region: NDArray[np.bool_], size: int,
         float(judge(x, x_hat)),
         ours / theirs,
     )
-
-
-def tensor(pixels: Pixels) -> torch.Tensor:
-    """(H,W,3) uint8 -> (1,3,H,W) in [0,1]."""
-    return torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None] / 255
 
 
 def busy_outside(x: torch.Tensor, region: NDArray[np.bool_]) -> torch.Tensor:
@@ -134,7 +131,7 @@ def show(path: Path, photo: Pixels, region: NDArray[np.bool_], decoded: dict[str
     path.parent.mkdir(parents=True, exist_ok=True)
     side = max(64, min(photo.shape[:2]) // 4)
     rows, across = (int(np.median(places)) - side // 2 for places in np.nonzero(region))
-    score = F.avg_pool2d(busy_outside(tensor(photo), region)[None], side // 16, stride=1)[0]
+    score = F.avg_pool2d(busy_outside(to_tensor(photo, CPU), region)[None], side // 16, stride=1)[0]
     busy = divmod(int(score.argmax()), score.shape[1])
     windows = [within(photo, across, rows, side)]
     windows.append(within(photo, busy[1] * 16, busy[0] * 16, side))

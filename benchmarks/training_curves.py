@@ -20,6 +20,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from regio.evaluation.columns import columns, figure
+from regio.evaluation.plots import written
 
 AXES = {"cost": "cost of training crops", "bpp": "bits per pixel (estimated)", "psnr": "PSNR, dB"}
 
@@ -112,8 +113,7 @@ def draw(logs: list[Log], path: Path, window: int) -> None:
         axes.set_ylabel(title)
         axes.grid(alpha=0.3)
     axes.legend(fontsize="small")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    drawing.savefig(path, dpi=130)
+    written(drawing, path)
 
 
 if __name__ == "__main__":

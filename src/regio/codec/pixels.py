@@ -10,7 +10,8 @@ from regio.images import Pixels
 
 def to_tensor(pixels: Pixels, device: torch.device) -> Tensor:
     """(H,W,3) uint8 -> (1,3,H,W) in [0,1]."""
-    return torch.from_numpy(np.ascontiguousarray(pixels)).to(device).permute(2, 0, 1)[None].float() / 255
+    own = np.require(pixels, requirements=["C", "W"])  # torch warns of pixels that it could not write to
+    return torch.from_numpy(own).to(device).permute(2, 0, 1)[None].float() / 255
 
 
 def pad(x: Tensor, size: tuple[int, int]) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from regio.codec import Codec
+from regio.codec.pixels import to_pixels, to_tensor
 from regio.evaluation.contestants import Own
 from regio.evaluation.judging import Original
 from regio.evaluation.metrics import bpp
@@ -24,11 +25,11 @@ def padded(codec: Codec, pixels: Pixels, labels: Tensor | None = None) -> tuple[
     height, width = pixels.shape[:2]
     multiple = int(codec.net.multiple)
     more = ((0, -height % multiple), (0, -width % multiple))
-    x = torch.from_numpy(np.pad(pixels, (*more, (0, 0)), mode="edge").astype(np.float32) / 255)
+    x = to_tensor(np.pad(pixels, (*more, (0, 0)), mode="edge"), codec.device)
     regions = None
     if labels is not None:
         regions = torch.from_numpy(np.pad(labels.numpy().astype(np.int64), more, mode="edge"))[None].to(codec.device)
-    return x.permute(2, 0, 1)[None].to(codec.device), regions
+    return x, regions
 
 
 def rate_of(x: Tensor, codec: Codec, quality: float) -> Tensor | None:
@@ -39,7 +40,6 @@ def rate_of(x: Tensor, codec: Codec, quality: float) -> Tensor | None:
 def estimated(own: Own, label: str, picture: str, original: Original, setting: float, made: Reconstruction) -> Row:
     """A row of what a network returned (x_hat, bits) for a picture; the codec's name gets the label, times are NaN."""
     height, width = original.pixels.shape[:2]
-    x_hat = made.x_hat[0, :, :height, :width].clamp(0, 1) * 255
     size = math.ceil(float(sum(bits.double().sum() for bits in made.bits.values())) / 8) + HEADER_BYTES
     return Row(
         codec=f"{own.name} {label}".rstrip(),
@@ -53,5 +53,5 @@ def estimated(own: Own, label: str, picture: str, original: Original, setting: f
         commit=source_commit(),
         device=own.device,
         judges="; ".join(original.judges),
-        figures=original.figures(x_hat.round().byte().permute(1, 2, 0).cpu().numpy()),
+        figures=original.figures(to_pixels(made.x_hat[0, :, :height, :width], grey=False)),
     )

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from regio.evaluation.bd_rate import Curve, Metric
 from regio.evaluation.bd_rate import axes as axes_of_metrics
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MARKERS = "osD^vPX*<>"
 FITS_INSIDE = 12  # curves in a legend within the axes
@@ -66,3 +70,12 @@ def plot(
     with matplotlib.rc_context({"svg.hashsalt": stem.name}):  # the same curves give the same file
         figure.savefig(svg, metadata={"Date": None})
     return png, svg
+
+
+def written(drawing: Figure, path: Path, *, ticks: bool = True) -> None:
+    """Write a drawing as PNG. ticks: False for one that shows pictures."""
+    for one in () if ticks else drawing.axes:
+        one.set_xticks([])
+        one.set_yticks([])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    drawing.savefig(path, dpi=130)

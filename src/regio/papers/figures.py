@@ -7,7 +7,7 @@ from pathlib import Path
 
 from regio.data.labels import LabelSource, MaskFolder, Panoptic, Segmented
 from regio.errors import UsageError
-from regio.evaluation.bd_rate import axes, bd_rate, find_curves
+from regio.evaluation.bd_rate import axes, bd_cells, bd_rate, find_curves
 from regio.evaluation.contestants import Own, line_up, own_named
 from regio.evaluation.judges.lpips import LpipsJudge
 from regio.evaluation.sweep import find_pictures
@@ -48,10 +48,8 @@ def recorded(order: Order) -> Beside:
         curves = find_curves(order.references, metric)
         anchor = next((curve for curve in curves if curve.name == chosen), None)
         for curve in curves if anchor else ():
-            found = bd_rate(anchor, curve, metric=metric, fit=order.fit)  # type: ignore[arg-type]
-            percent = found.note or f"{found.percent:+.2f} %"
-            overlap = f"{found.low:.2f}–{found.high:.2f}"
-            rows.append((curve.name, metric, percent, found.fit, overlap, f"{found.points[0]}, {found.points[1]}"))
+            cells = bd_cells(bd_rate(anchor, curve, metric=metric, fit=order.fit))  # type: ignore[arg-type]
+            rows.append((cells[0], *cells[2:]))
     if len(rows) == 1:
         raise UsageError(f"no curve called {chosen} under {order.references}")
     notes = (

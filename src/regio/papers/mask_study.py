@@ -19,6 +19,7 @@ from regio.errors import UsageError
 from regio.evaluation.contestants import Own
 from regio.evaluation.estimates import estimated, padded, rate_of
 from regio.evaluation.judging import Judges
+from regio.evaluation.plots import written
 from regio.evaluation.sweep import Row
 from regio.images import Pixels, read_picture
 
@@ -127,11 +128,7 @@ def kernel_figure(codec: Codec, pixels: Pixels, labels: Tensor, path: Path, *, q
             for offset, (values, name) in enumerate(((part.values, "kernels"), (part.gradients, "gradients"))):
                 line[2 + 2 * at + offset].imshow(values.numpy(), cmap="magma")
                 line[2 + 2 * at + offset].set_title(f"{name}\n{part.layer}", fontsize="small")
-    for one in axes.flat:
-        one.set_xticks([])
-        one.set_yticks([])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    drawing.savefig(path, dpi=130)
+    written(drawing, path, ticks=False)
 
 
 def _largest(kernels: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ from regio.evaluation.contestants import Own
 from regio.evaluation.estimates import estimated, padded, rate_of
 from regio.evaluation.judging import Judges, Original
 from regio.evaluation.marks import Mask
+from regio.evaluation.plots import written
 from regio.evaluation.sweep import Row
 from regio.images import Pixels, read_picture
 from regio.models.base import Reconstruction
@@ -104,11 +105,7 @@ def mask_figure(own: Own, original: Original, qualities: Sequence[float], path: 
         axes[line, column].set_title(f"{one.strategy}: {one.keep.shape[1]} of {math.prod(one.patches)}", fontsize=9)
         axes[line + 1, column].imshow(decoded)
         axes[line + 1, column].set_title(f"{row.bpp:.4f} bpp, {row.figures['psnr']:.2f} dB", fontsize=9)
-    for one in axes.flat:
-        one.set_xticks([])
-        one.set_yticks([])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    drawing.savefig(path, dpi=130)
+    written(drawing, path, ticks=False)
     return rows
 
 

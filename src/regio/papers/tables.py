@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from regio.evaluation.bd_rate import BDRate, Curve, Fit, Metric, bd_rate
+from regio.evaluation.bd_rate import BDRate, Curve, Fit, Metric, bd_cells, bd_rate
 from regio.evaluation.columns import columns, figure
 from regio.evaluation.fidelity import Fidelity, columns_of
 from regio.evaluation.means import MeanCurve
@@ -206,8 +205,8 @@ def _percent(anchor: Curve | None, curve: Curve | None, metric: Metric, fit: Fit
 
 
 def _entry(name: str, found: BDRate) -> tuple[str, ...]:
-    overlap = "–" if math.isnan(found.low) else f"{found.low:.2f}–{found.high:.2f}"
-    return name, found.note or f"{found.percent:+.2f} %", overlap, f"{found.points[0]}, {found.points[1]}"
+    _, _, _, number, _, overlap, points = bd_cells(found)
+    return name, number, overlap, points
 
 
 def _lpips_of(curve: MeanCurve) -> Metric | None:

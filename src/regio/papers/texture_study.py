@@ -14,10 +14,12 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 
+from regio.codec.pixels import to_tensor
 from regio.errors import UsageError
 from regio.evaluation.contestants import Contestant
 from regio.evaluation.judges.networks import features_of
 from regio.evaluation.metrics import bpp
+from regio.evaluation.plots import written
 from regio.images import Pixels, read_picture
 from regio.losses.perceptual import Lpips
 from regio.models.mcm_mask import PATCH, texture
@@ -59,8 +61,7 @@ def patches_of(one: Contestant, setting: float, pictures: Mapping[str, Path], ne
         places = patch_lpips(network, reference, decoded)
         if places is None:
             continue
-        x = torch.from_numpy(reference.astype(np.float32) / 255).permute(2, 0, 1)[None]
-        textures.append(texture(x).flatten().double().numpy())
+        textures.append(texture(to_tensor(reference, torch.device("cpu"))).flatten().double().numpy())
         distances.append(places.flatten())
         rates.append(bpp(len(data), pixels))
     if not textures or sum(map(len, textures)) < PARTS:
@@ -100,5 +101,4 @@ def texture_figure(found: Sequence[Patches], path: Path) -> None:
     axes.set_ylabel("mean LPIPS")
     axes.grid(alpha=0.3)
     axes.legend(fontsize="small")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    drawing.savefig(path, dpi=130)
+    written(drawing, path)

@@ -37,9 +37,9 @@ def features_of(network: Lpips | Dists | None, pixels: Pixels) -> list[Tensor] |
     """What a network keeps of an (H,W,3) picture; None without one, or if the picture is too small for it."""
     if network is None or min(pixels.shape[:2]) < network.smallest:
         return None
-    import numpy as np
     import torch
 
-    scaled = torch.from_numpy(pixels.astype(np.float32) / 255).permute(2, 0, 1)[None]  # (H,W,3) -> (1,3,H,W)
+    from regio.codec.pixels import to_tensor
+
     with torch.inference_mode():
-        return network.features(scaled.to(network.device))
+        return network.features(to_tensor(pixels, network.device))
