@@ -4,20 +4,13 @@ from typing import Annotated
 
 import typer
 
-from regio.cli.options import Device, Force, Json, needs_extra
+from regio.cli.options import CONTESTANTS, Device, Force, Json, needs_extra
 
 
 def compare(
     picture: Annotated[str, typer.Argument(help="picture to compare on, or - for standard input")],
     bpp: Annotated[float, typer.Option(min=0.001, max=24, help="bits per pixel of every codec; try 0.1 … 0.5")] = 0.2,
-    codecs: Annotated[
-        str | None,
-        typer.Option(
-            help="with commas: Regio models, jpeg, webp, jpeg2000, avif, avif-psnr, avif-slow, "
-            "avif-ssimulacra2, jxl, hevc, hevc-default, jpegli, vvc, bpg; "
-            "default: the default model, jpeg, webp, jpeg2000, avif; NAME=A.safetensors+B.safetensors joins models"
-        ),
-    ] = None,
+    codecs: Annotated[str | None, typer.Option(help=CONTESTANTS)] = None,
     output: Annotated[
         str | None,
         typer.Option("--output", "-o", help="side-by-side picture; default: beside the picture, .compare.png"),
@@ -38,7 +31,7 @@ def compare(
 
     from regio.cli.files import read_whole, write_whole
     from regio.cli.paths import plan
-    from regio.cli.progress import print_result, say, talking
+    from regio.cli.progress import print_result, say_left_out, talking
     from regio.errors import UsageError
     from regio.evaluation.compare import FIGURES, at_bytes, contact_sheet, table
     from regio.evaluation.contestants import line_up, names_in
@@ -54,8 +47,7 @@ def compare(
             raise UsageError("--json and the side-by-side picture cannot both go to standard output; use -o FILE")
         pixels = read_picture(read_whole(job.source)).pixels
         lineup = line_up(names_in(codecs), device=device)
-        for name, reason in lineup.skipped.items():
-            say(f"{name} skipped: {reason}")
+        say_left_out(lineup.skipped)
         budget = max(1, int(bpp * pixels.shape[0] * pixels.shape[1] / 8))
         versions = []
         for contestant in lineup.contestants:

@@ -1,6 +1,6 @@
 """regio decode: .rgo files to pictures."""
 
-from pathlib import Path
+from collections.abc import Sequence
 from time import perf_counter
 from typing import Annotated
 
@@ -32,22 +32,23 @@ from regio.cli.progress import shown, talking
 from regio.codec.options import log2_reduced, memory_of
 from regio.names import RGO
 
+Region = Annotated[
+    str | None, typer.Option("--region", help="decode only this part, in pixels: 0,0,640,480", metavar="X,Y,W,H")
+]
+Look = Annotated[
+    str | None, typer.Option("--look", help="faithful (the default), or natural where the codec's weights have that")
+]
+
 
 def decode(
     files: RgoFiles,
     output: Output = None,
     kind: PictureFormat = None,
     codec: RgoCodec = None,
-    region: Annotated[
-        str | None,
-        typer.Option("--region", help="decode only this part, in pixels: 0,0,640,480", metavar="X,Y,W,H"),
-    ] = None,
+    region: Region = None,
     reduced: Reduced = None,
     quality: PictureQuality = None,
-    look: Annotated[
-        str | None,
-        typer.Option("--look", help="faithful (the default), or natural where the codec's weights have that"),
-    ] = None,
+    look: Look = None,
     strip: Strip = False,
     memory: Memory = None,
     max_pixels: MaxPixels = None,
@@ -72,17 +73,14 @@ def decode(
     part = None if region is None else region_of(region)
     log2_reduced(reduced, "--reduced")  # before any work
     allowed, most = memory_of(memory), raise_pillow_limit(max_pixels)
-    extension = "." + kind.lstrip(".").lower() if kind else ".png"
-    jobs = plan(files, output, suffixes=RGO, extension=extension, force=force, skip_existing=skip_existing)
+    jobs = plan(files, output, suffixes=RGO, extension=_suffix(kind), force=force, skip_existing=skip_existing)
     if not jobs:
         return
 
     with talking("loading the codec"):
-        from regio.images import quality_options, to_file
+        from regio.images import to_file
 
-        extensions = {job: _extension(job.target, extension, explicit=kind is not None) for job in jobs}
-        for wanted in set(extensions.values()):
-            quality_options(wanted, quality)
+        extensions = _extensions(jobs, kind, quality)
         decoder = Decoder(engine, codec, device, look)
 
     def work(job: Transfer) -> Result:
@@ -92,15 +90,24 @@ def decode(
         seconds = perf_counter() - start
         written = to_file(image, extensions[job], strip=strip, quality=quality)
         write_whole(job, written, force=force)
-        target = shown(job.target or "-")
         values = {"source": job.real, "target": job.real_target, "width": image.width, "height": image.height}
-        line = f"{job.name} -> {target}: {image.width} x {image.height}"
+        line = f"{job.name} -> {shown(job.target or '-')}: {image.width} x {image.height}"
         values |= {"bytes_total": len(written), "seconds": round(seconds, 3)}
         return Result(line, values, sizes=(len(data), len(written)))
 
     run_batch(jobs, work, parallel=parallel, as_json=as_json)
 
 
-def _extension(target: Path | None, default: str, *, explicit: bool) -> str:
-    """What kind of picture to write: --format, else the name of the output, else the default."""
-    return default if explicit or target is None or not target.suffix else target.suffix
+def _suffix(kind: str | None) -> str:
+    """Of --format."""
+    return "." + kind.lstrip(".").lower() if kind else ".png"
+
+
+def _extensions(jobs: Sequence[Transfer], kind: str | None, quality: float | None) -> dict[Transfer, str]:
+    """What to write: by --format, else the name of the output, else PNG. UsageError where it takes no quality."""
+    from regio.images import quality_options
+
+    found = {job: _suffix(kind) if kind or job.target is None else job.target.suffix or _suffix(kind) for job in jobs}
+    for extension in set(found.values()):
+        quality_options(extension, quality)
+    return found

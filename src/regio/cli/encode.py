@@ -78,9 +78,8 @@ def encode(
         from regio import noted
         from regio.codec import load
         from regio.images import read_picture
-        from regio.models.catalog import DEFAULT
 
-        loaded = load(DEFAULT if codec is None else codec, device=device)
+        loaded = load(device=device) if codec is None else load(codec, device=device)
 
     def work(job: Transfer) -> Result:
         original = job.source.path or read_whole(job.source)

@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from regio.cli.options import Device, Json, needs_extra
+from regio.cli.options import CONTESTANTS, Device, Json, needs_extra
 from regio.evaluation.judges import Setting, Ssimulacra2, help_text, judges_named
 
 if TYPE_CHECKING:
     from regio.cli.progress import Progress
-    from regio.evaluation.bd_rate import Fit
     from regio.evaluation.contestants import Lineup
     from regio.evaluation.judging import Judges
     from regio.evaluation.report import Findings
     from regio.evaluation.sweep import Outcome
     from regio.papers.order import Order
 
-CODECS_HELP = (
-    "with commas: Regio models, jpeg, webp, jpeg2000, avif, avif-psnr, avif-slow, avif-ssimulacra2, jxl, hevc, "
-    "hevc-default, jpegli, vvc, bpg; "
-    "default: the default model, jpeg, webp, jpeg2000, avif; NAME=A.safetensors+B.safetensors joins models into one "
-    "curve"
-)
-
 Folder = Annotated[Path | None, typer.Argument(help="folder of pictures; subfolders included")]
-Codecs = Annotated[str | None, typer.Option(help=CODECS_HELP + "; MODEL+roi favours what --marks marks")]
+Codecs = Annotated[str | None, typer.Option(help=CONTESTANTS + " into one curve; MODEL+roi favours what --marks marks")]
 Qualities = Annotated[
     str | None, typer.Option(help="qualities of Regio models, 0 … 100, with commas; default: 0,10,…,100")
 ]
@@ -131,6 +124,7 @@ def evaluate(
     from regio.errors import UsageError
     from regio.evaluation.bd_rate import fit_named
     from regio.evaluation.contestants import names_in
+    from regio.evaluation.sweep import find_pictures
     from regio.papers.order import Order
 
     with needs_extra("eval"):
@@ -139,74 +133,54 @@ def evaluate(
             ssimulacra2 = table is None and Ssimulacra2.installed()
         asked = names_of_judges(judges, lpips, lpips_weights, segmenter, dists=dists, ssimulacra2=ssimulacra2)
         panel = judges_for(asked, Setting(device, lpips_weights, lpips or "squeeze", segmenter), marks)
+        names = tuple(names_in(codecs)) if codecs or table is None else ()
+        order = Order(
+            table or "", folder, output, references, labels, names, own, others, panel, method, anchor, dataset,
+            roi_strength, repeats, fid, device,
+        )  # fmt: skip
         if table is not None:
-            names = tuple(names_in(codecs)) if codecs else ()
-            order = Order(
-                table, folder, output, references, labels, names, own, others, panel, method, anchor, dataset,
-                roi_strength, repeats, fid, device,
-            )  # fmt: skip
             return print_table(order, as_json)
         if folder is None:
             raise UsageError("name a folder of pictures, or a --table")
-        task = Task(folder, names_in(codecs), own, others, output, anchor, references, method, panel, device)
-        return print_report(*report_on(task, roi_strength, repeats, crops, crop_bpp, fid=fid), task, as_json)
+        return print_report(*report_on(order, find_pictures(folder), crops, crop_bpp), order, as_json)
 
 
-class Task(NamedTuple):
-    """A report to make, as the command line asks for it."""
-
-    folder: Path
-    codecs: list[str]
-    qualities: tuple[float, ...]
-    settings: dict[str, tuple[float, ...]]
-    output: Path
-    anchor: str | None
-    references: Path | None
-    fit: Fit
-    judges: Judges
-    device: str
-
-
-def report_on(
-    task: Task, strength: float | None, repeats: int, crops: int, crop_bpp: float, *, fid: bool
-) -> tuple[Findings, Lineup]:
-    """Measure and write. strength: of MODEL+roi; crops: pictures that the page shows crops of, at crop_bpp."""
-    from regio.cli.progress import Progress, say
+def report_on(order: Order, pictures: dict[str, Path], crops: int, crop_bpp: float) -> tuple[Findings, Lineup]:
+    """Measure and write. crops: pictures that the page shows crops of, at crop_bpp."""
+    from regio.cli.progress import Progress, say_left_out
     from regio.evaluation.bd_rate import axes, find_curves
     from regio.evaluation.contestants import line_up
     from regio.evaluation.report import write_report
     from regio.evaluation.scenes import scenes_of
-    from regio.evaluation.sweep import find_pictures, sweep
+    from regio.evaluation.sweep import sweep
 
-    pictures = find_pictures(task.folder)
-    curves = {metric: find_curves(task.references, metric) if task.references else [] for metric in axes()}
-    lineup = line_up(task.codecs, device=task.device, strength=strength)
-    check_before(lineup, task.anchor, fid)
+    curves = {metric: find_curves(order.references, metric) if order.references else [] for metric in axes()}
+    lineup = line_up(order.codecs, device=order.device, strength=order.strength)
+    check_before(lineup, order.anchor, order.fid)
     contestants, progress = lineup.contestants, Progress(1)
     outcome = sweep(
         pictures,
         contestants,
-        task.output / "sweep.csv",
-        settings=chosen(lineup, task.qualities, task.settings),
-        judges=task.judges,
-        repeats=repeats,
+        order.output / "sweep.csv",
+        settings=chosen(lineup, order),
+        judges=order.judges,
+        repeats=order.repeats,
         progress=progress.show,
     )
-    if fid:
-        add_fid(lineup, outcome, pictures, task.output, progress)
+    if order.fid:
+        add_fid(lineup, outcome, pictures, order.output, progress)
     scenes = scenes_of(
-        outcome, pictures, contestants, rate=crop_bpp, count=crops, judges=task.judges, progress=progress.show
+        outcome, pictures, contestants, rate=crop_bpp, count=crops, judges=order.judges, progress=progress.show
     )
     progress.clear()
-    for problem in outcome.problems:
-        say(f"{' by '.join(filter(None, (problem.picture, problem.codec)))} skipped: {problem.reason}")
+    say_left_out({}, outcome.problems)
     report = write_report(
         outcome,
-        task.output,
+        order.output,
         descriptions={one.name: one.description for one in contestants},
         references=curves,
-        anchor=task.anchor,
-        fit=task.fit,
+        anchor=order.anchor,
+        fit=order.fit,
         scenes=scenes,
         skipped=lineup.skipped,
     )
@@ -243,11 +217,10 @@ def judges_for(names: list[str], setting: Setting, marks: Path | None) -> Judges
 
 def check_before(lineup: Lineup, anchor: str | None, fid: bool) -> None:
     """Say who is skipped, and find before hours of work what would fail after them."""
-    from regio.cli.progress import say
+    from regio.cli.progress import say_left_out
     from regio.errors import UsageError
 
-    for name, reason in lineup.skipped.items():
-        say(f"{name} skipped: {reason}")
+    say_left_out(lineup.skipped)
     names = [one.name for one in lineup.contestants]
     if anchor is not None and anchor not in names:
         raise UsageError(f"the anchor {anchor} is not among the codecs that take part: {', '.join(names)}")
@@ -257,18 +230,16 @@ def check_before(lineup: Lineup, anchor: str | None, fid: bool) -> None:
         metrics()
 
 
-def chosen(
-    lineup: Lineup, own: tuple[float, ...], others: dict[str, tuple[float, ...]]
-) -> dict[str, tuple[float, ...]]:
+def chosen(lineup: Lineup, order: Order) -> dict[str, Sequence[float]]:
     """Settings by codec, where the command line names them. UsageError for a codec that does not take part."""
     from regio.errors import UsageError
     from regio.evaluation.contestants import Own
 
     names = {one.name for one in lineup.contestants} | set(lineup.skipped)
-    if strange := set(others) - names:
+    if strange := set(order.settings) - names:
         raise UsageError(f"--settings: {min(strange)} is not among the codecs: {', '.join(sorted(names))}")
-    found = {one.name: one.settings_for(own) for one in lineup.contestants if isinstance(one, Own)}
-    return found | others
+    own = {one.name: one.settings_for(order.qualities) for one in lineup.contestants if isinstance(one, Own)}
+    return {**own, **order.settings}
 
 
 def add_fid(lineup: Lineup, outcome: Outcome, pictures: dict[str, Path], output: Path, progress: Progress) -> None:
@@ -284,7 +255,7 @@ def add_fid(lineup: Lineup, outcome: Outcome, pictures: dict[str, Path], output:
     print_result(columns(header, rows) + "\n")
 
 
-def print_report(report: Findings, lineup: Lineup, task: Task, as_json: bool) -> None:
+def print_report(report: Findings, lineup: Lineup, order: Order, as_json: bool) -> None:
     """The figures on standard output; where the page lies, on standard error."""
     import json
 
@@ -293,30 +264,27 @@ def print_report(report: Findings, lineup: Lineup, task: Task, as_json: bool) ->
     from regio.evaluation.report import markdown
 
     if as_json:
-        entries = json.loads((task.output / "bd_rates.json").read_text(encoding="utf-8"))
+        entries = json.loads((order.output / "bd_rates.json").read_text(encoding="utf-8"))
         means = [curve.as_dict() for curve in report.curves]
         return print_result(json.dumps({"curves": means, "bd_rates": entries, "skipped": lineup.skipped}))
     print_result(means_table(report.curves))
-    shown = [entry for entry in report.bd_rates if task.anchor in (None, entry.anchor)]  # the files have them all
+    shown = [entry for entry in report.bd_rates if order.anchor in (None, entry.anchor)]  # the files have them all
     if shown:
         print_result("\n" + markdown(shown).rstrip())
-    return say(f"the whole report: {task.output / 'index.html'}")
+    return say(f"the whole report: {order.output / 'index.html'}")
 
 
 def print_table(order: Order, as_json: bool) -> None:
     """A paper's table, its figures beside ours."""
     import json
 
-    from regio.cli.progress import Progress, print_result, say
+    from regio.cli.progress import Progress, print_result, say_left_out
     from regio.papers.run import run
 
     progress = Progress(1)
     ran = run(order, progress=progress.show)
     progress.clear()
-    for name, reason in ran.skipped.items():
-        say(f"{name} skipped: {reason}")
-    for problem in ran.problems:
-        say(f"{' by '.join(filter(None, (problem.picture, problem.codec)))} skipped: {problem.reason}")
+    say_left_out(ran.skipped, ran.problems)
     print_result(json.dumps(ran.table._asdict(), ensure_ascii=False) if as_json else ran.table.text())
 
 

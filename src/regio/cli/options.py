@@ -136,6 +136,13 @@ Reduced = Annotated[
 ]
 Strip = Annotated[bool, typer.Option("--strip", help="leave out EXIF, XMP and the colour profile")]
 
+CONTESTANTS = (
+    "with commas: Regio models, jpeg, webp, jpeg2000, avif, avif-psnr, avif-slow, avif-ssimulacra2, jxl, hevc, "
+    "hevc-default, jpegli, vvc, bpg; "
+    "default: the default model, jpeg, webp, jpeg2000, avif; NAME=A.safetensors+B.safetensors joins models"
+)
+"""Help of `--codecs` where codecs are compared."""
+
 # The encode options whose values a command passes on as they are: name -> (type and help, default).
 _ENCODE_OPTIONS: dict[str, tuple[Any, Any]] = {
     "quality": (Quality, None),

@@ -1,12 +1,18 @@
 """Talk: everything that goes to standard error."""
 
+from __future__ import annotations
+
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from regio.errors import one_line as one_line  # the commands find both here
 from regio.errors import shown as shown
+
+if TYPE_CHECKING:
+    from regio.evaluation.sweep import Problem
 
 _WIPE = "\r\x1b[K"
 
@@ -15,6 +21,14 @@ def say(message: str) -> None:
     """A warning or an error: written even when nobody watches a terminal."""
     wipe = _WIPE if sys.stderr.isatty() else ""
     print(f"{wipe}regio: {message}", file=sys.stderr)
+
+
+def say_left_out(skipped: Mapping[str, str], problems: Iterable[Problem] = ()) -> None:
+    """Codecs that cannot take part, and what could not be measured, each with the reason."""
+    for name, reason in skipped.items():
+        say(f"{name} skipped: {reason}")
+    for problem in problems:
+        say(f"{' by '.join(filter(None, (problem.picture, problem.codec)))} skipped: {problem.reason}")
 
 
 def print_result(line: str) -> None:

@@ -37,7 +37,7 @@ def study(
     """
     import json
 
-    from regio.cli.progress import Progress, print_result, say
+    from regio.cli.progress import Progress, print_result, say, say_left_out
     from regio.errors import UsageError
 
     with needs_extra("eval"):
@@ -49,8 +49,7 @@ def study(
         rates = _rates(bpp)
         found = find_pictures(folder)
         lineup = line_up(names_in(codecs), device=device)
-        for name, reason in lineup.skipped.items():
-            say(f"{name} skipped: {reason}")
+        say_left_out(lineup.skipped)
         if not 2 <= len(lineup.contestants) <= len(LETTERS):
             raise UsageError(f"a study compares 2 to {len(LETTERS)} codecs, not {len(lineup.contestants)}")
         progress = Progress(1)
@@ -58,8 +57,7 @@ def study(
             Study(output), found, lineup.contestants, rates, limit=pictures, seed=seed, progress=progress.show
         )
         progress.clear()
-        for problem in made.problems:
-            say(f"{' by '.join(filter(None, (problem.picture, problem.codec)))} skipped: {problem.reason}")
+        say_left_out({}, made.problems)
         for name, count in made.over.items():
             files = "1 file is" if count == 1 else f"{count} files are"
             say(f"{name}: {files} larger than the rate allows; it has none so small")

@@ -1,4 +1,4 @@
-"""What the command line asks of a paper's table or figure."""
+"""What the command line asks of a report, or of a paper's table or figure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STUDY_QUALITIES = (20.0, 40.0, 60.0, 80.0)
 class Order:
     """What the command line asked for."""
 
-    name: str
+    name: str  # of the table or figure; empty: a report
     folder: Path | None
     output: Path
     references: Path | None = None

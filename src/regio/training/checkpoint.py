@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from regio import durable
-from regio.errors import RegioError, one_line
+from regio.errors import RegioError, UsageError, one_line
 from regio.training import states
 from regio.training.recipe import Recipe
 from regio.version import __version__
@@ -41,8 +41,14 @@ class RunFolder:
         """True when there is a saved state to continue from."""
         return (self.path / LAST).exists()
 
-    def check(self) -> None:
-        """RegioError when states were saved here and last.pt is missing: the run can neither go on nor begin."""
+    def check(self, *, resume: bool) -> None:
+        """UsageError for a run that was not asked for. RegioError when states were saved here and last.pt is missing:
+        the run can neither go on nor begin.
+        """
+        if self.started and not resume:
+            raise UsageError(
+                f"{self.path} holds a run already; --resume goes on with it, --output names another folder"
+            )
         if self.started:
             return
         others = [name for name in (AVERAGE, OPTIMIZERS) if self.has(name)]

@@ -69,9 +69,7 @@ def train(
     if fabric.is_global_zero:
         folder.settle()
     fabric.barrier()
-    if folder.started and not resume:
-        raise UsageError(f"{folder.path} holds a run already; --resume goes on with it, --output names another folder")
-    folder.check()
+    folder.check(resume=resume)
     run = Run(recipe, folder, fabric)
     trained, held = heldback.split(load_pack(recipe, data, fabric), folder, recipe.data.held_back)
     recipe = run.recipe = recipe.counted(len(trained.names), fabric.world_size)
@@ -81,17 +79,17 @@ def train(
     if folder.started:
         run.resume()
     if fabric.is_global_zero:
-        where = {"device": str(fabric.device), "processes": fabric.world_size}
         source = recipe_path.read_text(encoding="utf-8") + "".join(f"# --set {setting}\n" for setting in settings)
-        folder.open(recipe, source, where, run.step)
+        folder.open(recipe, source, {"device": str(fabric.device), "processes": fabric.world_size}, run.step)
         heldback.note(folder, trained, held)
     fabric.barrier()
     last = recipe.steps if steps is None else min(recipe.steps, run.step + steps)
     deadline = math.inf if max_minutes is None else began + 60 * max_minutes
-    told = report if fabric.is_global_zero else None
     # crops are all of a size, so kernels are worth choosing; what sets probabilities never runs in TF32
     with stop_on_signal() as stop, torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False):
-        Drive(run, trained.to(fabric.device), held, last, deadline, stop, told).go()
+        Drive(
+            run, trained.to(fabric.device), held, last, deadline, stop, report if fabric.is_global_zero else None
+        ).go()
     if stop.wanted:
         raise KeyboardInterrupt
     return folder.path
