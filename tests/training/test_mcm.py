@@ -154,7 +154,7 @@ def test_segpics_numbers_are_taken_over_under_our_names_at_the_same_gain() -> No
         ("mcm:toy", {"measure": "ms-ssim", "crop": 192}, "phase 1: mcm:toy is trained on masked, perceptual, mse"),
         ("mcm:toy", {"rate_maps": 0.5}, "cannot vary its rate over a picture"),
         ("segpic:toy", {"measure": "masked"}, "segpic:toy is trained on mse, ms-ssim, terms, not on masked"),
-        ("mcm:toy", {"features": "resnet"}, "'resnet' is none of the judges"),
+        ("mcm:toy", {"features": "resnet"}, "'resnet' is not vgg, squeeze or alex"),
         ("mcm:toy", {"mix": [0.0, 0.0, 0.0]}, "not all of them 0"),
         ("mcm:toy", {"masked": 1.0}, "masked is a share"),
     ],

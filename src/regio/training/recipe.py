@@ -36,14 +36,14 @@ class DataSection:
     """Where pictures come from; paths are relative to the folder the command runs in."""
 
     folders: tuple[str, ...] = setting("folders of pictures")
-    masks: str | None = setting("folder of label maps: PNG, the picture's stem, value or colour = label", None)
-    panoptic: str | None = setting("COCO panoptic JSON; its PNG files lie in the folder of the same name", None)
+    masks: str | None = setting("folder of label maps (PNG, the picture's stem); value or colour = label", None)
+    panoptic: str | None = setting("COCO panoptic JSON; its PNG files are in the folder of the same name", None)
     segments: str | None = setting(
-        "folder that keeps label maps made by segmentation (Felzenszwalb), once, for pictures that have none", None
+        "cache folder for label maps that are made by segmentation (Felzenszwalb) for pictures without one", None
     )
     workers: int | None = setting(
-        "processes that read pictures from disk while training, 0: the training one reads; default: all pictures are "
-        "decoded once and kept in memory",
+        "processes that read pictures from disk while training; 0: the training process reads; default: all "
+        "pictures are decoded once and kept in memory",
         None,
     )
     fit: str = setting(
@@ -52,26 +52,29 @@ class DataSection:
         "crop",
     )
     vertical_flips: bool = setting("flip half of the crops upside down, too", False)
-    graphics: int = setting("pictures that code makes, besides those of the folders; a tenth of all is a good share", 0)
+    graphics: int = setting("generated pictures, besides those of the folders; a tenth of all is a good share", 0)
     held_back: int = setting("pictures never trained on, for validation", 16)
     smallest: int | None = setting(
-        "pictures with a shorter side are left out; default: the largest crop, with `workers` none, and small pictures "
-        "are enlarged to a crop's sides",
+        "pictures with a shorter side are left out; default: the largest crop; with `workers`: none, and small "
+        "pictures are enlarged to a crop's sides",
         None,
     )
-    downscale: float = setting("share of crops that are taken larger, up to twice, and reduced", 0.3)
+    downscale: float = setting("share of crops that are cut larger (up to twice) and reduced", 0.3)
     importance: str | None = setting(
         "folder of importance maps (grey PNG of any size, the picture's stem, white = most important), COCO instances "
         "JSON, or CelebAMask-HQ's folder of masks",
         None,
     )
     labelled: float = setting("share of batches whose regions are label maps; the others have a grid", 0.0)
-    limit: int | None = setting("at most so many pictures, for trials", None)
+    limit: int | None = setting("use at most this many pictures, for trials", None)
 
     def __post_init__(self) -> None:
         check(0 <= self.downscale <= 1 and 0 <= self.labelled <= 1, "downscale and labelled are shares, 0 to 1")
         check(min(self.held_back, self.graphics) >= 0, "held_back and graphics are numbers of pictures")
-        check(self.limit is None or self.limit > self.held_back, "limit leaves nothing to train on")
+        check(
+            self.limit is None or self.limit > self.held_back,
+            "limit is not above held_back, so there is nothing to train on",
+        )
         check(self.workers is None or 0 <= self.workers <= MOST_WORKERS, f"workers is 0 to {MOST_WORKERS}")
         check(self.fit in FITS, f"fit is one of {', '.join(FITS)}, not {self.fit!r}")
         check(self.fit == "crop" or self.workers is not None, f"fit = {self.fit!r} goes with workers")
@@ -83,23 +86,23 @@ class RoiTerms:
     """What the measure `roi` is made of; equations of the ROI codec's paper."""
 
     alpha: tuple[float, float] = setting(
-        "least and greatest α of Eq. 6, drawn on a logarithmic scale; the smaller, the more a region gets", (0.5, 4.0)
+        "smallest and largest α of Eq. 6, drawn on a logarithmic scale; a smaller α gives a region more", (0.5, 4.0)
     )
     plain: float = setting("share of samples in which no region is emphasised; 1: no regions at all", 0.25)
     smoothing: int = setting("side of the box that smooths masks, Eq. 2, an odd number of pixels; 1: not smoothed", 51)
-    error: str = setting("d_ROI: `mse`, or `l1`, on 0 to 255 either way", "mse")
+    error: str = setting("d_ROI: `mse` or `l1`, both on 0 to 255", "mse")
     finer: bool = setting(
-        "errors in a region count ((RM + α) / α)² times, as quantisation is finer there; Eq. 3 has no such factor",
+        "errors in a region count ((RM + α) / α)² times, because quantisation is finer there; Eq. 3 has no such factor",
         True,
     )
     floor: float = setting("least weight of the squared error outside of regions", 0.0)
-    colour: float = setting("weight of the squared error of means over 16 x 16 pixels, everywhere", 0.0)
+    colour: float = setting("weight of the squared error of means over 16 x 16 pixels, in the whole picture", 0.0)
     background: float = setting(
-        "weight of the background's distortion (1 − SSIM + λ_p LPIPS) beside a region's squared error", 100.0
+        "weight of the background's distortion (1 − SSIM + λ_p LPIPS) relative to a region's squared error", 100.0
     )
-    perceptual: float = setting("λ_p, the weight of LPIPS (SqueezeNet 1.1) in it", 0.5)
-    adversary: float = setting("weight of the discriminator's verdict in it; 0: no GAN", 0.0)
-    everywhere: bool = setting("the verdict counts inside regions, too, as printed", False)
+    perceptual: float = setting("λ_p, the weight of LPIPS (SqueezeNet 1.1) in the background's distortion", 0.5)
+    adversary: float = setting("weight of the adversarial loss in the background's distortion; 0: no GAN", 0.0)
+    everywhere: bool = setting("the adversarial loss counts inside regions, too, as printed in the paper", False)
     game: str = setting("`non-saturating` or `least-squares`", "non-saturating")
     judge_width: int = setting("channels of the discriminator's first layer", 64)
     judge_rate: float = setting("learning rate of the discriminator, as a multiple of the model's", 1.0)
@@ -119,13 +122,13 @@ class MaskTerms:
     """How MCM's patches are chosen in training; equations of its paper."""
 
     shares: tuple[float, float, float, float] = setting(
-        "how often a batch is masked by DA-Mask, by texture, by structure, at random", (0.6, 0.2, 0.0, 0.2)
+        "shares of batches masked by DA-Mask, by texture, by structure, at random", (0.6, 0.2, 0.0, 0.2)
     )
     normalise: str = setting(
-        "chances from capacities, Eq. 9: `softmax` as printed, `proportion` as published", "proportion"
+        "from capacities to chances, Eq. 9: `softmax` as printed, `proportion` as published", "proportion"
     )
-    certain: float = setting("share of batches without chance, which keep the patches of highest capacity", 0.5)
-    covering: float = setting("share of batches that keep one patch of every 4 x 4 in any case", 0.7)
+    certain: float = setting("share of batches without randomness, which keep the patches of highest capacity", 0.5)
+    covering: float = setting("share of batches that always keep one patch of every 4 x 4", 0.7)
 
     def __post_init__(self) -> None:
         check(min(self.shares) >= 0 and abs(sum(self.shares) - 1) < SUM_ERROR, "shares are 0 or more and sum to 1")
@@ -145,67 +148,62 @@ class Phase:
         "`adam`, `adamw`, `soap`, `muon`, or `muon-conv` (convolutions only, Adam for the rest)", "soap"
     )
     betas: tuple[float, float] = setting("`adam`, `adamw`: decays of the two averages of gradients", (0.9, 0.99))
-    weight_decay: float = setting("`adamw`: of matrices and kernels; vectors do not decay", 0.0)
+    weight_decay: float = setting("`adamw`: decay of matrices and kernels; vectors do not decay", 0.0)
     learning_rate: float = setting("after the warm-up", 3e-3)
-    final: float = setting("share of the learning rate that is left at the end of the cosine", 0.02)
+    final: float = setting("learning rate at the end of the cosine, as a share of `learning_rate`", 0.02)
     milestones: tuple[float, ...] = setting(
-        "steps, or epochs where the phase has epochs, at which the learning rate is multiplied by `drop`; no cosine",
-        (),
+        "steps, or epochs if the phase has epochs, at which `drop` multiplies the learning rate; no cosine", ()
     )
-    drop: float = setting("see milestones", 0.5)
+    drop: float = setting("see `milestones`", 0.5)
     warmup: int = setting("steps over which the learning rate rises from zero", 200)
     measure: str = setting(
-        "distortion: `mse` or `ms-ssim`; for MCM `perceptual`, or `masked`, which trains to paint and codes nothing; "
-        "for the ROI codec `roi`; for all but MCM `terms`, the sum of `terms` alone",
+        "distortion: `mse` or `ms-ssim`; for MCM `perceptual`, or `masked`, which trains to predict hidden patches "
+        "and codes nothing; for the ROI codec `roi`; for all but MCM `terms`, the sum of `terms` alone",
         "mse",
     )
     terms: dict[str, float] = field(
         default_factory=dict,
-        metadata={"doc": "weights of terms of the distortion, by name; `terms`, and added in `perceptual` and `roi`"},
+        metadata={"doc": "weights of distortion terms, by name; for `terms`, and added in `perceptual` and `roi`"},
     )
-    spread: float = setting("the term `wasserstein`: σ in pixels where importance is 0", 16.0)
-    train: str = setting("`all`, or `synthesis`: it alone, on rounded latents, the rest frozen", "all")
+    spread: float = setting("for the term `wasserstein`: σ in pixels where importance is 0", 16.0)
+    train: str = setting("`all`, or `synthesis`: only the synthesis, on rounded latents; the rest is frozen", "all")
     lambdas: tuple[float, ...] = setting(
-        "weight of the distortion at rate 0 and at rate 1; more than two: at each gain point of the model, and only "
-        "there",
+        "weight of the distortion at rate 0 and at rate 1; more than two: one for each gain point of the model",
         (0.0002, 0.12),
     )
     weighs: str = setting(
-        "what lambdas multiply: `distortion`, or `rate`, where they fall and the loss is λ bpp + D", "distortion"
+        "what lambdas multiply: `distortion`, or `rate`: then they fall, and the loss is λ bpp + D", "distortion"
     )
-    balance: float = setting("samples weigh λ to the power of minus this, so that low rates are heard", 0.3)
-    clip: float = setting("gradients of a larger norm are scaled down to it", 1.0)
-    ema: float = setting("decay of the averaged weights, which are the ones exported", 0.999)
+    balance: float = setting("samples are weighted by λ to the power of minus this, so that low rates count", 0.3)
+    clip: float = setting("gradients of a larger norm are scaled down to this norm", 1.0)
+    ema: float = setting("decay of the averaged weights; these are exported", 0.999)
     precondition_every: int = setting("SOAP: steps between updates of its preconditioner", 25)
     side_ramp: int = setting(
-        "steps over which the rate of all but y comes in; charged at once, it dies before it is of use", 0
+        "steps over which the rate of all but y is phased in; without it, side information vanishes", 0
     )
-    prototypes: float = setting("share of the prototypes' rate that is charged; the whole of it makes them vanish", 1.0)
+    prototypes: float = setting("factor on the prototypes' rate in the loss; with 1 they vanish", 1.0)
     means: float = setting(
-        "weight of the squared error of means over 16 x 16 pixels, beside that of pixels; `mse`", 0.0
+        "`mse`: weight of the squared error of means over 16 x 16 pixels, added to that of pixels", 0.0
     )
     mix: tuple[float, float, float] = setting(
         "`perceptual`: weights of L1, of 1 − SSIM and of the difference of features", (10.0, 0.25, 0.1)
     )
     features: str = setting(
-        "`perceptual`: `vgg` (two layers, as the paper), `squeeze` or `alex` (two like them), `lpips-squeeze`, …",
-        "squeeze",
+        "`perceptual`: `vgg` (two layers, as in the paper), `squeeze`, `alex` (two such), `lpips-squeeze`, …", "squeeze"
     )
     look: int = setting(
-        "`perceptual`, `roi`, `terms`: side of the part of a crop, anywhere in it, whose features are compared; "
-        "0: all of it",
-        0,
+        "`perceptual`, `roi`, `terms`: side of the random square of a crop whose features are compared; 0: all", 0
     )
-    masked: float = setting("`masked`: share of the patches that are hidden, at random", 0.75)
+    masked: float = setting("`masked`: share of the patches that are hidden, chosen at random", 0.75)
     masking: MaskTerms = field(
-        default_factory=MaskTerms, metadata={"doc": "MCM, when it codes: a table of its own, below"}
+        default_factory=MaskTerms, metadata={"doc": "for MCM when it codes: a table of its own, below"}
     )
-    roi: RoiTerms = field(default_factory=RoiTerms, metadata={"doc": "`roi`: a table of its own, below"})
-    labelled: float | None = setting("instead of the data section's", None)
+    roi: RoiTerms = field(default_factory=RoiTerms, metadata={"doc": "for `roi`: a table of its own, below"})
+    labelled: float | None = setting("`labelled` of this phase, instead of the one in `[data]`", None)
     rate_maps: float = setting(
-        "share of batches whose rate, and λ with it, varies over the picture; `mse` and `terms`", 0.0
+        "`mse` and `terms`: share of batches whose rate, and λ with it, varies over the picture", 0.0
     )
-    grids: tuple[int, ...] = setting("sides of the grids of batches without label maps, drawn at random", (4,))
+    grids: tuple[int, ...] = setting("sides of the region grids of batches without label maps, drawn at random", (4,))
 
     def __post_init__(self) -> None:
         check(self.optimizer in OPTIMIZERS, f"optimizer is one of {', '.join(OPTIMIZERS)}, not {self.optimizer!r}")
@@ -223,7 +221,10 @@ class Phase:
         check(wide, f"crop={self.crop} is too small for ms-ssim: its five scales need {MS_SSIM_CROP}")
         self._check_terms()
         check(min(self.mix) >= 0 < max(self.mix), "mix holds weights of 0 or more, not all of them 0")
-        check(self.features.removeprefix("lpips-") in BACKBONES, f"features = {self.features!r} is none of the judges")
+        check(
+            self.features.removeprefix("lpips-") in BACKBONES,
+            f"features = {self.features!r} is not vgg, squeeze or alex, nor one of these after lpips-",
+        )
         check(self.look == 0 or 64 <= self.look <= self.crop, f"look={self.look} is not 0 or 64 to {self.crop}")
         check(0 < self.masked < 1, "masked is a share, above 0 and below 1")
         check(self.learning_rate > 0 and self.clip > 0, "learning_rate and clip are above 0")
@@ -247,7 +248,9 @@ class Phase:
     def _check_terms(self) -> None:
         unknown = sorted(set(self.terms) - set(TERMS))
         check(not unknown, f"there is no term {', '.join(unknown)}; there are {', '.join(TERMS)}")
-        check(all(fits(weight, float) and weight >= 0 for weight in self.terms.values()), "terms have weights from 0")
+        check(
+            all(fits(weight, float) and weight >= 0 for weight in self.terms.values()), "weights of terms are 0 or more"
+        )
         some = any(self.terms.values())
         check(some or self.measure != "terms", "measure = 'terms' needs terms with weights above 0")
         check(not some or self.measure in ("terms", "perceptual", "roi"), f"{self.measure} takes no terms")
@@ -278,31 +281,34 @@ class Phase:
 class Recipe:
     """The whole run."""
 
-    name: str = setting("of the run, its folder and its weights")
-    model: str = setting("preset, `family:preset` where several families have it")
+    name: str = setting("name of the run, its folder and its weights")
+    model: str = setting("preset; `family:preset` if several families have one of this name")
     overrides: dict[str, Any] = field(
         default_factory=dict, metadata={"doc": "fields of the preset's configuration to replace"}
     )
-    seed: int = setting("of fresh weights, crops and noise", 1)
+    seed: int = setting("seed of fresh weights, crops and noise", 1)
     precision: str = setting(
-        "of the transforms, `bf16` or `float32`; what sets probabilities is always float32", "bf16"
+        "number type of the transforms, `bf16` or `float32`; the entropy model is always float32", "bf16"
     )
-    compile: bool = setting("compile the model; pays on GPUs, after minutes", False)
+    compile: bool = setting("compile the model; worth it on GPUs, after some minutes", False)
     judges: str | None = setting(
-        "folder with the weights of networks that judge; default: fetched once, and kept", None
+        "folder with the weights of networks in the loss, such as LPIPS; default: downloaded once into the cache", None
     )
     start: str | None = setting("weights to start from: a bundled name, a .safetensors file, a hub id", None)
     log_every: int = setting("steps between lines of the log", 50)
     save_every: int = setting("steps between saved states", 500)
-    validate_every: int = setting("steps between looks at held-back pictures", 1000)
-    data: DataSection = field(metadata={"doc": "where pictures come from"})
-    phase: tuple[Phase, ...] = field(metadata={"doc": "stretches of the run, at least one"})
+    validate_every: int = setting("steps between measurements on held-back pictures", 1000)
+    data: DataSection = field(metadata={"doc": "a table of its own, below: where pictures come from"})
+    phase: tuple[Phase, ...] = field(metadata={"doc": "at least one table, below: what is trained, for how long"})
 
     def __post_init__(self) -> None:
         check(_is_file_name(self.name), f"name = {self.name!r} cannot name a folder; use letters, digits, - and _")
         check(0 <= self.seed < 2**32, f"seed = {self.seed} is not between 0 and {2**32 - 1}")
         check(self.precision in PRECISIONS, f"precision is one of {', '.join(PRECISIONS)}, not {self.precision!r}")
-        check(min(self.log_every, self.save_every, self.validate_every) >= 1, "log, save and validate_every are steps")
+        check(
+            min(self.log_every, self.save_every, self.validate_every) >= 1,
+            "log_every, save_every and validate_every are 1 or more",
+        )
         check(len(self.phase) > 0, "a recipe needs at least one [[phase]]")
 
     @property
