@@ -111,7 +111,7 @@ _TABLES = (
         header=("column", "BD-rate"),
         rows=(("1", "-0.11"), ("2", "+0.21"), ("3 (default)", "0"), ("4", "+0.46"), ("5", "+2.10")),
         notes=(
-            "The heads of the columns are lost but for 'train w/ masks' and 'test w/ masks' at the first; the text "
+            "We could read only the first column heading, 'train w/ masks' and 'test w/ masks'; the text "
             "says that the last is trained without masks. The default is a 4 x 4 grid.",
         ),
     ),
