@@ -125,13 +125,15 @@ def verify(data: bytes | str | Path, *, codec: Any = None, device: str = "auto",
 def install(modules: dict[str, Any] | None = None) -> dict[str, types.ModuleType]:
     """Modules under the names of the real ones; put into `modules`, if given."""
     codec = types.ModuleType("regio.codec")
-    codec.__dict__.update(Codec=Codec, load=load, shared=shared, encode=encode, decode=decode, verify=verify)
+    codec.__dict__.update(
+        BaseCodec=Codec, Codec=Codec, load=load, shared=shared, encode=encode, decode=decode, verify=verify
+    )
     catalog = types.ModuleType("regio.models.catalog")
     entry = Entry(1, DEFAULT)
     for name, value in {"DEFAULT": DEFAULT, "CATALOG": {1: entry}, "Entry": Entry}.items():
         setattr(catalog, name, value)
     light = types.ModuleType("regio.light")
-    light.__dict__.update(knows=lambda data: False)
+    light.__dict__.update(knows=lambda data: False, has=lambda name: False)
     made = {
         "regio.light": light,
         "regio.codec": codec,

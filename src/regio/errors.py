@@ -7,6 +7,8 @@ maps each class to an exit code; everything that is not a RegioError is a bug in
 import errno
 import os
 
+TORCH = "PyTorch: pip install 'regio[torch]'"  # what a message says is needed
+
 
 class RegioError(Exception):
     """Base of all errors a caller can cause or must expect."""
@@ -46,6 +48,13 @@ class UnsupportedFile(RegioError):
 
 class MissingWeights(RegioError):
     """The weights a file or a name asks for are not here; says which, and how to get them."""
+
+
+class NotWithoutTorch(MissingWeights, AttributeError):
+    """A codec that runs without torch lacks a method of those that torch runs; also an AttributeError."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"codec.{name} needs {TORCH}", name=name)
 
 
 class BadImage(RegioError):

@@ -6,7 +6,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from regio.codec import Codec
+    from regio.codec import BaseCodec
     from regio.codec.options import EncodeOptions
     from regio.images import Picture
     from regio.info import Info
@@ -25,7 +25,7 @@ class Noted(NamedTuple):
     """A line for each thing that was changed, missed or not found."""
 
 
-def encode(codec: Codec, picture: Picture, before: int, options: EncodeOptions, *, compare: bool = False) -> Noted:
+def encode(codec: BaseCodec, picture: Picture, before: int, options: EncodeOptions, *, compare: bool = False) -> Noted:
     """Encode a picture that was read from a file of `before` bytes. Raises as `Codec.encode`.
 
     compare: say, too, where a lossless WebP file would be smaller; it is made for that, 2 s for 24 megapixels.

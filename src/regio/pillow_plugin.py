@@ -20,7 +20,7 @@ from regio.format.header import MAGIC
 from regio.info import inspect
 
 if TYPE_CHECKING:
-    from regio.codec import Codec
+    from regio.codec import BaseCodec
 
 FORMAT, EXTENSION, MIME = "RGO", ".rgo", "image/x-rgo"
 _INFO_NAMES = "icc_profile", "exif", "xmp"
@@ -72,7 +72,7 @@ class RgoImageFile(ImageFile.ImageFile):
 
     format = FORMAT
     format_description = "Regio learned image"
-    codec: "Codec | str | os.PathLike[str] | None" = None
+    codec: "BaseCodec | str | os.PathLike[str] | None" = None
     """Weights for a file made with custom ones (what `regio.load` returns, a path, a hub id); set before loading."""
     device: str = "auto"
     """Where to decode; set before loading."""
@@ -117,7 +117,7 @@ def save(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> None:
     in Pillow: left out, the image's own are kept; None or empty, they are dropped. Other
     options are left out with a warning.
     """
-    from regio.codec import Codec, encode
+    from regio.codec import BaseCodec, encode
     from regio.codec.options import NAMES
 
     given: dict[str, Any] = image.encoderinfo
@@ -142,7 +142,7 @@ def save(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> None:
             warnings.warn(f"{name}= is damaged, or does not fit the picture, and is left out", stacklevel=2)
     options: Any = {name: given[name] for name in NAMES if given.get(name) is not None}
     codec = given.get("codec")
-    if not (codec is None or isinstance(codec, Codec | str | os.PathLike)):
+    if not (codec is None or isinstance(codec, BaseCodec | str | os.PathLike)):
         raise UsageError(f"codec is a {type(codec).__name__}: a name, a path or what regio.load returns is wanted")
     with _as_pillow():
         stream.write(encode(picture, codec=codec, device=given.get("device", "auto"), **options))

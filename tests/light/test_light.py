@@ -130,7 +130,7 @@ def test_any_number_of_threads_gives_the_same_symbols(name: str) -> None:
 
 def test_many_threads_may_decode_at_once(name: str) -> None:
     data = codec(name).encode(picture(64, 96), quality=60)
-    light._engines.clear()  # so that they all want the same graphs made ready
+    light.codec._engines.clear()  # so that they all want the same graphs made ready
     with ThreadPoolExecutor(4) as pool:
         found = {image.tobytes() for image in pool.map(lambda _: light.decode(data), range(8))}
     assert len(found) == 1

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, cast
@@ -17,7 +18,7 @@ from regio.codec.options import NEUTRAL, EncodeOptions, checked, numbers_of
 from regio.errors import RegioError, one_line, shown
 
 if TYPE_CHECKING:
-    from regio.codec import Codec
+    from regio.codec import BaseCodec
     from regio.info import Info
 
 
@@ -50,7 +51,7 @@ class Weights:
 
         return next((entry.fingerprint for entry in CATALOG.values() if entry.name == self.name), self.name)
 
-    def load(self, device: str) -> Codec:
+    def load(self, device: str) -> BaseCodec:
         """Load the codec on a device."""
         from regio.codec import load
 
@@ -95,11 +96,9 @@ class Worker:
     """Load the codec once, then work on one piece after another."""
 
     def __init__(self, work: Work, threads: int = 1) -> None:
-        import torch
-
         self.work = work
-        torch.set_num_threads(threads)  # fixed: another number changes a symbol in one file of hundreds
-        self.codec: Codec | None = None if work.weights is None else work.weights.load(work.device)
+        _take(threads)
+        self.codec: BaseCodec | None = None if work.weights is None else work.weights.load(work.device)
         self.options = dict(work.options)
         if self.options.get("roi") is not None:
             self.options["roi"] = [_ready(part) for part in self.options["roi"]]
@@ -141,6 +140,16 @@ class Worker:
         extension, strip, quality = options.pop("extension"), options.pop("strip", False), options.pop("quality", None)
         image = decode(data, codec=self.codec, device=self.work.device, **options)
         return _about(row, inspect(data)), to_file(image, extension, strip=strip, quality=quality)
+
+
+def _take(threads: int) -> None:
+    """Let this process use so many; fixed, since another number changes a symbol in one file of hundreds."""
+    if find_spec("torch") is None:
+        os.environ["OMP_NUM_THREADS"] = str(threads)  # which `regio.light` goes by
+        return
+    import torch
+
+    torch.set_num_threads(threads)
 
 
 def _about(row: Row, info: Info) -> Row:

@@ -29,7 +29,7 @@ from regio.cli import (
 )
 from regio.cli.exit_codes import FAILURE, OK, USAGE, code_of
 from regio.cli.progress import one_line, say
-from regio.errors import RegioError, UsageError
+from regio.errors import TORCH, RegioError, UsageError
 from regio.version import __version__
 
 GROUPS = {"bulk": "Folders of many pictures, on all cores or on a cluster."}
@@ -130,7 +130,7 @@ def run(arguments: Sequence[str]) -> int:
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise
-        return _fail(RegioError("PyTorch is not installed: pip install torch"))
+        return _fail(RegioError(f"this command needs {TORCH}"))
     except (RegioError, OSError, MemoryError) as error:
         return _fail(error)
     return OK

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from regio.cli.batch import Result, change, run_batch
+from regio.cli.engines import Engine, codec_for
 from regio.cli.files import read_whole, write_whole
 from regio.cli.options import (
     CodecName,
@@ -39,6 +40,7 @@ def encode(
     roi_box: Boxes = None,
     roi_label: LabelNumbers = None,
     device: Device = "auto",
+    engine: Engine = "auto",
     parallel: Parallel = 1,
     keep_suffix: KeepSuffix = False,
     skip_existing: SkipExisting = False,
@@ -76,10 +78,9 @@ def encode(
 
     with talking("loading the codec"):
         from regio import noted
-        from regio.codec import load
         from regio.images import read_picture
 
-        loaded = load(device=device) if codec is None else load(codec, device=device)
+        loaded = codec_for(engine, codec, device)
 
     def work(job: Transfer) -> Result:
         original = job.source.path or read_whole(job.source)

@@ -1,4 +1,4 @@
-"""Which engine decodes: torch, or ONNX Runtime, which starts in a tenth of the time."""
+"""Which engine codes: torch, or ONNX Runtime, which starts in a tenth of the time."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from regio.errors import UsageError
+from regio.errors import TORCH, RegioError, UsageError
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from regio.codec import Codec
+    from regio.codec import BaseCodec
     from regio.codec.decoding import Region
 
 ENGINES = ("auto", "torch", "onnx")
@@ -19,9 +19,30 @@ Engine = Annotated[
     str,
     typer.Option(
         "--engine",
-        help="auto, torch or onnx; auto takes ONNX Runtime for codecs that it knows, unless a GPU is to decode",
+        help="auto, torch or onnx; auto takes ONNX Runtime for codecs that it knows, unless a GPU is to do the work",
     ),
 ]
+
+
+def codec_for(engine: str, codec: str | None, device: str) -> "BaseCodec":
+    """The codec that encodes, None for the default one, in the engine that was asked for, or that suits it.
+
+    UsageError where device and engine contradict each other; otherwise as `regio.load`.
+    """
+    from regio.models.catalog import DEFAULT
+
+    _check(engine)
+    name = DEFAULT if codec is None else codec
+    if engine == "onnx" and device not in ("auto", "cpu"):
+        raise UsageError(f"--engine onnx encodes on the CPU, not on {device!r}")
+    if engine == "onnx" or (engine == "auto" and _without_gpu(device)):
+        from regio import light
+
+        if engine == "onnx" or light.has(name):
+            return light.load(name)
+    from regio.codec import load
+
+    return load(name, device=device)
 
 
 class Decoder:
@@ -29,14 +50,13 @@ class Decoder:
 
     def __init__(self, engine: str, codec: str | None, device: str, look: str | None = None) -> None:
         """codec, device, look: as `regio.decode` takes them. UsageError where they contradict the engine."""
-        if engine not in ENGINES:
-            raise UsageError(f"--engine {engine!r}: {', '.join(ENGINES[:-1])} or {ENGINES[-1]} is possible")
+        _check(engine)
         plain = codec is None and look in (None, "faithful")
         if engine == "onnx" and not (plain and device in ("auto", "cpu")):
             raise UsageError("--engine onnx decodes on the CPU, by bundled codecs and in their own look")
         self.engine, self.device, self.look = engine, device, look
         self.light = engine == "onnx" or (engine == "auto" and plain and _without_gpu(device))
-        self.loaded: Codec | None = None
+        self.loaded: BaseCodec | None = None
         if codec is not None:
             from regio.codec import load
 
@@ -90,8 +110,15 @@ class Decoder:
         return self.engine == "onnx" or knows(data)
 
 
+def _check(engine: str) -> None:
+    if engine not in ENGINES:
+        raise UsageError(f"--engine {engine!r}: {', '.join(ENGINES[:-1])} or {ENGINES[-1]} is possible")
+    if engine == "torch" and find_spec("torch") is None:
+        raise RegioError(f"--engine torch needs {TORCH}")
+
+
 def _without_gpu(device: str) -> bool:
-    """Whether the CPU decodes; told without torch, which takes long to load."""
+    """Whether the CPU does the work; told without torch, which takes long to load."""
     if find_spec("onnxruntime") is None:
         return False
     return device == "cpu" or (device == "auto" and (find_spec("torch") is None or not _gpu()))

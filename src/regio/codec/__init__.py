@@ -1,7 +1,7 @@
 """Pictures to bytes and back: what everything around the models stands on.
 
 The names below load torch when they are first used, so that `regio.codec.options` costs nothing. Where torch is not
-installed, `decode` and `verify` are those of `regio.light.reader`.
+installed, they are those of `regio.light.doors`.
 """
 
 from importlib import import_module
@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 from regio.codec.options import DEFAULT_QUALITY
 
 if TYPE_CHECKING:
-    from regio.codec.api import Codec, decode, encode, load, shared, verify
+    from regio.codec.api import BaseCodec, Codec, decode, encode, load, shared, verify
 
-__all__ = ["DEFAULT_QUALITY", "Codec", "decode", "encode", "load", "shared", "verify"]
+__all__ = ["DEFAULT_QUALITY", "BaseCodec", "Codec", "decode", "encode", "load", "shared", "verify"]
 
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        lightly = name in ("decode", "verify") and find_spec("torch") is None
-        return getattr(import_module("regio.light.reader" if lightly else "regio.codec.api"), name)
+        return getattr(import_module("regio.codec.api" if find_spec("torch") else "regio.light.doors"), name)
     raise AttributeError(f"module 'regio.codec' has no attribute {name!r}")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from regio.entropy.symbols import TableSet
 from regio.entropy.tables import FactorizedTables
-from regio.errors import MissingWeights, UnsupportedFile
+from regio.errors import TORCH, MissingWeights, UnsupportedFile
 from regio.models.facts import RegionSupport
 
 FORMAT = 1
@@ -94,7 +94,7 @@ class Plan:
         """Of a bundled codec; MissingWeights where there is none, UnsupportedFile for one of another release."""
         path = FOLDER / f"{name}{SUFFIX}"
         if not cls.exists(name):
-            raise MissingWeights(f"{name} has no graphs for ONNX Runtime; decode with torch (engine torch)")
+            raise MissingWeights(f"{name} has no graphs for ONNX Runtime, so it needs {TORCH}")
         plan = json.loads(path.read_text(encoding="utf-8"))
         if plan["format"] != FORMAT:
             raise UnsupportedFile(f"{path.name}: written by another release (format {plan['format']})")

@@ -1,0 +1,87 @@
+"""A codec that ONNX Runtime runs."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from regio.codec.base import BaseCodec
+from regio.errors import TORCH, MissingWeights, NotWithoutTorch
+from regio.light.engine import LightEngine
+from regio.light.graphs import threads_wanted
+from regio.light.plan import Plan
+from regio.models.catalog import DEFAULT
+
+LOOK = "faithful"  # the only one that has graphs
+
+
+def engine(name: str, threads: int | None = None) -> LightEngine:
+    """A bundled codec, loaded once. threads: that a graph runs on; None: OMP_NUM_THREADS, or one for each core.
+
+    MissingWeights for a codec without graphs.
+    """
+    key = name, threads_wanted() if threads is None else threads
+    if key not in _engines:
+        _engines[key] = LightEngine.of(Plan.of(name), key[1])
+    return _engines[key]
+
+
+_engines: dict[tuple[str, int], LightEngine] = {}
+
+
+def _after_fork() -> None:
+    """A child has no threads but the one that forked, so it loads codecs of its own.
+
+    Those of its parent are never freed in it: to be freed, they would wait for threads that are not there.
+    """
+    for one in _engines.values():
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(one))
+    _engines.clear()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+class LightCodec(BaseCodec):
+    """A bundled codec, for any number of pictures. Made by `regio.light.load`."""
+
+    runtime: LightEngine
+
+    def __init__(self, runtime: LightEngine) -> None:
+        self.runtime = runtime
+        self.name, self.fingerprint = runtime.name, runtime.fingerprint.hex()
+
+    @property
+    def look(self) -> str:
+        """See BaseCodec."""
+        return LOOK
+
+    def looking(self, look: str) -> LightCodec:
+        """See BaseCodec."""
+        if look != LOOK:
+            raise MissingWeights(f"look {look!r} needs {TORCH}")
+        return self
+
+    def __reduce__(self) -> tuple[Callable[..., LightCodec], tuple[str, int]]:
+        """For pickle: whoever reads it loads the codec anew."""
+        return load, (self.name, self.runtime.graphs.threads)
+
+    def __repr__(self) -> str:
+        return f"<regio codec {self.name}, weights {self.fingerprint[:8]}, in ONNX Runtime>"
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """What else a `regio.Codec` has is torch's."""
+            raise AttributeError(name) if name.startswith("_") else NotWithoutTorch(name)
+
+
+def load(name: str = DEFAULT, threads: int | None = None) -> LightCodec:
+    """A bundled codec for any number of pictures, with the methods `encode`, `decode` and `verify` of `regio.Codec`.
+
+    threads: as `engine` takes them. MissingWeights for a codec without graphs.
+    """
+    return LightCodec(engine(name, threads))
