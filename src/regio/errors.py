@@ -50,13 +50,6 @@ class MissingWeights(RegioError):
     """The weights a file or a name asks for are not here; says which, and how to get them."""
 
 
-class NotWithoutTorch(MissingWeights, AttributeError):
-    """A codec that runs without torch lacks a method of those that torch runs; also an AttributeError."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"codec.{name} needs {TORCH}", name=name)
-
-
 class BadImage(RegioError):
     """A picture that cannot be read, or whose pixels cannot be coded."""
 

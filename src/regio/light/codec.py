@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from regio.codec.base import BaseCodec
-from regio.errors import TORCH, MissingWeights, NotWithoutTorch
+from regio.errors import TORCH, MissingWeights
 from regio.light.engine import LightEngine
 from regio.light.graphs import threads_wanted
 from regio.light.plan import Plan
@@ -45,6 +45,10 @@ if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
     os.register_at_fork(after_in_child=_after_fork)
 
 
+class OnlyWithTorch(MissingWeights, AttributeError):
+    """A `LightCodec` lacks what was asked of it, and a `regio.Codec` has it; also an AttributeError."""
+
+
 class LightCodec(BaseCodec):
     """A bundled codec, for any number of pictures. Made by `regio.light.load`."""
 
@@ -76,7 +80,7 @@ class LightCodec(BaseCodec):
 
         def __getattr__(self, name: str) -> Any:
             """What else a `regio.Codec` has is torch's."""
-            raise AttributeError(name) if name.startswith("_") else NotWithoutTorch(name)
+            raise AttributeError(name) if name.startswith("_") else OnlyWithTorch(f"codec.{name} needs {TORCH}")
 
 
 def load(name: str = DEFAULT, threads: int | None = None) -> LightCodec:
