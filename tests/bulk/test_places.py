@@ -21,23 +21,23 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
 
 
 def test_what_is_written_is_listed_and_read(place: Place) -> None:
-    assert not place.exists("a.png")
-    place.write("a.png", b"one")
-    place.write("sub/b c.png", b"three")
-    place.write("a.png", b"two!")
-    place.write(".hidden/x.png", b"x")
+    assert not place.folder.exists("a.png")
+    place.folder.write("a.png", b"one")
+    place.folder.write("sub/b c.png", b"three")
+    place.folder.write("a.png", b"two!")
+    place.folder.write(".hidden/x.png", b"x")
     assert place.files() == {"a.png": 4, "sub/b c.png": 5}
-    assert place.read("sub/b c.png") == b"three"
-    assert place.names(".hidden") == ["x.png"]
-    assert place.names("nothing") == []
-    place.remove("a.png")
-    place.remove("a.png")  # once more does no harm
+    assert place.folder.read("sub/b c.png") == b"three"
+    assert place.folder.names(".hidden") == ["x.png"]
+    assert place.folder.names("nothing") == []
+    place.folder.remove("a.png")
+    place.folder.remove("a.png")  # once more does no harm
     assert place.files() == {"sub/b c.png": 5}
 
 
 def test_a_pattern_keeps_the_folders_behind_its_beginning(place: Place) -> None:
     for name in ("a.png", "a.jpg", "sub/b.png", "sub/deep/c.png"):
-        place.write(name, b"1")
+        place.folder.write(name, b"1")
     assert set(Place(place.url + "/**/*.png", pattern=True).files()) >= {"sub/b.png", "sub/deep/c.png"}
     assert set(Place(place.url + "/*.png", pattern=True).files()) == {"a.png"}
     assert set(Place(place.url + "/su?/*.png", pattern=True).files()) == {"sub/b.png"}
@@ -45,16 +45,16 @@ def test_a_pattern_keeps_the_folders_behind_its_beginning(place: Place) -> None:
 
 def test_no_half_file_takes_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = Place.of(tmp_path)
-    place.write("a", b"precious")
+    place.folder.write("a", b"precious")
 
     def full(self: Path, target: object) -> None:
         raise OSError("disk full")
 
     monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(OSError, match="disk full"):
-        place.write("a", b"half")
+        place.folder.write("a", b"half")
     assert os.listdir(tmp_path) == ["a"]  # noqa: PTH208
-    assert place.read("a") == b"precious"
+    assert place.folder.read("a") == b"precious"
 
 
 def test_what_is_no_folder_is_one_clear_line(tmp_path: Path) -> None:
@@ -81,9 +81,9 @@ def test_a_store_whose_package_is_missing_says_which(monkeypatch: pytest.MonkeyP
 def test_places_travel_without_their_connections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     place = Place.of("photos")
-    place.write("a", b"1")
+    place.folder.write("a", b"1")
     monkeypatch.chdir("/")
-    assert pickle.loads(pickle.dumps(place)).read("a") == b"1"
+    assert pickle.loads(pickle.dumps(place)).folder.read("a") == b"1"
     assert len(pickle.dumps(place)) < 300
 
 
@@ -93,13 +93,13 @@ ODD = ("out [2024]", "a*b", "what?", "[", "x{1,2}", "a::b", "100%25", "~", "Ã¤ Ã
 @pytest.mark.parametrize("name", ODD)
 def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
     place = Place.of(tmp_path / name)
-    place.write("sub/x.png", b"1")
+    place.folder.write("sub/x.png", b"1")
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert (tmp_path / name / "sub" / "x.png").read_bytes() == b"1"
     for source in (place, Place.of(tmp_path / name, pattern=True), Place.of(f"{tmp_path}/{name}/**/*", pattern=True)):
         assert source.files() == {"sub/x.png": 1}
-        assert source.read("sub/x.png") == b"1"
-    place.remove("sub/x.png")
+        assert source.folder.read("sub/x.png") == b"1"
+    place.folder.remove("sub/x.png")
     assert place.files() == {}
 
 
@@ -107,7 +107,7 @@ def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
 def test_a_folder_of_a_store_may_have_any_name(name: str) -> None:
     fsspec.filesystem("memory").store.clear()
     place = Place.of(f"memory://bucket/{name}")
-    place.write("x.png", b"1")
+    place.folder.write("x.png", b"1")
     assert set(fsspec.filesystem("memory").store) == {f"/bucket/{name}/x.png"}
     assert Place.of(f"memory://bucket/{name}", pattern=True).files() == {"x.png": 1}
     assert Place.of(f"memory://bucket/{name}/*.png", pattern=True).files() == {"x.png": 1}
@@ -130,7 +130,7 @@ def test_a_temporary_name_in_a_store_that_is_no_object_store_is_taken_literally(
 
 def test_a_pattern_may_begin_with_a_folder_of_an_odd_name(tmp_path: Path) -> None:
     for name in ("photos [2024]/a.png", "photos [2024]/b.jpg", "photos 2/c.png", "photos [2024]/deep/d.png"):
-        Place.of(tmp_path).write(name, b"1")
+        Place.of(tmp_path).folder.write(name, b"1")
     assert Place.of(tmp_path / "photos [2024]" / "*.png", pattern=True).files() == {"a.png": 1}
     assert Place.of(tmp_path / "photos*" / "*.png", pattern=True).files() == {
         "photos [2024]/a.png": 1,
@@ -141,7 +141,7 @@ def test_a_pattern_may_begin_with_a_folder_of_an_odd_name(tmp_path: Path) -> Non
 
 def test_links_to_pictures_and_folders_are_followed_and_never_in_circles(tmp_path: Path) -> None:
     place = Place.of(tmp_path / "photos")
-    place.write("sub/a.png", b"12")
+    place.folder.write("sub/a.png", b"12")
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "b.png").write_bytes(b"123")
@@ -153,16 +153,16 @@ def test_links_to_pictures_and_folders_are_followed_and_never_in_circles(tmp_pat
     assert place.files() == {"sub/a.png": 2, "link.png": 3, "linked/b.png": 3, "broken.png": 0}
     assert Place.of(photos / "**" / "b.png", pattern=True).files() == {"linked/b.png": 3}
     with pytest.raises(FileNotFoundError):
-        place.read("broken.png")  # a row of the manifest, not silence
+        place.folder.read("broken.png")  # a row of the manifest, not silence
 
 
 def test_a_pipe_among_the_pictures_is_an_error_and_not_a_wait(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
     assert Place.of(tmp_path).files() == {"pipe.png": 0}
     with pytest.raises(OSError, match="is a pipe or a device"):
-        Place.of(tmp_path).read("pipe.png")
+        Place.of(tmp_path).folder.read("pipe.png")
     with pytest.raises(OSError, match="is not a file"):
-        Place.of(tmp_path).write("pipe.png", b"1")
+        Place.of(tmp_path).folder.write("pipe.png", b"1")
 
 
 def test_a_file_is_on_the_disk_before_it_takes_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,26 +176,26 @@ def test_a_file_is_on_the_disk_before_it_takes_its_name(tmp_path: Path, monkeypa
     monkeypatch.setattr(os, "fsync", synced)
     monkeypatch.setattr(Path, "replace", lambda self, to: (done.append("rename"), replace(self, to)))
     monkeypatch.setattr(Path, "unlink", lambda self, **k: (done.append("remove"), unlink(self, **k)))
-    Place.of(tmp_path / "new").write("a.rgo", b"1")
+    Place.of(tmp_path / "new").folder.write("a.rgo", b"1")
     assert done == ["sync ", "sync .part", "rename", "sync "]  # the new folder's name, the bytes, the file's name
     done.clear()
-    Place.of(tmp_path / "new").remove("a.rgo")
+    Place.of(tmp_path / "new").folder.remove("a.rgo")
     assert done == ["remove", "sync "]
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o664, 0o400])
 def test_a_file_that_is_replaced_keeps_its_permissions(tmp_path: Path, mode: int) -> None:
     place = Place.of(tmp_path)
-    place.write("a", b"1")
+    place.folder.write("a", b"1")
     (tmp_path / "a").chmod(mode)
-    place.write("a", b"2")
+    place.folder.write("a", b"2")
     assert (tmp_path / "a").stat().st_mode & 0o777 == mode
-    assert place.read("a") == b"2"
+    assert place.folder.read("a") == b"2"
 
 
 def test_a_link_that_is_written_to_stays_a_link(tmp_path: Path) -> None:
     (tmp_path / "real").write_bytes(b"1")
     (tmp_path / "link").symlink_to("real")
-    Place.of(tmp_path).write("link", b"2")
+    Place.of(tmp_path).folder.write("link", b"2")
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "real").read_bytes() == b"2"

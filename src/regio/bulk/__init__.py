@@ -10,14 +10,6 @@ from regio.bulk.journal import Row, read_manifest
 from regio.bulk.run import DecodeOptions, EncodeOptions, Job, Report, decode, decoding, encode, encoding
 
 __all__ = [
-    "DecodeOptions",
-    "EncodeOptions",
-    "Job",
-    "Report",
-    "Row",
-    "decode",
-    "decoding",
-    "encode",
-    "encoding",
+    "DecodeOptions", "EncodeOptions", "Job", "Report", "Row", "decode", "decoding", "encode", "encoding",
     "read_manifest",
-]
+]  # fmt: skip

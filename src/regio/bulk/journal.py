@@ -86,7 +86,7 @@ class Journal:
     def settings(self) -> dict[str, Any] | None:
         """Return the settings of an earlier run, or None when there was none. CorruptFile."""
         try:
-            data = self.place.read(SETTINGS)
+            data = self.place.folder.read(SETTINGS)
         except FileNotFoundError:
             return None
         found = self._parsed(SETTINGS, data)
@@ -97,16 +97,18 @@ class Journal:
     def note(self, settings: dict[str, Any], targets: Sequence[str]) -> None:
         """Write down what this run makes its files with, and which targets it will write."""
         if targets:
-            self.place.write(f"{FOLDER}/planned-{self._stamp}.json", json.dumps(targets).encode())
-        self.place.write(SETTINGS, json.dumps(settings, indent=1, sort_keys=True).encode())
+            self.place.folder.write(f"{FOLDER}/planned-{self._stamp}.json", json.dumps(targets).encode())
+        self.place.folder.write(SETTINGS, json.dumps(settings, indent=1, sort_keys=True).encode())
 
     def load(self) -> None:
         """Read the manifest, the rows since, and the targets of runs that did not end. CorruptFile names the file."""
-        if self.place.exists(self.manifest):
-            for row in _unpack(self.manifest, self.place.read(self.manifest), f"{self.place}/{shown(self.manifest)}"):
+        if self.place.folder.exists(self.manifest):
+            for row in _unpack(
+                self.manifest, self.place.folder.read(self.manifest), f"{self.place}/{shown(self.manifest)}"
+            ):
                 self.rows[row.source] = row
         for name in self._parts("rows-", ".jsonl"):
-            for number, line in enumerate(self.place.read(f"{FOLDER}/{name}").splitlines(), 1):
+            for number, line in enumerate(self.place.folder.read(f"{FOLDER}/{name}").splitlines(), 1):
                 try:
                     row = Row.of(json.loads(line))
                 except (ValueError, RecursionError) as error:
@@ -116,7 +118,7 @@ class Journal:
                     ) from error
                 self.rows[row.source] = row
         for name in self._parts("planned-", ".json"):
-            found = self._parsed(f"{FOLDER}/{name}", self.place.read(f"{FOLDER}/{name}"))
+            found = self._parsed(f"{FOLDER}/{name}", self.place.folder.read(f"{FOLDER}/{name}"))
             if not isinstance(found, list) or not all(isinstance(target, str) for target in found):
                 raise self._damaged(f"{FOLDER}/{name}")
             self.promised.update(found)
@@ -124,9 +126,9 @@ class Journal:
     def forget(self) -> None:
         """Remove what earlier runs noted. Their files stay until they are written again."""
         for name in (*self._parts("rows-", ".jsonl"), *self._parts("planned-", ".json")):
-            self.place.remove(f"{FOLDER}/{name}")
-        self.place.remove(self.manifest)
-        self.place.remove(SETTINGS)
+            self.place.folder.remove(f"{FOLDER}/{name}")
+        self.place.folder.remove(self.manifest)
+        self.place.folder.remove(SETTINGS)
 
     def add(self, rows: Iterable[Row]) -> None:
         """Add rows. They are written every few seconds, and by `flush`."""
@@ -143,18 +145,20 @@ class Journal:
         if not self._fresh:
             return
         lines = "".join(json.dumps(asdict(row), ensure_ascii=True) + "\n" for row in self._fresh)
-        self.place.write(f"{FOLDER}/rows-{self._stamp}-{self._written:06d}.jsonl", lines.encode())
+        self.place.folder.write(f"{FOLDER}/rows-{self._stamp}-{self._written:06d}.jsonl", lines.encode())
         self._fresh, self._written = [], self._written + 1
 
     def finish(self) -> None:
         """Write the manifest, sorted by source. The files of rows and plans are then no longer needed."""
         self.flush()
-        self.place.write(self.manifest, _pack(self.manifest, [self.rows[source] for source in sorted(self.rows)]))
+        self.place.folder.write(
+            self.manifest, _pack(self.manifest, [self.rows[source] for source in sorted(self.rows)])
+        )
         for name in (*self._parts("rows-", ".jsonl"), *self._parts("planned-", ".json")):
-            self.place.remove(f"{FOLDER}/{name}")
+            self.place.folder.remove(f"{FOLDER}/{name}")
 
     def _parts(self, start: str, end: str) -> list[str]:
-        return [name for name in self.place.names(FOLDER) if name.startswith(start) and name.endswith(end)]
+        return [name for name in self.place.folder.names(FOLDER) if name.startswith(start) and name.endswith(end)]
 
     def _parsed(self, name: str, data: bytes) -> Any:
         try:
@@ -169,7 +173,7 @@ class Journal:
 def read_manifest(where: str) -> list[Row]:
     """Return the rows of a manifest, Parquet or CSV, by its path or URL. CorruptFile when damaged; OSError."""
     folder, _, name = Place.of(where).url.rpartition("/")
-    return _unpack(name, Place(folder or "/").read(name), shown(where))
+    return _unpack(name, Place(folder or "/").folder.read(name), shown(where))
 
 
 def _pack(name: str, rows: list[Row]) -> bytes:

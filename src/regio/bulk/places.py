@@ -168,33 +168,10 @@ class Place:
             found = {below: size for below, size in found.items() if fits(below)}
         return {below: size for below, size in found.items() if not _hidden(below)}
 
-    def exists(self, below: str = "") -> bool:
-        """True when there is a file or folder of this name."""
-        return self._opened[0].exists(below)
-
-    def names(self, below: str) -> list[str]:
-        """Return the names in a folder, sorted. Empty when there is no such folder."""
-        return self._opened[0].names(below)
-
-    def read(self, below: str) -> bytes:
-        """Return a whole file."""
-        return self._opened[0].read(below)
-
-    def modified(self, below: str) -> int | None:
-        """When a file on a local disk was last changed, in nanoseconds; None where that is not known."""
-        return self._opened[0].modified(below)
-
-    def write(self, below: str, data: bytes, changed: int | None = None) -> None:
-        """Write a whole file or nothing: what was there stays until the new one is complete.
-
-        On a local disk the file survives a power cut from then on (see `Disk.write`), and gets the time of its last
-        change, `changed`, if it is given.
-        """
-        self._opened[0].write(below, data, changed)
-
-    def remove(self, below: str) -> None:
-        """Delete a file. Does nothing when there is none."""
-        self._opened[0].remove(below)
+    @property
+    def folder(self) -> Disk | Store:
+        """What lies there."""
+        return self._opened[0]
 
     def __getstate__(self) -> dict[str, Any]:
         return {"url": self.url, "pattern": self.pattern}

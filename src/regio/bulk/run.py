@@ -186,7 +186,7 @@ class Job:
         files = work.source.files()
         tasks = tasks_of(files, self.suffixes, self.extension, self.keep_suffix)
         skipped = left_out(files, self.suffixes)
-        there = work.target.files() if work.target.exists() else {}
+        there = work.target.files() if work.target.folder.exists() else {}
         if self.force:
             return Plan(tasks, [], [], skipped)
         known = journal.settings()

@@ -112,10 +112,10 @@ class Worker:
         row = Row(source=task.source, target=task.target, bytes_in=task.size)
         start = perf_counter()
         try:
-            data = self.work.source.read(task.source)
+            data = self.work.source.folder.read(task.source)
             row = replace(row, bytes_in=len(data))
             row, result = self._encode(row, data) if self.work.what == "encode" else self._decode(row, data)
-            self.work.target.write(task.target, result, self.work.source.modified(task.source))
+            self.work.target.folder.write(task.target, result, self.work.source.folder.modified(task.source))
             return replace(row, bytes_out=len(result), seconds=round(perf_counter() - start, 4))
         except Exception as error:  # even a bug in Regio must not end the run; the row reports it
             known = isinstance(error, RegioError | OSError | MemoryError)
