@@ -2,22 +2,15 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from scripts import run_benchmark as run
 from shared import SHARED
 from toy_codec import picture
 
-COMMANDS = Path(__file__).parents[1] / "benchmarks"
 pytestmark = pytest.mark.slow  # a process or more each, with a torch of its own
-
-
-def run(command: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    whole = [sys.executable, str(COMMANDS / command), *map(str, arguments)]
-    return subprocess.run(whole, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture

@@ -1,14 +1,13 @@
 """The commands that measure kept sets, masking and textures run, on toys, and fail when they should."""
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
+from scripts import run_benchmark as run
 from shared import SHARED, needs_shared
 from toy_codec import picture
 
@@ -16,14 +15,8 @@ from regio.models.mcm import MCM, TOY
 from regio.models.roi import PRESETS, RoiCodec
 from regio.weights import store
 
-COMMANDS = Path(__file__).parents[1] / "benchmarks"
 JUDGES = SHARED / "data" / "weights"
 pytestmark = pytest.mark.slow  # a process each, with a torch of its own
-
-
-def run(command: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    whole = [sys.executable, str(COMMANDS / command), *map(str, arguments)]
-    return subprocess.run(whole, capture_output=True, text=True, check=False)
 
 
 @pytest.fixture

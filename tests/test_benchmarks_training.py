@@ -1,6 +1,5 @@
 """benchmarks/training_curves.py, on logs written here."""
 
-import importlib.util
 import json
 import math
 from pathlib import Path
@@ -8,18 +7,12 @@ from types import ModuleType
 
 import pytest
 from PIL import Image
-
-COMMAND = Path(__file__).parents[1] / "benchmarks" / "training_curves.py"
+from scripts import benchmark
 
 
 @pytest.fixture(scope="module")
 def command() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("training_curves", COMMAND)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return benchmark("training_curves")
 
 
 def log(folder: Path, costs: list[float | None], start: int = 1, more: str = "") -> Path:

@@ -1,6 +1,5 @@
 """Published MCM and masked-autoencoder checkpoints: small ones in their layout, written down here name by name."""
 
-import importlib.util
 import os
 import pickle
 from argparse import Namespace
@@ -11,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from scripts import benchmark
 from shared import SHARED, needs_shared
 from torch import Tensor
 from torch.nn import functional as F
@@ -24,7 +24,6 @@ from regio.weights.store import load
 D, DEPTH, INNER, DEEP, GRID = 64, 2, 32, 2, 8
 ANALYSIS, SYNTHESIS, HYPER, SLICES, SUPPORT = (10, 9, 8, 6), (7, 8, 9, D), (6, 5, 5, 4, 4), 3, 2
 UPS, CONTEXT = (4, 5, 5, 6, 6), (5, 4, 4, 3)
-COMMAND = Path(__file__).parents[1] / "benchmarks" / "parity.py"
 REFERENCE = SHARED / "parity" / "mcm_public.npz"
 Shape = tuple[int, ...]
 
@@ -207,10 +206,5 @@ def test_an_autoencoders_encoder_alone_is_enough_and_its_positions_are_resampled
 @pytest.mark.slow
 @needs_shared
 def test_mcm_computes_what_the_published_code_computes(capsys: pytest.CaptureFixture[str]) -> None:
-    spec = importlib.util.spec_from_file_location("parity", COMMAND)
-    assert spec is not None
-    assert spec.loader is not None
-    command = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(command)
-    assert command.main([str(REFERENCE)]) == 0
+    assert benchmark("parity").main([str(REFERENCE)]) == 0
     assert "OUT OF TOLERANCE" not in capsys.readouterr().out

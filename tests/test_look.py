@@ -10,7 +10,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 from PIL import Image
-from toy_codec import benchmark, picture
+from scripts import benchmark
+from toy_codec import picture
 
 from regio.errors import MissingWeights, UsageError
 

@@ -1,10 +1,10 @@
 """docs/cli.md is what docs/make/cli.py makes of the commands as they are now."""
 
-import importlib.util
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from scripts import script
 
 ROOT = Path(__file__).parents[2]
 
@@ -12,12 +12,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def generator() -> ModuleType:
     """docs/make/cli.py as a module."""
-    spec = importlib.util.spec_from_file_location("make_cli", ROOT / "docs" / "make" / "cli.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return script("docs/make/cli.py")
 
 
 def test_the_page_is_current(generator: ModuleType) -> None:

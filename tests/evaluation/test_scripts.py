@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import json
 import sys
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scripts
 import torch
 from PIL import Image
 
@@ -35,15 +35,9 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """A function that runs main() of a script with arguments."""
 
     def run(path: str, *arguments: object) -> Any:
-        spec = importlib.util.spec_from_file_location("script_on_trial", ROOT / path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        monkeypatch.setitem(sys.modules, "script_on_trial", module)
         monkeypatch.setattr(sys, "argv", [path, *map(str, arguments)])
         monkeypatch.syspath_prepend(str((ROOT / path).parent))  # as python does for a script
-        spec.loader.exec_module(module)
-        return module.main()
+        return scripts.script(path).main()
 
     return run
 

@@ -9,7 +9,8 @@ from types import ModuleType
 import numpy as np
 import pytest
 from PIL import Image
-from toy_codec import benchmark, paper, picture, tiling, toy
+from scripts import benchmark
+from toy_codec import paper, picture, tiling, toy
 
 import regio
 from regio.codec import Codec

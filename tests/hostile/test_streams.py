@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from toy_codec import benchmark, codec_of, paper, picture, toy
+from scripts import benchmark
+from toy_codec import codec_of, paper, picture, toy
 
 from regio.app import limits as app_limits
 from regio.codec import Codec, load, options

@@ -1,27 +1,16 @@
 """Every member of the family has the size the paper prints."""
 
-import importlib.util
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import torch
+from scripts import benchmark
 from shared import SHARED, needs_shared
 
 from regio.models.segpic import SegPIC, SegPICConfig
 
-COMMAND = Path(__file__).parents[2] / "benchmarks" / "parity.py"
+PARITY = benchmark("parity")
 REFERENCE = SHARED / "parity" / "segpic_public.npz"
-
-
-def command() -> ModuleType:
-    """benchmarks/parity.py, which holds the paper's numbers."""
-    spec = importlib.util.spec_from_file_location("parity", COMMAND)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def count(preset: str) -> int:
@@ -30,7 +19,7 @@ def count(preset: str) -> int:
     return sum(p.numel() for p in model.parameters())
 
 
-@pytest.mark.parametrize(("preset", "millions"), command().PAPER_MILLIONS.items())
+@pytest.mark.parametrize(("preset", "millions"), PARITY.PAPER_MILLIONS.items())
 def test_a_preset_is_as_large_as_the_paper_says(preset: str, millions: float) -> None:
     assert count(preset) / 1e6 == pytest.approx(millions, abs=0.1)
 
@@ -42,10 +31,10 @@ def test_segpic_has_the_published_codes_parameters_to_the_last_one() -> None:
 @pytest.mark.slow
 @needs_shared
 def test_segpic_computes_what_the_published_code_computes(capsys: pytest.CaptureFixture[str]) -> None:
-    assert command().main([str(REFERENCE)]) == 0
+    assert PARITY.main([str(REFERENCE)]) == 0
     assert "OUT OF TOLERANCE" not in capsys.readouterr().out
 
 
 def test_the_parity_command_says_which_file_it_lacks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert command().main([str(tmp_path / "segpic_public.npz")]) == 2
+    assert PARITY.main([str(tmp_path / "segpic_public.npz")]) == 2
     assert "segpic_public.npz, parity_params.py, segpic_keys.json not found" in capsys.readouterr().err

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from toy_codec import benchmark
+from scripts import benchmark
 
 from regio.errors import RegioError
 from regio.format import parse, verify_check
