@@ -8,14 +8,10 @@ from typing import NamedTuple
 
 from regio.evaluation.bd_rate import BDRate, Curve, Metric, bd_rate
 from regio.evaluation.columns import columns, figure
+from regio.evaluation.judges import metrics_of_judges
 from regio.evaluation.means import MeanCurve
 
-SHORT: dict[Metric, str] = {
-    "psnr": "PSNR",
-    "ms_ssim": "MS-SSIM",
-    "lpips_squeeze": "LPIPS",
-    "ssimulacra2": "SSIMULACRA 2",
-}
+SHORT = {key: column.title for key, column in metrics_of_judges().items()}
 JPEG = "jpeg_420"
 ANCHORS = {  # name of a recorded curve -> what `regio evaluate` calls that codec
     JPEG: "jpeg",

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import regio
+from regio.evaluation.speed import cut
 from regio.evaluation.sweep import find_pictures
 from regio.images import read_picture
 from regio.models.catalog import DEFAULT
@@ -39,10 +40,11 @@ STRIP = 1024  # rows of the picture that are made at a time
 def make_picture(path: Path, height: int, width: int, photographs: list[Path]) -> None:
     """Write a picture, as PPM: it takes no time to read, so that what is measured is our work."""
     rows = -(-height // STRIP)
+    plain = None if photographs else cut(None, width, STRIP)
     with path.open("wb") as out:
         out.write(b"P6 %d %d 255\n" % (width, height))
         for row in range(rows):
-            strip = waves(row, width) if not photographs else side_by_side(row, width, photographs)
+            strip = side_by_side(row, width, photographs) if plain is None else plain
             out.write(strip[: min(STRIP, height - row * STRIP)].tobytes())
 
 
@@ -58,19 +60,6 @@ def side_by_side(row: int, width: int, photographs: list[Path]) -> NDArray[np.ui
         at += pixels.shape[1]
         k += 1
     return strip
-
-
-def waves(row: int, width: int) -> NDArray[np.uint8]:
-    """(STRIP,width,3): long and short waves, edges, and a little noise."""
-    generator = np.random.default_rng(row)
-    down = np.arange(row * STRIP, (row + 1) * STRIP, dtype=np.float32)[:, None]
-    right = np.arange(width, dtype=np.float32)[None]
-    planes = []
-    for k in range(3):
-        plane = 50 * np.sin(0.003 * (k + 1) * down + 0.007 * right) + 20 * np.sin(0.15 * right - 0.1 * down)
-        plane += 20 * np.sign(np.sin(0.013 * (right - (k + 1) * down)))
-        planes.append(plane + 128 + generator.normal(0, 3, plane.shape).astype(np.float32))
-    return np.stack(planes, axis=2).clip(0, 255).astype(np.uint8)
 
 
 def work(step: str, options: argparse.Namespace) -> dict[str, Any]:

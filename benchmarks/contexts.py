@@ -1,6 +1,6 @@
 """Decoding times of the ROI codec's three contexts, on one picture, in one process.
 
-    python benchmarks/contexts.py PICTURE [--preset roi-xs] [--quality 50] [-o FILE.csv]
+    python benchmarks/contexts.py PICTURE [--preset roi-xs] [--quality 50]
 
 All three models have the same transforms, fresh (a transform codec; trained weights change the symbols, not how many
 there are), and are made, stored and read as everybody's weights are. Times are medians of the processor time of this
@@ -10,7 +10,6 @@ process and of the time that passed; each file is decoded to the same pixels eve
 from __future__ import annotations
 
 import argparse
-import csv
 import statistics
 import tempfile
 import time
@@ -33,7 +32,6 @@ def main() -> None:
     parser.add_argument("picture", type=Path)
     parser.add_argument("--preset", default="roi-xs")
     parser.add_argument("--quality", type=float, default=50.0)
-    parser.add_argument("-o", "--output", type=Path, help="CSV file to write as well")
     options = parser.parse_args()
     rows = [measure(context, options.preset, options.picture, options.quality) for context in CONTEXTS]
     slowest = rows[-1]
@@ -43,11 +41,6 @@ def main() -> None:
         ratio = float(slowest["decode_s"]) / float(row["decode_s"])
         seconds = f"{row['encode_s']:>10.3f}{row['decode_s']:>10.3f}{row['passed_s']:>10.3f}"
         print(f"{row['context']:<16}{row['bytes']:>9}{seconds}{ratio:>7.1f}x")
-    if options.output:
-        with options.output.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
 
 
 def measure(context: str, preset: str, picture: Path, quality: float) -> dict[str, str | int | float]:

@@ -39,7 +39,7 @@ import regio
 from regio.codec import Codec
 from regio.codec.roi import STRENGTH
 from regio.errors import RegioError, UsageError
-from regio.evaluation.bd_rate import BDRate, find_curves
+from regio.evaluation.bd_rate import find_curves
 from regio.evaluation.contestants import OwnCodec
 from regio.evaluation.judges.lpips import LpipsJudge
 from regio.evaluation.judges.ssimulacra2 import Ssimulacra2
@@ -218,7 +218,7 @@ def write(
                 "anchor": one.anchor,
                 "psnr": [number(value) for value in one.levels["psnr"]],
                 "margin": [number(value) for value in margins(mean, one, rates, "psnr")],
-                "bd": {metric: bd_dict(entry) for metric, entry in one.bd.items()},
+                "bd": {metric: entry.as_dict() for metric, entry in one.bd.items()},
             }
             for one in against
         ],
@@ -253,11 +253,6 @@ def page(
     )
     title = f"# {options.title}" if options.title else "# Results" + (f" of {mean.name}" if named else "")
     return "\n".join([title, "", note, "", *facts, "", "```", tables, "```", ""])
-
-
-def bd_dict(entry: BDRate) -> dict[str, object]:
-    """A BD-rate for JSON, which knows no NaN."""
-    return {key: number(value) if isinstance(value, float) else value for key, value in entry._asdict().items()}
 
 
 def number(value: float) -> float | None:

@@ -24,8 +24,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from regio import codec as codecs
+from regio.codec.pixels import to_tensor
 from regio.entropy import RateEstimator, StreamWriter
 from regio.evaluation.bd_rate import Curve, bd_rate, in_decibels
+from regio.evaluation.estimates import HEADER_BYTES
 from regio.images import read_picture
 from regio.losses.perceptual import Lpips
 from regio.models.base import Chosen
@@ -34,7 +36,6 @@ from regio.names import PICTURES
 from regio.nn.regional import GridRegions
 from regio.regions import importance
 
-HEADER_BYTES = 16
 SHARES = (64 / 256, 144 / 256)  # of the paper
 MORE_SHARES = (0.06, 0.12, 0.25, 0.4, 0.5625, 0.75, 1.0)
 RATES = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -204,7 +205,7 @@ def scene_of(file: Path, multiple: int) -> Scene:
     objects = importance("salient", pixels).values.astype(np.float32) / 255
     height, width = pixels.shape[:2]
     pads = (0, -width % multiple, 0, -height % multiple)
-    x = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255
+    x = to_tensor(pixels, torch.device("cpu"))
     plane = torch.from_numpy(objects)[None, None]
     wide, seen = (F.pad(part, pads, mode="replicate") for part in (x, plane))
     return Scene(wide, (height, width), seen[:, 0])

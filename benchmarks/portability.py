@@ -31,6 +31,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -227,9 +228,7 @@ def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description="Decode in many environments what was encoded in one.")
     parser.add_argument("pictures", type=Path, nargs="?", help="folder of pictures")
-    parser.add_argument("--codec", action="append", default=[], help="name or weights file; may be repeated")
-    parser.add_argument("--random", action="append", default=[], choices=RANDOM, help="untrained weights of a preset")
-    parser.add_argument("--everything", action="store_true", help="all bundled codecs, and toys of every family")
+    add_codecs(parser)
     parser.add_argument("--python", action="append", default=[], help="another interpreter; may be repeated")
     parser.add_argument("--guard", type=float, help="width of the guard of untrained weights, in levels")
     parser.add_argument("--qualities", default="10,50,90", help="of models with several rates (default %(default)s)")
@@ -241,12 +240,24 @@ def arguments() -> argparse.Namespace:
     options = parser.parse_args()
     if not (options.list or options.pictures):
         parser.error("a folder of pictures is needed")
+    choose_codecs(options, [preset for preset in RANDOM if "toy" in preset])
+    return options
+
+
+def add_codecs(parser: argparse.ArgumentParser) -> None:
+    """Options for which codecs to work with."""
+    parser.add_argument("--codec", action="append", default=[], help="name or weights file; may be repeated")
+    parser.add_argument("--random", action="append", default=[], choices=RANDOM, help="untrained weights of a preset")
+    parser.add_argument("--everything", action="store_true", help="all bundled codecs, and toys of every family")
+
+
+def choose_codecs(options: argparse.Namespace, toys: Sequence[str]) -> None:
+    """Fill in what --everything stands for, or the default. toys: presets of untrained weights among everything."""
     if options.everything:
         options.codec += [entry.name for entry in CATALOG.values()]
-        options.random += [preset for preset in RANDOM if "toy" in preset]
+        options.random += toys
     if not options.codec and not options.random:
         options.codec = [DEFAULT]
-    return options
 
 
 def main() -> int:

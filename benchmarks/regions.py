@@ -17,36 +17,27 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 import regio
 from regio.codec import Codec
 from regio.errors import UsageError
+from regio.evaluation.metrics import masked_psnr, psnr
+from regio.evaluation.sweep import find_pictures
+from regio.images import Pixels, read_picture
 from regio.models.catalog import DEFAULT
-from regio.names import PICTURES
 from regio.regions import importance
-
-Pixels = NDArray[np.uint8]
 
 
 def pictures(folder: Path) -> Iterator[tuple[str, Pixels]]:
     """Stem and pixels (H,W,3) of each picture of a folder, by name."""
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in PICTURES:
-            with Image.open(path) as image:
-                yield path.stem, np.asarray(image.convert("RGB"))
-
-
-def psnr(decoded: Pixels, original: Pixels, where: NDArray[np.bool_]) -> float:
-    """dB over the pixels of a mask (H,W)."""
-    error = decoded[where].astype(np.float64) - original[where]
-    return float(10 * np.log10(255**2 / np.square(error).mean()))
+    for path in find_pictures(folder).values():
+        yield path.stem, read_picture(path).pixels
 
 
 def sides(codec: Codec, data: bytes, pixels: Pixels, inside: NDArray[np.bool_]) -> tuple[float, float, float]:
     """PSNR inside, outside and of all of a decoded file."""
     decoded = np.asarray(codec.decode(data))
-    return psnr(decoded, pixels, inside), psnr(decoded, pixels, ~inside), psnr(decoded, pixels, inside | True)
+    return masked_psnr(pixels, decoded, inside), masked_psnr(pixels, decoded, ~inside), psnr(pixels, decoded)
 
 
 def boxes(codec: Codec, folder: Path, marked: Path, bpp: float, strengths: list[float]) -> None:

@@ -44,7 +44,7 @@ import torch
 from damage import DAMAGES, forged, with_check
 from environments import random_weights
 from PIL import Image
-from portability import RANDOM
+from portability import add_codecs, choose_codecs
 
 import regio
 from regio import errors
@@ -55,7 +55,6 @@ from regio.evaluation.sweep import find_pictures
 from regio.format import pack, parse
 from regio.format.header import CHECK_BYTES
 from regio.images import Pixels, read_picture
-from regio.models.catalog import CATALOG, DEFAULT
 
 TIMES, FLOOR_SECONDS = 10.0, 1.0  # what a damaged file may take: times a sound one, and at least
 PIXEL_BYTES, ALWAYS_BYTES = 512, 2**24  # memory a claimed pixel may take, and any file
@@ -306,9 +305,7 @@ def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description="Damage files in every way and read them.")
     parser.add_argument("pictures", type=Path, help="folder of pictures")
-    parser.add_argument("--codec", action="append", default=[], help="name or weights file; may be repeated")
-    parser.add_argument("--random", action="append", default=[], choices=RANDOM, help="untrained weights of a preset")
-    parser.add_argument("--everything", action="store_true", help="all bundled codecs, and toys of every family")
+    add_codecs(parser)
     parser.add_argument("-n", type=int, default=10_000, help="damaged files to decode (default %(default)s)")
     parser.add_argument("--forged", type=float, default=0.5, help="share that passes its checks (default %(default)s)")
     parser.add_argument("--container", type=int, default=0, help="damaged files to take apart (default %(default)s)")
@@ -320,11 +317,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("-o", "--output", type=Path, help="folder for files that broke a rule")
     options = parser.parse_args()
-    if options.everything:
-        options.codec += [entry.name for entry in CATALOG.values()]
-        options.random += TOYS
-    if not options.codec and not options.random:
-        options.codec = [DEFAULT]
+    choose_codecs(options, TOYS)
     return options
 
 

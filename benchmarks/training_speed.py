@@ -1,6 +1,6 @@
 """Steps per second of Regio's training loop beside a plain one, same model, same crops, same device, in one run.
 
-    python benchmarks/training_speed.py [RECIPE] [--data FOLDER] [--seconds 30] [--device auto] [-o FILE.csv]
+    python benchmarks/training_speed.py [RECIPE] [--data FOLDER] [--seconds 30] [--device auto]
 
 The plain loop is what one would write first: eager, float32, contiguous tensors, Adam, no weight average, no guards.
 Ours is the recipe as it is, with everything a run does between two lines of its log. Both draw the same crops from the
@@ -10,7 +10,6 @@ same pictures in memory. They take turns, several times, so that a busy machine 
 from __future__ import annotations
 
 import argparse
-import csv
 import dataclasses
 import statistics
 import tempfile
@@ -41,7 +40,6 @@ def main() -> None:
     parser.add_argument("--phase", type=int, default=1, help="phase of the recipe to measure (%(default)s)")
     parser.add_argument("--seconds", type=float, default=30.0, help="for each loop, in all (%(default)s)")
     parser.add_argument("--device", default="auto")
-    parser.add_argument("-o", "--output", type=Path, help="CSV file to write as well")
     options = parser.parse_args()
     recipe = read_recipe(options.recipe)
     if not 1 <= options.phase <= len(recipe.phase):
@@ -56,11 +54,6 @@ def main() -> None:
     print(f"{'loop':<42}{'steps/s':>9}{'ratio':>8}")
     for row in rows:
         print(f"{row['loop']:<42}{row['steps_per_s']:>9.3f}{row['steps_per_s'] / plain:>8.2f}")
-    if options.output:
-        with options.output.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
 
 
 def describe(device: str) -> str:

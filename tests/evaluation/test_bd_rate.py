@@ -71,7 +71,7 @@ def test_a_result_file_in_the_shape_of_the_field_is_read(tmp_path: Path) -> None
         json.dumps({"name": "M", "results": {"bpp": [0.5, 0.2], "psnr-rgb": [33, 30], "ms-ssim-rgb": [0.99, 0.9]}})
     )
     assert read_curve(path) == Curve("mine", (0.2, 0.5), (30, 33))
-    assert read_curve(path, "ms_ssim", name="M").qualities == pytest.approx((10, 20))
+    assert read_curve(path, "ms_ssim").qualities == pytest.approx((10, 20))
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,10 @@ class BDRate(NamedTuple):
     points: tuple[int, int]  # that counted: of the curve, of the anchor
     note: str = ""
 
+    def as_dict(self) -> dict[str, object]:
+        """For JSON, which knows no NaN."""
+        return {key: None if value != value else value for key, value in self._asdict().items()}  # NaN != NaN
+
 
 BD_COLUMNS = ("codec", "anchor", "metric", "BD-rate", "fit", "overlap, dB", "points (codec, anchor)")
 
@@ -161,10 +165,10 @@ def find_curves(folder: Path, metric: Metric = "psnr") -> list[Curve]:
     return curves
 
 
-def read_curve(path: Path, metric: Metric = "psnr", *, name: str | None = None) -> Curve:
+def read_curve(path: Path, metric: Metric = "psnr") -> Curve:
     """A curve from a result file in the field's shape: {"name", "results": {"bpp": [...], "psnr-rgb": [...]}}.
 
-    Values become decibels (`in_decibels`). `name` defaults to the file's stem.
+    Values become decibels (`in_decibels`). The curve has the name of the file, without its ending.
     Raises UsageError if the file cannot be read or lacks the metric.
     """
     try:
@@ -176,4 +180,4 @@ def read_curve(path: Path, metric: Metric = "psnr", *, name: str | None = None) 
         raise UsageError(f"{path}: holds no {field_keys(metric)[0]}") from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"{path}: not a result file ({type(error).__name__}: {error})") from None
-    return Curve.through(name or path.stem, rates, [in_decibels(value, metric) for value in values])
+    return Curve.through(path.stem, rates, [in_decibels(value, metric) for value in values])

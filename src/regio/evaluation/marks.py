@@ -13,9 +13,9 @@ import numpy.typing as npt
 from regio.errors import UsageError
 from regio.images import read_picture
 from regio.names import PICTURES
+from regio.regions.maps import Box
 
 Mask = npt.NDArray[np.bool_]
-Box = tuple[int, int, int, int]  # x, y, width, height in pixels
 
 HALF = 128  # a mask's pixel counts as inside from here on
 

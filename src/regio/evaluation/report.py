@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -81,8 +80,7 @@ def write_report(
     table, text, problems, html = (
         folder / name for name in ("bd_rates.json", "bd_rates.md", "problems.csv", "index.html")
     )
-    listed = [{key: _plain(value) for key, value in entry._asdict().items()} for entry in entries]
-    table.write_text(json.dumps(listed, indent=1) + "\n", encoding="utf-8")
+    table.write_text(json.dumps([entry.as_dict() for entry in entries], indent=1) + "\n", encoding="utf-8")
     text.write_text(markdown(entries), encoding="utf-8")
     with problems.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([Problem._fields, *outcome.problems])
@@ -101,7 +99,3 @@ def _against_anchor(curve: MeanCurve, anchor: MeanCurve, metric: Metric, fit: Fi
     entry = bd_rate(anchor.among(shared).curve(metric), curve.among(shared).curve(metric), metric=metric, fit=fit)
     whole = len(shared) == len(curve.names) == len(anchor.names)
     return entry if whole else entry._replace(name=f"{entry.name} ({len(shared)} shared pictures)")
-
-
-def _plain(value: object) -> object:
-    return None if isinstance(value, float) and math.isnan(value) else value

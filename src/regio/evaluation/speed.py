@@ -129,19 +129,16 @@ def measure(task: Task) -> Speed:
 def _timed(codec: Contestant, task: Task) -> Speed:
     height, width = task.pixels.shape[:2]
     made = codec.at_bytes(task.pixels, max(1, int(task.bpp * height * width / 8)))
-    accelerator = _Cuda() if task.device.startswith("cuda") else _Nothing()
+    cuda = _cuda(task.device)
     codec.decode(codec.encode(task.pixels, made.setting))
     encoding, decoding = [], []
     for _ in range(task.repeats):
-        accelerator.wait()
-        start = time.perf_counter()
+        start = _now(cuda)
         data = codec.encode(task.pixels, made.setting)
-        accelerator.wait()
-        between = time.perf_counter()
+        between = _now(cuda)
         codec.decode(data)
-        accelerator.wait()
         encoding.append(between - start)
-        decoding.append(time.perf_counter() - between)
+        decoding.append(_now(cuda) - between)
     unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
     return Speed(
         codec=codec.name,
@@ -153,38 +150,26 @@ def _timed(codec: Contestant, task: Task) -> Speed:
         encode_seconds=median(encoding),
         decode_seconds=median(decoding),
         mebibytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20,
-        device_mebibytes=accelerator.mebibytes(),
+        device_mebibytes=0.0 if cuda is None else float(cuda.max_memory_allocated()) / 2**20,
         weights=codec.weights,
     )
 
 
-class _Nothing:
-    """No accelerator: calls return when their work is done."""
+def _cuda(device: str) -> Any:
+    """torch.cuda, which knows the most that is allocated from now on; None for another device."""
+    if not device.startswith("cuda"):
+        return None
+    import torch
 
-    def wait(self) -> None:
-        """Nothing to wait for."""
-
-    def mebibytes(self) -> float:
-        """None of its own."""
-        return 0.0
+    torch.cuda.reset_peak_memory_stats()
+    return torch.cuda
 
 
-class _Cuda:
-    """Waits for the GPU before a clock is read, and knows the most that was allocated there since it was made."""
-
-    def __init__(self) -> None:
-        import torch
-
-        self.cuda: Any = torch.cuda
-        self.cuda.reset_peak_memory_stats()
-
-    def wait(self) -> None:
-        """Until all work is done."""
-        self.cuda.synchronize()
-
-    def mebibytes(self) -> float:
-        """Allocated by torch."""
-        return float(self.cuda.max_memory_allocated()) / 2**20
+def _now(cuda: Any) -> float:
+    """The time when all work that was begun is done: a GPU's goes on after calls return."""
+    if cuda is not None:
+        cuda.synchronize()
+    return time.perf_counter()
 
 
 def cut(picture: Pixels | None, width: int, height: int) -> Pixels:

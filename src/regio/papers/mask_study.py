@@ -71,11 +71,11 @@ class Kernels(NamedTuple):
 
 
 def kernels_of(
-    codec: Codec, pixels: Pixels, labels: Tensor | None, *, grid: int = 4, quality: float = 50
+    codec: Codec, pixels: Pixels, labels: Tensor | None, *, quality: float = 50
 ) -> tuple[list[Kernels], Tensor]:
     """Kernels that the encoder's transforms make of (H,W,3) pixels, and the squared error (H,W) of the decoded picture.
 
-    labels (H,W), or None for a grid. Raises UsageError if the model has no region-adaptive transform.
+    labels (H,W), or None for a grid of 4 x 4. Raises UsageError if the model has no region-adaptive transform.
     """
     made: dict[str, Tensor] = {}
 
@@ -95,7 +95,7 @@ def kernels_of(
     try:
         x, regions = padded(codec, pixels, labels)
         x.requires_grad_(True)
-        error = (net(x, regions=regions, grid=grid, rate=rate_of(x, codec, quality)).x_hat - x.detach()).square()
+        error = (net(x, regions=regions, grid=4, rate=rate_of(x, codec, quality)).x_hat - x.detach()).square()
         error.sum().backward()
     finally:
         for hook in hooks:

@@ -62,26 +62,25 @@ def drawn(own: Own, original: Original, qualities: Sequence[float], generator: t
                 yield Drawn(strategy, setting, keep, (rows, columns), net(x, keep=keep, rate=rate))
 
 
-def strategies(
-    own: Own, pictures: Mapping[str, Path], qualities: Sequence[float], judges: Judges, *, seed: int = 0
-) -> list[Row]:
-    """Rows of each strategy at each setting, see `drawn`; bytes are estimated. seed: of the draws.
+def strategies(own: Own, pictures: Mapping[str, Path], qualities: Sequence[float], judges: Judges) -> list[Row]:
+    """Rows of each strategy at each setting, see `drawn`; bytes are estimated.
 
     A codec that is named after its strategy keeps its name, of others the strategy is added.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(0)
     rows: list[Row] = []
     for name, path in pictures.items():
         original = judges.look_at(name, read_picture(path).pixels)
-        found = drawn(own, original, qualities, generator)
-        rows += [
-            estimated(own, "" if one.strategy == own.name else one.strategy, name, original, one.setting, one.made)
-            for one in found
-        ]
+        rows += [_row(own, name, original, one) for one in drawn(own, original, qualities, generator)]
     return rows
 
 
-def mask_figure(own: Own, original: Original, qualities: Sequence[float], path: Path, *, seed: int = 0) -> list[Row]:
+def _row(own: Own, picture: str, original: Original, one: Drawn) -> Row:
+    label = "" if one.strategy == own.name else one.strategy
+    return estimated(own, label, picture, original, one.setting, one.made)
+
+
+def mask_figure(own: Own, original: Original, qualities: Sequence[float], path: Path) -> list[Row]:
     """Draw Figures 12 and 13 of [Li2023] for one picture, and return the rows of what is drawn.
 
     For each setting two lines, the patches that are sent and the decoded picture; a column for each strategy.
@@ -89,11 +88,8 @@ def mask_figure(own: Own, original: Original, qualities: Sequence[float], path: 
     from matplotlib.figure import Figure
 
     height, width = original.pixels.shape[:2]
-    shown = list(drawn(own, original, qualities, torch.Generator().manual_seed(seed)))
-    rows = [
-        estimated(own, "" if one.strategy == own.name else one.strategy, "", original, one.setting, one.made)
-        for one in shown
-    ]
+    shown = list(drawn(own, original, qualities, torch.Generator().manual_seed(0)))
+    rows = [_row(own, "", original, one) for one in shown]
     settings, columns = own.settings_for(qualities), list(dict.fromkeys(one.strategy for one in shown))
     drawing = Figure(figsize=(3 * len(columns), 2 * 3 * len(settings) * height / width), layout="constrained")
     axes = drawing.subplots(2 * len(settings), len(columns), squeeze=False)

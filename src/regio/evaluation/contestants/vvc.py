@@ -82,7 +82,7 @@ class Vvc(OnLadder):
         else:
             shape = ["-s", size, "-c", "yuv420_10", "-r", "25", "-f", "1"]
             coder = ["--preset", self.preset, "-q", f"{setting:g}", "--qpa", "0", "-t", "1", "-v", "1"]
-            data = _through_files([programs.encoder, *shape, *coder], "-i", "-o", samples)
+            data = _through_files([programs.encoder, *shape, *coder], "-i", samples)
         return int(width).to_bytes(2, "big") + int(height).to_bytes(2, "big") + data
 
     def decode(self, data: bytes) -> Pixels:
@@ -93,7 +93,7 @@ class Vvc(OnLadder):
             raw = ["-f", "rawvideo", "-pix_fmt", "yuv420p10le", "-"]
             samples = run_program([programs.decoder, *QUIET, "-f", "vvc", "-threads", "1", "-i", "-", *raw], data[4:])
         else:
-            samples = _through_files([programs.decoder, "-t", "1", "-v", "1"], "-b", "-o", data[4:])
+            samples = _through_files([programs.decoder, "-t", "1", "-v", "1"], "-b", data[4:])
         return to_pixels(samples, height, width)
 
     def _programs(self) -> Programs:
@@ -163,9 +163,9 @@ def _enlarged(plane: npt.NDArray[Any]) -> Plane:
     return np.asarray(image.resize((2 * width, 2 * height), Image.Resampling.BICUBIC))
 
 
-def _through_files(command: Sequence[str], source: str, target: str, fed: bytes) -> bytes:
+def _through_files(command: Sequence[str], source: str, fed: bytes) -> bytes:
     with tempfile.TemporaryDirectory() as place:
         given, made = Path(place) / "in", Path(place) / "out"
         given.write_bytes(fed)
-        run_program([*command, source, str(given), target, str(made)])
+        run_program([*command, source, str(given), "-o", str(made)])
         return made.read_bytes()
