@@ -125,7 +125,7 @@ class Config(ABC):
     @classmethod
     def from_dict(cls, values: Plain) -> Self:
         """Raises TypeError, KeyError or ValueError for data that is not a configuration."""
-        made = {name: _tuples(value) for name, value in values.items()}
+        made = {name: tuples(value) for name, value in values.items()}
         for name, part in cls.parts.items():
             if made.get(name) is not None:
                 made[name] = part(**made[name])
@@ -143,11 +143,11 @@ def _plain(data: Any) -> Any:  # a dataclass becomes a dictionary, anything else
     return {f.name: _plain(getattr(data, f.name)) for f in kept}
 
 
-def _tuples(value: Any) -> Any:
-    """Plain data with tuples for lists: JSON knows lists only, configurations hold tuples."""
+def tuples(value: Any) -> Any:
+    """Plain data with tuples for lists: JSON and TOML know lists only, configurations and recipes hold tuples."""
     if isinstance(value, dict):
-        return {k: _tuples(v) for k, v in value.items()}
-    return tuple(_tuples(v) for v in value) if isinstance(value, list) else value
+        return {k: tuples(v) for k, v in value.items()}
+    return tuple(map(tuples, value)) if isinstance(value, list | tuple) else value
 
 
 class Network(nn.Module, ABC):

@@ -8,6 +8,8 @@ from typing import Any
 
 from regio.data.parts import FITS
 from regio.errors import UsageError
+from regio.losses.adversarial import GAMES
+from regio.losses.perceptual_weights import BACKBONES
 from regio.training.tables import changed, check, fits, read_table, section
 
 OPTIMIZERS = ("adam", "adamw", "soap", "muon", "muon-conv")
@@ -17,9 +19,7 @@ TRAINED = ("all", "synthesis")
 WEIGHED = ("distortion", "rate")
 ERRORS = ("mse", "l1")
 CHANCES = ("proportion", "softmax")
-GAMES = ("non-saturating", "least-squares")
 PRECISIONS = ("bf16", "float32")
-BACKBONES = ("squeeze", "alex", "vgg")  # of judges
 MOST_WORKERS = 256
 CROP_MULTIPLE = 64  # what every model's sides must divide by
 SUM_ERROR = 1e-6  # of shares that sum to one

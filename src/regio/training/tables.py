@@ -12,6 +12,7 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from regio.errors import UsageError
+from regio.models.base import tuples
 
 
 def check(holds: bool, message: str) -> None:
@@ -28,7 +29,7 @@ def section(kind: type, values: Any, where: str) -> Any:
     check(not unknown, f"{where}: there is no field {', '.join(unknown)}")
     missing = [n for n, f in known.items() if f.default is f.default_factory is MISSING and n not in values]
     check(not missing, f"{where}: {', '.join(missing)} is missing")
-    tidy = {name: _tuples(value) for name, value in values.items()}
+    tidy = {name: tuples(value) for name, value in values.items()}
     for name, value in tidy.items():
         check(fits(value, hints[name]), f"{where}: {name} = {value!r} is not {_spoken(hints[name])}")
     try:
@@ -95,13 +96,6 @@ def _merged(base: Any, change: Any) -> Any:
         pairs: Iterator[tuple[Any, Any]] = zip_longest(base, change, fillvalue={})
         return [_merged(one, other) for one, other in pairs]
     return change
-
-
-def _tuples(value: Any) -> Any:
-    """TOML and JSON know lists only; recipes and configurations hold tuples."""
-    if isinstance(value, dict):
-        return {key: _tuples(inner) for key, inner in value.items()}
-    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
 
 
 def fits(value: Any, hint: Any) -> bool:
