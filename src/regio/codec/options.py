@@ -10,6 +10,7 @@ import numbers
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, TypedDict
 
 from regio.errors import UsageError
@@ -173,38 +174,17 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, numbers.Real) and value is not True and value is not False
 
 
-def _number(value: Any, name: str) -> float:
-    if not _is_number(value):
-        raise UsageError(f"{name}={value!r}: a number is wanted")
-    return float(value)
+def _number(fits: Callable[[float], bool], wanted: str) -> Callable[[Any, str], float]:
+    """A reader of numbers that fit. wanted: what its UsageError says of others, NaN among them."""
 
+    def read(value: Any, name: str) -> float:
+        if not _is_number(value):
+            raise UsageError(f"{name}={value!r}: a number is wanted")
+        if not fits(float(value)):
+            raise UsageError(f"{name}={float(value):g}: {wanted}")
+        return float(value)
 
-def _finite(value: Any, name: str) -> float:
-    found = _number(value, name)
-    if not math.isfinite(found):
-        raise UsageError(f"{name}={found:g}: a finite number is wanted")
-    return found
-
-
-def _percent(value: Any, name: str) -> float:
-    found = _number(value, name)
-    if not 0 <= found <= 100:  # so that NaN does not pass
-        raise UsageError(f"{name}={found:g}: 0 to 100 is possible")
-    return found
-
-
-def _strength(value: Any, name: str) -> float:
-    found = _number(value, name)
-    if not 0 < found <= 100:
-        raise UsageError(f"{name}={found:g}: above 0 to 100 is possible, in points of quality")
-    return found
-
-
-def _positive(value: Any, name: str) -> float:
-    found = _finite(value, name)
-    if found <= 0:
-        raise UsageError(f"{name}={found:g}: a number above 0 is wanted")
-    return found
+    return read
 
 
 def _spelled_scale(value: Any) -> str | float:
@@ -235,21 +215,18 @@ def count(value: Any, name: str, what: str = "bytes") -> int:
     return found
 
 
-def _pixels(value: Any, name: str) -> int:
-    return count(value, name, "pixels")
-
-
+_PERCENT = _number(lambda number: 0 <= number <= 100, "0 to 100 is possible")
 _READERS: dict[str, Callable[[Any, str], Any]] = {
-    "quality": _percent,
-    "target_bpp": _positive,
+    "quality": _PERCENT,
+    "target_bpp": _number(lambda number: 0 < number < math.inf, "a finite number above 0 is wanted"),
     "max_bytes": count,
-    "target_psnr": _finite,
+    "target_psnr": _number(math.isfinite, "a finite number is wanted"),
     "grid": _grid,
-    "roi_strength": _strength,
-    "background": _percent,
+    "roi_strength": _number(lambda number: 0 < number <= 100, "above 0 to 100 is possible, in points of quality"),
+    "background": _PERCENT,
     "scale": _scale,
     "max_memory": count,
-    "max_pixels": _pixels,
+    "max_pixels": partial(count, what="pixels"),
 }
 
 
