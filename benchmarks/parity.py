@@ -27,8 +27,9 @@ from regio.entropy import FactorizedPrior, RateEstimator
 from regio.interop import mcm_from_official, segpic_from_official
 from regio.models.base import Chosen
 from regio.models.mcm import MCM, MCMConfig
-from regio.models.segpic import SegPIC, SegPICConfig
+from regio.models.segpic import SegPIC
 from regio.nn.regional import GridRegions
+from regio.papers.tables import parameters
 
 ARRAY_TOLERANCE = 1e-4  # absolute; two float32 paths of the published code differ by up to 1.3e-5
 BITS_TOLERANCE = 1e-5  # relative
@@ -174,15 +175,8 @@ def count_rows() -> list[Row]:
     return [
         Row(f"parameters of {name}, M", ours, theirs, abs(ours - theirs), COUNT_TOLERANCE)
         for name, theirs in PAPER_MILLIONS.items()
-        for ours in [millions(name)]
+        for ours in [parameters(name) / 1e6]
     ]
-
-
-def millions(preset: str) -> float:
-    """Parameters of a preset in millions, counted without making them."""
-    with torch.device("meta"):
-        model = SegPIC(SegPICConfig.preset(preset))
-    return sum(p.numel() for p in model.parameters()) / 1e6
 
 
 def largest(ours: Tensor, theirs: np.ndarray) -> float:

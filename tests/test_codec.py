@@ -228,7 +228,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"quality": 100.1}, "0 to 100"),
     ({"quality": float("nan")}, "0 to 100"),
     ({"target_bpp": 1e-3, "strict": True}, "out of reach"),
-    ({"target_bpp": 0}, "target_bpp=0: a number above 0"),
+    ({"target_bpp": 0}, "target_bpp=0: a finite number above 0"),
     ({"target_bpp": float("nan")}, "target_bpp=nan: a finite number"),
     ({"max_bytes": 10}, "too few"),
     ({"max_bytes": -1}, "max_bytes=-1: a number of bytes above 0"),
