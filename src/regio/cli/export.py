@@ -52,14 +52,14 @@ def export(
         return
     if source.is_dir():
         target = output or source / f"{name or source.resolve().name}{SUFFIX}"
-        _check(target, force)
+        check_target(target, force)
         _export(source, target, name, half, count(parts, "--parts") if parts else None, force)
         return
     if name or half or parts:
         raise UsageError(f"{shown(source)}: --name, --half and --parts are for the folder of a run")
     if output is None:
         raise UsageError("which file to write? name it with --output")
-    _check(output, force)
+    check_target(output, force)
     with talking("joining"):
         from regio.training.export import join
 
@@ -70,7 +70,7 @@ def export(
 
 def _export_look(run: Path, output: Path | None, look: str, half: bool, force: bool) -> None:
     target = output or run / f"{run.resolve().name}.{look}{SUFFIX}"
-    _check(target, force)
+    check_target(target, force)
     with talking("exporting"):
         from regio.training.export import export_look
 
@@ -79,7 +79,8 @@ def _export_look(run: Path, output: Path | None, look: str, half: bool, force: b
     print_result(shown(target))
 
 
-def _check(target: Path, force: bool) -> None:
+def check_target(target: Path, force: bool) -> None:
+    """UsageError for what cannot become a file of weights."""
     if target.suffix != SUFFIX:
         raise UsageError(f"{shown(target)}: a name that ends in {SUFFIX} is wanted")
     if not target.parent.is_dir():

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from regio.cli.export import check_target
 from regio.cli.options import Force
 from regio.cli.progress import print_result, shown, talking
 from regio.durable import replacing
@@ -36,12 +37,7 @@ def import_weights(
     """
     if family not in FAMILIES:
         raise UsageError(f"no layout {family!r}; there are {', '.join(FAMILIES)}")
-    if output.suffix != ".safetensors":
-        raise UsageError(f"{shown(output)}: a name that ends in .safetensors is wanted")
-    if not output.parent.is_dir():
-        raise UsageError(f"no such folder: {shown(output.parent)}")
-    if output.exists() and not force:
-        raise UsageError(f"{shown(output)} exists already; --force overwrites")
+    check_target(output, force)
     with talking("converting"):
         from regio.weights.store import save
 
