@@ -3,55 +3,38 @@
 import os
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
-from regio.cli import (
-    app_command,
-    bench,
-    bulk,
-    compare,
-    completion,
-    decode,
-    encode,
-    evaluate,
-    export,
-    export_onnx,
-    import_weights,
-    info,
-    models,
-    regions,
-    study,
-    train,
-    verify,
-)
+from regio.cli import completion
 from regio.cli.exit_codes import FAILURE, OK, USAGE, code_of
 from regio.cli.progress import one_line, say
 from regio.errors import TORCH, RegioError, UsageError
 from regio.version import __version__
 
 GROUPS = {"bulk": "Folders of many pictures, on all cores or on a cluster."}
-COMMANDS: dict[str, Callable[..., None]] = {
-    "encode": encode.encode,
-    "decode": decode.decode,
-    "info": info.info,
-    "models": models.models,
-    "regions": regions.regions,
-    "verify": verify.verify,
-    "compare": compare.compare,
-    "evaluate": evaluate.evaluate,
-    "bench": bench.bench,
-    "study": study.study,
-    "import-weights": import_weights.import_weights,
-    "train": train.train,
-    "export": export.export,
-    "export-onnx": export_onnx.export_onnx,
-    "bulk encode": bulk.encode,
-    "bulk decode": bulk.decode,
-    "app": app_command.app,
-    "completion": completion.completion,
+COMMANDS = {  # module:function, imported when it is called
+    "encode": "encode:encode",
+    "decode": "decode:decode",
+    "info": "info:info",
+    "models": "models:models",
+    "regions": "regions:regions",
+    "verify": "verify:verify",
+    "compare": "compare:compare",
+    "evaluate": "evaluate:evaluate",
+    "bench": "bench:bench",
+    "study": "study:study",
+    "import-weights": "import_weights:import_weights",
+    "train": "train:train",
+    "export": "export:export",
+    "export-onnx": "export_onnx:export_onnx",
+    "bulk encode": "bulk:encode",
+    "bulk decode": "bulk:decode",
+    "app": "app_command:app",
+    "completion": "completion:completion",
 }
 
 # Typer raises what its BadParameter descends from for every wrong command line.
@@ -79,8 +62,8 @@ def _regio(
     """
 
 
-def build() -> typer.Typer:
-    """The command line as Typer sees it."""
+def build(first: str = "") -> typer.Typer:
+    """The command line as Typer sees it. Where `first` begins a command, only what it begins, which takes a third."""
     app = typer.Typer(
         name="regio",
         callback=_regio,
@@ -90,17 +73,15 @@ def build() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    groups = {name: _group(name) for name in GROUPS}
-    for name, function in COMMANDS.items():
+    groups: dict[str, typer.Typer] = {}
+    for name in [name for name in COMMANDS if name.split()[0] == first] or COMMANDS:
         group, _, leaf = name.rpartition(" ")
-        groups.get(group, app).command(leaf)(function)
-    for part in groups.values():
-        app.add_typer(part)
+        if group and group not in groups:
+            groups[group] = typer.Typer(name=group, help=GROUPS[group], no_args_is_help=True, rich_markup_mode=None)
+            app.add_typer(groups[group])
+        module, _, function = COMMANDS[name].partition(":")
+        groups.get(group, app).command(leaf)(getattr(import_module(f"regio.cli.{module}"), function))
     return app
-
-
-def _group(name: str) -> typer.Typer:
-    return typer.Typer(name=name, help=GROUPS[name], no_args_is_help=True, rich_markup_mode=None)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -137,7 +118,7 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _dispatch(arguments: Sequence[str]) -> None:
-    command = typer.main.get_command(build())
+    command = typer.main.get_command(build(*arguments[:1]))
     with command.make_context("regio", list(arguments)) as context:
         command.invoke(context)
 
