@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -29,7 +28,7 @@ def replacing(target: Path) -> Iterator[Path]:
 
     For what a crash of the process must not leave half written; the data may still be in memory when this returns.
     """
-    part = target.with_name(f".regio-{secrets.token_hex(6)}.part")
+    part = target.with_name(f".regio-{os.urandom(6).hex()}.part")
     try:
         yield part
         part.replace(target)

@@ -17,7 +17,6 @@ from regio.errors import CorruptFile, LimitExceeded, MissingWeights, Unsupported
 from regio.format import container
 from regio.format.chunks import Kind
 from regio.format.header import MAGIC
-from regio.info import inspect
 
 if TYPE_CHECKING:
     from regio.codec import BaseCodec
@@ -78,6 +77,8 @@ class RgoImageFile(ImageFile.ImageFile):
     """Where to decode; set before loading."""
 
     def _open(self) -> None:
+        from regio.info import inspect
+
         assert self.fp is not None
         self._data = self.fp.read()
         with _as_pillow():

@@ -1,6 +1,8 @@
 """Help and documentation say the same as the code."""
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -44,3 +46,11 @@ def test_every_command_shows_examples_that_begin_with_it(regio: Regio, command: 
 def test_the_exit_codes_are_documented() -> None:
     rows = re.findall(r"^\| (\d+) \|", DOCS, re.MULTILINE)
     assert {int(row) for row in rows} == {OK, FAILURE, *EXIT_CODES.values()}
+
+
+def test_a_command_does_not_wait_for_the_modules_of_others() -> None:
+    code = "import sys; from regio.cli.app import run; assert run(['decode', '--help']) == 0; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = set(done.stdout.split())
+    assert "regio.cli.decode" in loaded
+    assert not {"regio.cli.encode", "regio.cli.bulk", "regio.cli.evaluate", "regio.evaluation"} & loaded
