@@ -534,6 +534,26 @@ def test_work_is_cancelled_at_once_and_the_next_picture_starts_clean(visit: Open
     page.close()
 
 
+@pytest.mark.slow
+def test_measuring_24_megapixels_is_cancelled_and_what_is_finished_stays(visit: Open, folder: Path) -> None:
+    page = visit()
+    page.context.set_default_timeout(10 * PATIENCE)  # the file alone takes a minute or two
+    large = folder / "24 megapixels.jpg"
+    with Image.open(PORTRAIT) as image:
+        image.resize((4000, 6000)).save(large, quality=30)
+    assert "4000 × 6000" in drop(page, large, words="4000 × 6000")
+    compress(page, 150)
+    page.locator("#outcome .notice", has_text=re.compile("Measuring|JPEG at|WebP at|AVIF at")).wait_for()
+    began = time.monotonic()
+    page.click("#cancel")
+    page.locator("#outcome .notice", has_text="Cancelled. What was finished is below.").wait_for()
+    assert time.monotonic() - began < 10
+    with page.expect_download() as waiting:
+        page.click("#rgo")
+    assert regio.inspect(waiting.value.path()).height == 6000
+    page.close()
+
+
 def test_other_hosts_and_sites_are_not_served(server: str) -> None:
     place = urlsplit(server)
 

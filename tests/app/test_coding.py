@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from regio.app.choices import Choices, Region, box_of, inside, region_of, usual_size
-from regio.app.coding import codec_names, compress, picture_bytes, rivals
+from regio.app.coding import codec_names, compress, picture_bytes
+from regio.app.rivals import rivals
 from regio.errors import UsageError
 from regio.images import Picture, read_picture
 from regio.info import inspect

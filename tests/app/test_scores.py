@@ -41,6 +41,18 @@ def test_over_the_whole_picture_it_is_ms_ssim(textured: np.ndarray) -> None:
     assert masked_ms_ssim(textured, textured, [whole]) == pytest.approx([1], abs=1e-6)
 
 
+@pytest.mark.parametrize("shape", [(203, 187), (210, 186)])
+def test_strip_by_strip_it_is_the_same(shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(6)
+    pixels = rng.integers(0, 256, (*shape, 3), dtype=np.uint8)
+    mask = rng.integers(0, 2, shape).astype(bool)
+    decoded, masks = noisy(pixels, 50, mask), [mask, ~mask, np.ones(shape, bool)]
+    at_once = masked_ms_ssim(pixels, decoded, masks)
+    monkeypatch.setattr("regio.evaluation.parts.STRIP", 1)  # of sixteen rows, the fewest
+    assert masked_ms_ssim(pixels, decoded, masks) == pytest.approx(at_once, abs=2e-6)  # float32
+    assert at_once[2] == pytest.approx(ms_ssim(pixels, decoded), abs=2e-6)
+
+
 def test_damage_counts_where_it_is(textured: np.ndarray) -> None:
     left = np.zeros(textured.shape[:2], bool)
     left[:, :90] = True

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from regio.evaluation.judges.base import decibels
-from regio.evaluation.metrics import bpp, ms_ssim, mse, psnr
+from regio.evaluation.metrics import bpp, masked_psnr, ms_ssim, mse, psnr
 
 
 def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -38,6 +38,18 @@ def test_a_single_wrong_channel_counts_as_one_of_three() -> None:
 def test_differences_do_not_wrap_around_in_eight_bits() -> None:
     black, white = np.zeros((3, 3, 3), np.uint8), np.full((3, 3, 3), 255, np.uint8)
     assert psnr(black, white) == psnr(white, black) == 0
+
+
+@pytest.mark.parametrize("shape", [(701, 400), (2, 70_000), (1, 1)])
+def test_the_error_of_large_pictures_is_exact_also_of_a_part(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(7)
+    a, b = (rng.integers(0, 256, (*shape, 3), dtype=np.uint8) for _ in range(2))
+    squares = (a.astype(np.int64) - b) ** 2
+    assert mse(a, b) == squares.mean()
+    mask = np.zeros(shape, bool)
+    mask[shape[0] // 2 :, shape[1] // 3 :] = True
+    assert masked_psnr(a, b, mask) == 10 * math.log10(255**2 / squares[mask].mean())
+    assert math.isnan(masked_psnr(a, b, np.zeros(shape, bool)))
 
 
 def test_equal_pictures_have_infinite_psnr_and_unit_similarity() -> None:

@@ -1,8 +1,8 @@
-"""One picture by one of Regio's codecs, and by the usual ones at as many bytes."""
+"""One picture by one of Regio's codecs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,6 @@ from PIL import Image
 
 from regio.app.choices import Choices, Mask, inside, region_of
 from regio.errors import UsageError
-from regio.evaluation.contestants.opponents import OPPONENTS
 from regio.images import Picture, Pixels
 from regio.info import Info, inspect
 from regio.regions import Importance
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from regio.codec import Codec
 
 RIVALS = {"jpeg": "JPEG", "webp": "WebP", "avif": "AVIF"}  # as `OPPONENTS` and as people call them
-EFFORT = {"jpeg": 2, "webp": 3, "avif": 5}  # about how long each takes, with measuring it, beside the others
 TRIES = 8  # files that a search for a size usually makes
 OURS = "Regio"
 Progress = Callable[[float, str], None]  # share of the work that is done, what comes next
@@ -137,21 +135,6 @@ def _decoding(progress: Progress) -> Callable[[int, int], None]:
         progress(0.8 + 0.2 * tile / count, f"Decoding{part}")
 
     return told
-
-
-def rivals(compressed: Compressed, progress: Progress, names: Sequence[str] = tuple(RIVALS)) -> Iterator[Version]:
-    """The best that other codecs make of the picture in as many bytes; those that this Pillow lacks are left out."""
-    budget = picture_bytes(compressed.info)
-    done, total = 0, sum(EFFORT[name] for name in names)
-    for name in names:
-        opponent = OPPONENTS[name]
-        if not opponent.missing():
-            progress(done / total, f"{RIVALS[name]} at {budget:,} bytes")
-            file = opponent.at_bytes(compressed.picture.pixels, budget)
-            version = Version(RIVALS[name], len(file.data), file.fits, opponent.decode(file.data), file.data)
-            progress((done + EFFORT[name] / 2) / total, f"Measuring {RIVALS[name]}")
-            yield version
-        done += EFFORT[name]
 
 
 def picture_bytes(info: Info) -> int:

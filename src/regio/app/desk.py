@@ -11,10 +11,11 @@ import numpy as np
 from PIL import Image
 
 from regio.app.choices import Choices, Mask, region_of, usual_size
-from regio.app.coding import Compressed, Progress, Version, compress, rivals, within
+from regio.app.coding import Compressed, Progress, Version, compress, within
 from regio.app.limits import Limits, read_rgo, read_upload
 from regio.app.maps import bits_map, region_map
 from regio.app.markup import info_table, scores_table
+from regio.app.rivals import rivals
 from regio.app.sample import sample
 from regio.app.scores import Judging
 from regio.app.several import Batch, Several

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from regio.app.choices import Choices, usual_size
-from regio.app.coding import Compressed, Progress, compress, rivals, within
+from regio.app.coding import Compressed, Progress, compress, within
 from regio.app.limits import Limits, read_upload
 from regio.app.markup import several_table
+from regio.app.rivals import rivals
 from regio.app.study import Entrant, Study
 from regio.errors import RegioError, UsageError
 

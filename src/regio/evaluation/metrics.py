@@ -24,8 +24,7 @@ def mse(reference: Pixels, decoded: Pixels) -> float:
     Raises ValueError if the two are not of one shape and uint8.
     """
     check_pair(reference, decoded)
-    difference = reference.astype(np.int32) - decoded
-    return float(np.mean(difference * difference, dtype=np.float64))
+    return _squared(reference, decoded) / reference.size
 
 
 def psnr(reference: Pixels, decoded: Pixels) -> float:
@@ -33,8 +32,7 @@ def psnr(reference: Pixels, decoded: Pixels) -> float:
 
     Raises ValueError if the two are not of one shape and uint8.
     """
-    error = mse(reference, decoded)
-    return math.inf if error == 0 else 10 * math.log10(PEAK**2 / error)
+    return _decibels(mse(reference, decoded))
 
 
 def masked_psnr(reference: Pixels, decoded: Pixels, mask: npt.NDArray[np.bool_]) -> float:
@@ -45,9 +43,8 @@ def masked_psnr(reference: Pixels, decoded: Pixels, mask: npt.NDArray[np.bool_])
     check_pair(reference, decoded)
     if mask.shape != reference.shape[:2]:
         raise ValueError(f"the mask is {mask.shape}, the pictures are {reference.shape[:2]}")
-    if not mask.any():
-        return math.nan
-    return psnr(reference[mask][:, None], decoded[mask][:, None])  # (pixels,1,3): a picture one pixel wide
+    marked = 3 * int(np.count_nonzero(mask))
+    return _decibels(_squared(reference, decoded, mask) / marked) if marked else math.nan
 
 
 def ms_ssim(reference: Pixels, decoded: Pixels) -> float:
@@ -76,6 +73,21 @@ def bpp(size: int, pixels: Pixels) -> float:
     """Bits per pixel of a whole file of `size` bytes, container included, for an (H,W,...) picture."""
     height, width = pixels.shape[:2]
     return 8 * size / int(height * width)
+
+
+def _squared(reference: Pixels, decoded: Pixels, mask: npt.NDArray[np.bool_] | None = None) -> int:
+    """Sum of squared errors of two (H,W,3) pictures where (H,W) `mask` is true, some rows at a time."""
+    rows, total = max(1, (1 << 16) // max(1, reference.shape[1])), 0
+    for top in range(0, reference.shape[0], rows):
+        part = slice(top, top + rows)
+        difference = reference[part].astype(np.int32) - decoded[part]
+        squares = difference * difference
+        total += int(squares.sum(dtype=np.int64) if mask is None else squares[mask[part]].sum(dtype=np.int64))
+    return total
+
+
+def _decibels(error: float) -> float:
+    return math.inf if error == 0 else 10 * math.log10(PEAK**2 / error)
 
 
 def check_pair(reference: Pixels, decoded: Pixels) -> None:
