@@ -14,6 +14,8 @@ from regio.app.study import Tally
 from regio.info import Info
 
 Tone = Literal["status", "alert"]
+FIGURES = (("PSNR, dB", 2, max), ("MS-SSIM", 4, max), ("LPIPS ↓", 4, min))  # digits, and what is best, as in `Score`
+PARTS = ("Whole picture", "Region", "Rest")  # as in `Scores`
 
 
 def notice(text: str, tone: Tone = "status") -> str:
@@ -70,35 +72,37 @@ def number(value: float, digits: int) -> str:
 
 
 def scores_table(rows: Sequence[tuple[Version, Scores]], remarks: Sequence[str] = ()) -> str:
-    """All figures of all versions; the best in each column is bold."""
+    """All figures of all versions, part below part, so that a phone has room; the best of each part is bold."""
     if not rows:
         return ""
+    shown = [k for k in range(len(FIGURES)) if any(not math.isnan(scores.whole[k]) for _, scores in rows)]
+    names = "".join(f'<th scope="col">{name}</th>' for name in ("Codec", "Bytes", *(FIGURES[k][0] for k in shown)))
     divided = rows[0][1].region is not None
-    parts = [("Whole picture", 0), ("Region", 1), ("Rest", 2)][: 3 if divided else 1]
-    fields = [("PSNR", 2, max), ("MS-SSIM", 4, max), ("LPIPS", 4, min)]
-    shown = [k for k in range(3) if any(not math.isnan(scores.whole[k]) for _, scores in rows)]
-    head = "".join(f'<th colspan="{len(shown)}" scope="colgroup">{name}</th>' for name, _ in parts)
-    units = {"PSNR": "PSNR, dB", "LPIPS": "LPIPS ↓"}
-    names = "".join(f'<th scope="col">{units.get(fields[k][0], fields[k][0])}</th>' for _ in parts for k in shown)
-    body = ""
-    for version, scores in rows:
-        cells = ""
-        for _, part in parts:
-            for k in shown:
-                values = [_value(other[part], k) for rival, other in rows if rival.fits]
-                value = _value(scores[part], k)
-                known = [one for one in values if not math.isnan(one)]
-                best = len(known) > 1 and version.fits and value == fields[k][2](known)
-                cell = number(value, fields[k][1])
-                cells += f"<td>{f'<strong>{cell}</strong>' if best else cell}</td>"
-        over = "" if version.fits else ' <span class="over">smallest there is</span>'
-        body += f'<tr><th scope="row">{escape(version.name)}</th><td>{version.size:,}{over}</td>{cells}</tr>'
+    body = "".join(_part(rows, part, shown, divided) for part in range(len(PARTS) if divided else 1))
     return (
         '<div class="scores" tabindex="0" role="region" aria-label="Figures"><table>'
-        "<caption>At equal bytes; best in bold</caption>"
-        f'<thead><tr><th rowspan="2" scope="col">Codec</th><th rowspan="2" scope="col">Bytes</th>{head}</tr>'
-        f"<tr>{names}</tr></thead><tbody>{body}</tbody></table></div>{notes(*remarks)}"
+        f"<caption>At equal bytes; best in bold</caption><thead><tr>{names}</tr></thead>{body}</table></div>"
+        f"{notes(*remarks)}"
     )
+
+
+def _part(rows: Sequence[tuple[Version, Scores]], part: int, shown: Sequence[int], headed: bool) -> str:
+    """The figures of a part of the picture, an index of `PARTS`, a row each version."""
+    columns = 2 + len(shown)
+    body = f'<tr><th colspan="{columns}" scope="rowgroup">{PARTS[part]}</th></tr>' if headed else ""
+    for version, scores in rows:
+        cells = ""
+        for k in shown:
+            _, digits, better = FIGURES[k]
+            value = _value(scores[part], k)
+            known = [one for rival, other in rows if rival.fits and not math.isnan(one := _value(other[part], k))]
+            best = len(known) > 1 and version.fits and value == better(known)
+            cell = number(value, digits)
+            cells += f"<td>{f'<strong>{cell}</strong>' if best else cell}</td>"
+        over = "" if version.fits else ' <span class="over">smallest there is</span>'
+        size = f"{version.size:,}{over}" if part == 0 else ""  # once is enough
+        body += f'<tr><th scope="row">{escape(version.name)}</th><td>{size}</td>{cells}</tr>'
+    return f"<tbody>{body}</tbody>"
 
 
 def info_table(info: Info) -> str:
