@@ -2,8 +2,9 @@
 
 import pytest
 import torch
+from torch.nn import functional as F
 
-from regio.nn.conv import double, halve, subpixel
+from regio.nn.conv import Pointwise, double, halve, subpixel
 
 
 @pytest.mark.parametrize(("side", "half"), [(8, 4), (7, 4), (1, 1)])
@@ -28,3 +29,17 @@ def test_subpixel_lays_four_channels_out_as_a_square() -> None:
         layer[0].weight.zero_()
         layer[0].bias.copy_(torch.tensor([1.0, 2.0, 3.0, 4.0]))
     assert layer(torch.zeros(1, 1, 1, 1)).tolist() == [[[[1.0, 2.0], [3.0, 4.0]]]]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("grad", [False, True])
+def test_a_pointwise_convolution_has_no_holes(dtype: torch.dtype, layout: torch.memory_format, grad: bool) -> None:
+    torch.manual_seed(0)
+    layer = Pointwise(5, 7).to(dtype)
+    x = torch.randn(2, 5, 3, 4, dtype=dtype).contiguous(memory_format=layout)
+    with torch.set_grad_enabled(grad):
+        found = layer(x)
+    assert found.shape == (2, 7, 3, 4)
+    assert (found - F.conv2d(x, layer.weight, layer.bias)).abs().max() < 1e-6
+    assert found.requires_grad == grad

@@ -119,7 +119,7 @@ class StridedTransform:
         return [self._up(before, self.tail, sal), nn.Conv2d(self.tail, 3, 1)]
 
     def _sal(self, channels: int) -> ScaleAffine:
-        return ScaleAffine(channels, hidden=channels // self.sal_squeeze)
+        return ScaleAffine(channels, hidden=channels // self.sal_squeeze, quick=True)
 
     def _attention(self, channels: int, window: int) -> list[nn.Module]:
         return [WindowAttentionModule(channels, window)] if self.attention else []

@@ -92,7 +92,9 @@ class RegionalParts(nn.Module):
         fresh = config.rate_points > 0  # our own models start every RAT as the identity
 
         def rat(channels: int, prototypes: int, bound: float = config.rat_bound) -> RegionAdaptiveTransform:
-            return RegionAdaptiveTransform(channels, prototypes, config.rat_inner, zero_init=fresh, bound=bound)
+            return RegionAdaptiveTransform(
+                channels, prototypes, config.rat_inner, zero_init=fresh, bound=bound, quick=not fresh
+            )
 
         self.shallow_coder = PrototypeCoder(config.shallow_codes, config.shallow_decode)
         self.deep_coder = PrototypeCoder(config.deep_codes, config.deep_decode)

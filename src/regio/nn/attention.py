@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from regio.nn.conv import Pointwise, pointwise
 from regio.nn.strips import strips
 
 WRAPPED = -100.0  # logit of a pair that only the cyclic shift brought together
@@ -21,11 +22,11 @@ class ResidualUnit(nn.Module):
         super().__init__()
         half = channels // 2
         self.branch = nn.Sequential(
-            nn.Conv2d(channels, half, 1),
+            Pointwise(channels, half),
             nn.GELU(),
             nn.Conv2d(half, half, 3, padding=1),
             nn.GELU(),
-            nn.Conv2d(half, channels, 1),
+            Pointwise(half, channels),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -82,12 +83,13 @@ class ShiftedWindowAttention(nn.Module):
         batch, channels, height, width = x.shape
         w, rows, columns = self.window, height // self.window, width // self.window
         tokens = x.reshape(batch, channels, rows, w, columns, w).permute(0, 2, 4, 3, 5, 1)
-        heads = self.qkv(tokens.reshape(-1, w * w, channels)).reshape(-1, w * w, 3, self.heads, channels // self.heads)
+        heads = _linear(tokens.reshape(-1, w * w, channels), self.qkv)
+        heads = heads.reshape(-1, w * w, 3, self.heads, channels // self.heads)
         q, k, v = heads.permute(2, 0, 3, 1, 4)  # each (B*windows,heads,ww,d)
         logits = bias + self.wrapped(rows, columns, last, x.device)[:, None].to(bias.dtype)  # (windows,heads,ww,ww)
         logits = logits.to(q.dtype).expand(batch, *logits.shape).flatten(0, 1)
         seen = F.scaled_dot_product_attention(q, k, v, logits)
-        mixed = self.mix(seen.transpose(1, 2).flatten(2))  # (B*windows,ww,C)
+        mixed = _linear(seen.transpose(1, 2).flatten(2), self.mix)  # (B*windows,ww,C)
         mixed = mixed.reshape(batch, rows, columns, w, w, channels).permute(0, 5, 1, 3, 2, 4)
         result: Tensor = mixed.reshape(batch, channels, height, width)
         return result
@@ -99,6 +101,11 @@ class ShiftedWindowAttention(nn.Module):
         across = _zones(columns, w, device)[None, :, None, :]  # (1,columns,1,w)
         zone = (2 * down + across).reshape(rows * columns, w * w)
         return WRAPPED * (zone[:, :, None] != zone[:, None, :])
+
+
+def _linear(tokens: Tensor, layer: nn.Linear) -> Tensor:
+    """Tokens (N,L,C) -> (N,L,D), by `pointwise`: they lie in memory as the pixels of a map with channels last do."""
+    return pointwise(tokens.permute(2, 0, 1)[None], layer.weight[:, :, None, None], layer.bias)[0].permute(1, 2, 0)
 
 
 def _zones(windows: int, window: int, device: torch.device) -> Tensor:
@@ -125,7 +132,7 @@ class WindowAttentionModule(nn.Module):
         super().__init__()
         self.trunk = nn.Sequential(*(ResidualUnit(channels) for _ in range(3)))
         self.attention = ShiftedWindowAttention(channels, window, heads)
-        self.gate = nn.Sequential(*(ResidualUnit(channels) for _ in range(3)), nn.Conv2d(channels, channels, 1))
+        self.gate = nn.Sequential(*(ResidualUnit(channels) for _ in range(3)), Pointwise(channels, channels))
 
     def forward(self, x: Tensor) -> Tensor:
         """x (B,C,H,W) -> (B,C,H,W), sides multiples of the window."""

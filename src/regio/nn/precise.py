@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from regio.nn.winograd import conv_by_tiles, fits
+
 Made = TypeVar("Made")
 
 
@@ -46,8 +48,8 @@ def _same(seen: tuple[Tensor, int], now: Tensor) -> bool:
 class PreciseConv(nn.Conv2d):
     """A convolution of stride 1, zeros outside, that is quick in float64 on the CPU as well.
 
-    torch copies every window of a float64 map into a matrix; here each tap of the kernel is a product with the map as
-    it lies, shifted. The same sums in another order.
+    torch copies every window of a float64 map into a matrix. Here large maps are taken by tiles, with a quarter of the
+    products (`nn/winograd.py`); in small ones each tap of the kernel is a product with the map as it lies, shifted.
     """
 
     def __init__(self, before: int, after: int, kernel: int) -> None:
@@ -57,8 +59,7 @@ class PreciseConv(nn.Conv2d):
         """(B,before,h,w) -> (B,after,h,w)."""
         if x.dtype != torch.float64 or x.device.type != "cpu" or torch.is_grad_enabled():
             return super().forward(x)
-        assert self.bias is not None
-        return conv_by_taps(x, taps_of(self.weight), self.bias)
+        return Framed.around([x], self.kernel_size[0] // 2).passed(self).map.contiguous()
 
 
 def make_precise(part: nn.Module) -> None:
@@ -93,8 +94,7 @@ class PreciseStack(nn.Sequential):
         margin = max(conv.kernel_size[0] for conv in convs) // 2
         framed = Framed.around(parts, margin)
         for conv in convs:
-            assert conv.bias is not None
-            framed = framed.convolved(taps_of(conv.weight), conv.bias)
+            framed = framed.passed(conv)
             if conv is not convs[-1]:
                 framed.apply(F.gelu)
         return framed.map
@@ -120,8 +120,12 @@ class Framed:
     @property
     def map(self) -> Tensor:
         """(B,C,h,w), a view."""
+        return self.widened(0)
+
+    def widened(self, by: int) -> Tensor:
+        """(B,C,h+2*by,w+2*by), a view: the map and as much of its frame."""
         (height, width), m = self.size, self.margin
-        return self.memory[:, :, m : m + height, m : m + width]
+        return self.memory[:, :, m - by : m + height + by, m - by : m + width + by]
 
     def clear(self) -> None:
         """Lay the zeros."""
@@ -137,7 +141,10 @@ class Framed:
         return self.memory.flatten(2)[:, :, start : start + self.size[0] * self.row]
 
     def convolved(self, taps: Tensor, bias: Tensor) -> "Framed":
-        """taps (k*k,out,C), k odd, bias (out,): the convolution of the map, a product of matrices for each tap."""
+        """taps (k*k,out,C), k odd, bias (out,): the convolution of the map, a product of matrices for each tap.
+
+        Exact where all numbers are whole and their sums small.
+        """
         result = Framed(len(self.memory), taps.shape[1], self.size, self.margin, self.memory)
         kernel = round(len(taps) ** 0.5)
         sums = result.lines()
@@ -146,6 +153,18 @@ class Framed:
             shift = (k // kernel - kernel // 2) * self.row + k % kernel - kernel // 2
             for total, seen in zip(sums, self.lines(shift), strict=True):
                 total.addmm_(tap, seen)
+        result.clear()
+        return result
+
+    def passed(self, conv: PreciseConv) -> "Framed":
+        """The map behind a layer, by the quicker way; results differ in their last bits from those of the other."""
+        assert conv.bias is not None
+        taps, bias = taps_of(conv.weight), conv.bias.detach()
+        if not fits(*self.size, conv.kernel_size[0]):
+            return self.convolved(taps, bias)
+        result = Framed(len(self.memory), len(bias), self.size, self.margin, self.memory)
+        for seen, total in zip(self.widened(1), result.map, strict=True):
+            conv_by_tiles(seen, taps, bias, total)
         result.clear()
         return result
 

@@ -16,8 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from regio.nn.conv import zeroed
+from regio.nn.conv import conv1x1, zeroed
 from regio.nn.norm import GDN
+from regio.nn.precise import PreciseConv
 from regio.nn.strips import STRIP, piecewise
 
 SLOPE = 0.1  # of every LeakyReLU here
@@ -236,14 +237,21 @@ class ScaleAffine(nn.Module):
     s x + b, the authors' code has (1 + s), which we follow.  `zero_init` makes the fresh layer the identity.
 
     bound: s and b stay within it, 0 for no bound. x multiplies what is computed from x, so on pictures unlike those of
-    the training the output of an unbounded layer can grow a hundredfold.
+    the training the output of an unbounded layer can grow a hundredfold. quick: see conv1x1.
     """
 
-    def __init__(self, channels: int, hidden: int | None = None, zero_init: bool = False, bound: float = 0) -> None:
+    def __init__(
+        self,
+        channels: int,
+        hidden: int | None = None,
+        zero_init: bool = False,
+        bound: float = 0,
+        quick: bool = False,
+    ) -> None:
         super().__init__()
         self.bound = bound
-        self.inner = nn.Conv2d(channels, hidden or channels, 1)
-        self.outer = nn.Conv2d(hidden or channels, 2 * channels, 1)
+        self.inner = conv1x1(channels, hidden or channels, quick)
+        self.outer = conv1x1(hidden or channels, 2 * channels, quick)
         if zero_init:
             zeroed(self.outer)
 
@@ -270,7 +278,7 @@ class RegionAdaptiveTransform(nn.Module):
     channels: of x; prototype_channels: of the prototypes (default: channels); inner: width between embed and project
     (default: channels, the paper's); kernel: odd k; zero_init: the fresh block is the identity; bound: what is added to
     x stays within it, 0 for no bound. Kernels are computed from x and applied to x: what is added grows with the square
-    of x.
+    of x. quick: see conv1x1.
 
     Departure in form, not in value: a 1x1 convolution of a concatenation is a sum of two, so prototypes go through
     theirs (`steer`) before they are spread, at r*s instead of H*W positions.
@@ -284,16 +292,17 @@ class RegionAdaptiveTransform(nn.Module):
         kernel: int = 3,
         zero_init: bool = False,
         bound: float = 0,
+        quick: bool = False,
     ) -> None:
         super().__init__()
         self.bound = bound
         width = inner or channels
-        self.embed = nn.Sequential(nn.Conv2d(channels, width, 1), nn.LeakyReLU(SLOPE), nn.Conv2d(width, width, 1))
-        self.mix = nn.Conv2d(width, width, 1)
+        self.embed = nn.Sequential(conv1x1(channels, width, quick), nn.LeakyReLU(SLOPE), conv1x1(width, width, quick))
+        self.mix = conv1x1(width, width, quick)
         self.steer = nn.Conv2d(prototype_channels or channels, width, 1, bias=False)
         self.kernels = nn.Sequential(
             nn.LeakyReLU(SLOPE),
-            nn.Conv2d(width, width, 3, padding=1),
+            PreciseConv(width, width, 3),
             nn.LeakyReLU(SLOPE),
             nn.Conv2d(width, kernel * kernel * width, 3, padding=1, groups=width),
         )
@@ -304,7 +313,7 @@ class RegionAdaptiveTransform(nn.Module):
             nn.Conv2d(width, width, 1),
             nn.Sigmoid(),
         )
-        self.project = nn.Conv2d(width, channels, 1)
+        self.project = conv1x1(width, channels, quick)
         if zero_init:
             zeroed(self.project)
 
