@@ -50,7 +50,7 @@ def test_what_is_no_name_of_a_file_is_a_usage_error(door: str, name: str) -> Non
 @pytest.mark.parametrize("name", ["exif", "icc_profile", "xmp"])
 @pytest.mark.parametrize("wrong", [5, 2.5, [1], {}])
 def test_pillow_refuses_metadata_that_is_none(name: str, wrong: Any, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=f"{name} is a {type(wrong).__name__}: bytes are wanted"):
+    with pytest.raises(UsageError, match=f"{name} is a {type(wrong).__name__}: must be bytes"):
         Image.fromarray(picture(32, 32)).save(tmp_path / "a.rgo", codec=toy(), **{name: wrong})
 
 

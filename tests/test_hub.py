@@ -130,7 +130,7 @@ def test_a_codec_is_pushed_with_its_own_tables(hub: Any) -> None:
     [
         ("me/none", MissingWeights, "me/none: no such repository, or a private one"),
         ("me/toy@v9", MissingWeights, "me/toy@v9: the repository has no such revision"),
-        ("me/other", MissingWeights, r"me/other: the repository has no model.safetensors; it is no model of Regio"),
+        ("me/other", MissingWeights, r"me/other: the repository has no model.safetensors; it is not a model of Regio"),
         ("me/gated", MissingWeights, "me/gated: gated; accept its conditions"),
         ("me/--bad--", UsageError, "me/--bad--"),
         ("me/foreign", UnsupportedFile, "not a safetensors file"),

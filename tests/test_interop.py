@@ -208,8 +208,8 @@ def test_variants_of_the_layout_give_the_same_model(official: dict[str, Tensor],
             "'g_a2.1.conv_groups.0.weight'",
         ),
         ({"vgg.slice1.0.weight": torch.zeros(1)}, "1 unknown entries, the first is 'vgg.slice1.0.weight'"),
-        ({"dyn_decoder.conv.0.weight": torch.zeros(N, N)}, r"has shape \(8, 8\), \(8, 8, 1, 1\) is wanted"),
-        ({"h_a.0.bias": torch.full((11,), torch.nan)}, "'h_a.0.bias' holds values that are no numbers"),
+        ({"dyn_decoder.conv.0.weight": torch.zeros(N, N)}, r"has shape \(8, 8\), expected \(8, 8, 1, 1\)"),
+        ({"h_a.0.bias": torch.full((11,), torch.nan)}, "'h_a.0.bias' holds values that are not numbers"),
         ({"h_a.0.bias": "text"}, "'h_a.0.bias' is not a tensor of real numbers"),
         ({"h_a.2.weight": torch.zeros(3)}, "'h_a.2.weight' is not a matrix"),
         ({f"cc_mean_transforms.{k}.0.weight": None for k in range(SLICES)}, "16 latent channels in 0 slices"),
@@ -278,7 +278,7 @@ def test_scalars_of_numpy_become_numbers(tmp_path: Path, module: str, monkeypatc
 @pytest.mark.parametrize("value", [np.array([None], object)[0:1], np.str_("text"), np.datetime64(1, "s"), np.ones(3)])
 def test_what_numpy_holds_besides_numbers_is_refused(tmp_path: Path, value: Any) -> None:
     torch.save({"model": {}, "extra": value}, tmp_path / "odd.pth")
-    with pytest.raises(UnsupportedFile, match="more in it than tensors and plain values"):
+    with pytest.raises(UnsupportedFile, match="holds more than tensors and plain values"):
         read_checkpoint(tmp_path / "odd.pth")
 
 

@@ -87,7 +87,9 @@ def test_a_codec_decodes_and_verifies_a_path(tmp_path: Any) -> None:
 @pytest.mark.parametrize("wrong", [3, None, 2.5, ["a.rgo"], np.zeros(3), object()])
 def test_what_is_no_file_is_refused_in_words(wrong: Any) -> None:
     for call in (toy().decode, toy().verify, regio.decode, regio.verify):
-        with pytest.raises(UsageError, match=f"cannot read a file from {type(wrong).__name__}: its bytes, its path"):
+        with pytest.raises(
+            UsageError, match=f"cannot read a file from {type(wrong).__name__}: give its bytes, its path"
+        ):
             call(wrong)
 
 

@@ -261,7 +261,7 @@ def test_a_map_for_a_codec_without_rates_is_damage() -> None:
     rates = parse(toy().encode(picture(64, 64), roi=(0, 0, 32, 32))).tile(0, slice(0, 10))[0]
     assert rates is not None
     data = pack(RgoFile(replace(file.header, varies=True), file.chunks, rates.pack() + file.payload), 0)
-    with pytest.raises(CorruptFile, match="has no use"):
+    with pytest.raises(CorruptFile, match="cannot use"):
         paper().decode(data)
 
 

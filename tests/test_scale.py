@@ -330,5 +330,5 @@ def test_a_reduced_picture_fits_a_memory_that_the_whole_does_not() -> None:
 @pytest.mark.parametrize("wrong", ["auto", "1/3", 2, 0, True, [1], "", float("nan")])
 def test_other_reductions_are_refused(wrong: Any) -> None:
     data = toy().encode(picture(20, 20))
-    with pytest.raises(UsageError, match=r"reduced=.*: 1, 1/2 or 1/4 is possible"):
+    with pytest.raises(UsageError, match=r"reduced=.*: must be 1, 1/2 or 1/4"):
         toy().decode(data, reduced=wrong)

@@ -45,7 +45,7 @@ def given_as(image: Image.Image, form: Form) -> Any:
 
         array = np.array(image)
         return torch.from_numpy(np.ascontiguousarray(np.moveaxis(np.atleast_3d(array), 2, 0)))
-    raise UsageError(f"as_={form!r}: 'pil', 'numpy' or 'torch' is possible")
+    raise UsageError(f"as_={form!r}: must be 'pil', 'numpy' or 'torch'")
 
 
 def _array_of_tensor(tensor: Any) -> npt.NDArray[Any]:
@@ -62,7 +62,7 @@ def _array_of_tensor(tensor: Any) -> npt.NDArray[Any]:
 def _from_hwc(array: npt.NDArray[Any], what: str, order: str) -> Image.Image:
     channels = array.shape[2] if array.ndim == 3 else 1
     if array.ndim not in (2, 3) or channels not in _CHANNELS:
-        raise BadImage(f"{what}: (H,W) or {order} with 1 to 4 channels is wanted")
+        raise BadImage(f"{what}: (H,W) or {order} with 1 to 4 channels is needed")
     if 0 in array.shape:
         raise BadImage(f"{what} has no pixels")
     pixels = _to_8_bits(array)
@@ -73,8 +73,8 @@ def _to_8_bits(array: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     if array.dtype == np.uint8:
         return array
     if not np.issubdtype(array.dtype, np.floating):
-        raise BadImage(f"pixels of {array.dtype}: uint8 from 0 to 255, or floating point from 0 to 1, is wanted")
+        raise BadImage(f"pixels of {array.dtype}: must be uint8 from 0 to 255, or floating point from 0 to 1")
     low, high = float(array.min()), float(array.max())
     if not (low >= 0 and high <= 1):  # so that NaN does not pass
-        raise BadImage(f"floating-point pixels from {low:.4g} to {high:.4g}: 0 to 1 is wanted; clip or divide first")
+        raise BadImage(f"floating-point pixels from {low:.4g} to {high:.4g}: must be from 0 to 1; clip or divide first")
     return np.floor(array.astype(np.float64) * 255 + 0.5).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""The Hugging Face hub as transport: files fetched and folders pushed. It knows nothing of what is in them.
+"""The Hugging Face hub as transport: fetches files and pushes folders, whatever they contain.
 
 huggingface_hub is needed by none but those who use the hub; HF_HUB_OFFLINE, HF_HOME, HF_TOKEN and HF_ENDPOINT work as
 everywhere.
@@ -20,7 +20,7 @@ WEIGHTS, CONFIG, CARD = "model.safetensors", "config.json", "README.md"
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """How to reach the hub; None is what huggingface_hub takes by default."""
+    """Options for reaching the hub; None is the default of huggingface_hub."""
 
     revision: str | None = None
     token: str | None = None
@@ -91,6 +91,6 @@ def on_the_hub(what: str, kind: type[RegioError]) -> Iterator[None]:
     except errors.RevisionNotFoundError as error:
         raise kind(f"{what}: the repository has no such revision") from error
     except errors.EntryNotFoundError as error:
-        raise kind(f"{what}: the repository has no {WEIGHTS}; it is no model of Regio") from error
+        raise kind(f"{what}: the repository has no {WEIGHTS}; it is not a model of Regio") from error
     except Exception as error:  # connections, servers, full disks: the hub's own exceptions have no common base
         raise kind(f"{what}: the hub says: {(str(error).splitlines() or [type(error).__name__])[0]}") from error

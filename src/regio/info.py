@@ -108,7 +108,7 @@ def inspect(data: Data) -> Info:
 
 
 def at_scale(info: Info) -> str:
-    """What a line says of a picture that is coded smaller: ", at 1/2 size"; nothing of others."""
+    """The note on a picture that is coded smaller: ", at 1/2 size"; otherwise empty."""
     return "" if info.scale == 1 else f", at 1/{1 / info.scale:g} size"
 
 

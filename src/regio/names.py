@@ -1,4 +1,4 @@
-"""Files by their names: what folders are searched for and leave out, and files opened with plain errors."""
+"""File names: which files of a folder are read or skipped, and files opened with plain errors."""
 
 import os
 from collections import Counter
@@ -37,7 +37,7 @@ _READERS = {
 
 
 def missing_reader(suffix: str) -> str | None:
-    """What to install to read pictures of this ending; None where nothing is missing."""
+    """The package to install to read pictures of this ending; None if nothing is missing."""
     module, package = _READERS.get(suffix.lower(), ("", ""))
     return package if module and find_spec(module) is None else None
 
@@ -75,7 +75,7 @@ def refuse_collisions(wanted: Mapping[str, Sequence[str]], advice: str) -> None:
 
 
 def skipped(names: Iterable[str]) -> str:
-    """What a folder leaves out, in one line: "4 files skipped: .heic 2, .dng 1, .CR2 1 (...)"; empty for nothing."""
+    """The files skipped in a folder, in one line: "4 files skipped: .heic 2, .dng 1, .CR2 1 (...)"; empty for none."""
     counts = Counter(PurePath(name).suffix or "without an ending" for name in names)
     if not counts:
         return ""

@@ -1,4 +1,4 @@
-"""Encode a picture and say what people should know of it: for the command line and for bulk."""
+"""Encodes a picture and collects notes for the user: for the command line and for bulk."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Noted(NamedTuple):
     data: bytes
     info: Info
     region: Importance | None
-    """What was found where a region of interest was wanted."""
+    """The region that was found, if one was asked for."""
     seconds: float
     notes: tuple[str, ...]
     """A line for each thing that was changed, missed or not found."""

@@ -104,7 +104,7 @@ def export(codec: Codec, folder: Path, *, grid: int = 1, opset: int = OPSET) -> 
     if any(isinstance(part, ShiftedWindowAttention) for part in net.modules()):
         raise UsageError(f"{codec.name}: attention in windows is not exported to ONNX")
     if not 1 <= grid <= 16:
-        raise UsageError(f"grid={grid}: 1 to 16 is possible")
+        raise UsageError(f"grid={grid}: must be 1 to 16")
     plain = type(net)(net.config).eval().requires_grad_(False)  # on the CPU, all of it in float32
     plain.load_state_dict(net.state_dict())
     unit = math.lcm(plain.multiple, plain.stride * grid)  # what the sides of pictures are multiples of
@@ -121,12 +121,12 @@ def export(codec: Codec, folder: Path, *, grid: int = 1, opset: int = OPSET) -> 
 
 
 def file_names(name: str, folder: Path) -> tuple[Path, Path]:
-    """What `export` writes."""
+    """The files that `export` writes."""
     return folder / f"{name}.analysis.onnx", folder / f"{name}.synthesis.onnx"
 
 
 def _inputs(net: Network, picture: Tensor, grid: int) -> dict[str, Tensor]:
-    """What a synthesis takes, of a picture (1,3,H,W)."""
+    """The inputs of a synthesis, for a picture (1,3,H,W)."""
     latents = net.analyse(picture, EvenGrid(grid))
     found = {"y_hat": latents.y}
     if net.rated:

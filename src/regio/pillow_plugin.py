@@ -74,7 +74,7 @@ class RgoImageFile(ImageFile.ImageFile):
     codec: "BaseCodec | str | os.PathLike[str] | None" = None
     """Weights for a file made with custom ones (what `regio.load` returns, a path, a hub id); set before loading."""
     device: str = "auto"
-    """Where to decode; set before loading."""
+    """The device for decoding; set it before loading."""
 
     def _open(self) -> None:
         from regio.info import inspect
@@ -129,7 +129,7 @@ def save(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> None:
     overrides = {name: given[name] for name in _INFO_NAMES if name in given}
     for name, value in overrides.items():
         if not isinstance(value, bytes | str | Image.Exif | None):
-            raise UsageError(f"{name} is a {type(value).__name__}: bytes are wanted")
+            raise UsageError(f"{name} is a {type(value).__name__}: must be bytes")
     if overrides:
         image = image.copy()
         for name, value in overrides.items():

@@ -98,7 +98,7 @@ def test_paint_is_where_the_canvas_is_not_empty() -> None:
     ],
 )
 def test_paint_that_is_no_canvas_is_refused(paint: object) -> None:
-    with pytest.raises(UsageError, match="paint it again"):
+    with pytest.raises(UsageError, match="paint again"):
         painted_in({"paint": paint})
 
 

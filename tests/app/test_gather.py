@@ -70,8 +70,8 @@ def test_pictures_are_drawn_by_the_seed_and_files_over_the_rate_are_said(
     ("options", "says"),
     [
         (["--codecs", "jpeg"], "a study compares 2 to 12 codecs, not 1"),
-        (["--bpp", "0"], "--bpp: numbers from 0 to 24"),
-        (["--bpp", "a"], "--bpp: numbers from 0 to 24"),
+        (["--bpp", "0"], "--bpp: give numbers from 0 to 24"),
+        (["--bpp", "a"], "--bpp: give numbers from 0 to 24"),
         (["--codecs", "jpeg,none"], "none"),
     ],
 )

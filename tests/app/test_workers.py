@@ -70,7 +70,7 @@ def test_a_result_that_nobody_waits_for_is_not_made(workers: Workers) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "told"),
-    [("wrong", "^a line for people$"), ("broken", "not your fault"), ("killed", "ended by the system")],
+    [("wrong", "^a line for people$"), ("broken", "not your fault"), ("killed", "system ended the work")],
 )
 def test_what_goes_wrong_there_is_a_line_here(workers: Workers, kind: str, told: str) -> None:
     with pytest.raises(Failed, match=told) as failed:

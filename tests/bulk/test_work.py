@@ -102,8 +102,8 @@ def test_a_region_that_was_not_found_is_in_the_notes(photos: Photos, toy_weights
     ("options", "message"),
     [
         ({"quality": 80}, "PNG files have no quality"),
-        ({"format": "xyz"}, "no pictures of type .xyz"),
-        ({"reduced": "1/3"}, "1, 1/2 or 1/4 is possible"),
+        ({"format": "xyz"}, "cannot write pictures of type .xyz"),
+        ({"reduced": "1/3"}, "must be 1, 1/2 or 1/4"),
     ],
 )
 def test_what_cannot_be_written_is_refused_before_anything_starts(options: Any, message: str, tmp_path: Path) -> None:
@@ -275,7 +275,7 @@ def test_contradictions_and_missing_weights_are_refused_before_anything_starts(t
         encoding(tmp_path, tmp_path, quality=1, max_bytes=10)
     with pytest.raises(MissingWeights, match=r"none.safetensors: no such weights file"):
         encoding(tmp_path, tmp_path, codec="none.safetensors")
-    with pytest.raises(UsageError, match="no pictures of type"):
+    with pytest.raises(UsageError, match="cannot write pictures of type"):
         decoding(tmp_path, tmp_path, format="xyz")
 
 

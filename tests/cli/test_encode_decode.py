@@ -57,7 +57,7 @@ def test_the_kind_of_picture_is_checked_before_the_work(
     picture_file()
     regio("encode", "photo.png")
     done = regio("decode", "photo.rgo", "-o", "b.xyz")
-    assert (done.code, done.err) == (2, "regio: no pictures of type .xyz can be written; try .png, .webp or .jpg\n")
+    assert (done.code, done.err) == (2, "regio: cannot write pictures of type .xyz; try .png, .webp or .jpg\n")
 
 
 def test_transparency_into_jpeg_is_one_clear_line(regio: Regio, photo: Callable[..., Image.Image]) -> None:
@@ -65,7 +65,7 @@ def test_transparency_into_jpeg_is_one_clear_line(regio: Regio, photo: Callable[
     regio("encode", "a.png")
     done = regio("decode", "a.rgo", "-o", "b.jpg")
     assert done.code == 2
-    assert "JPEG cannot hold this RGBA picture" in done.err
+    assert "JPEG cannot store this RGBA picture" in done.err
     assert not Path("b.jpg").exists()
 
 

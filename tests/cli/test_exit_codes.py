@@ -84,7 +84,7 @@ def test_zero_is_success(regio: Regio, picture_file: MakeFile) -> None:
         (["decode", "*.rgo"], "nothing fits *.rgo"),
         (["nonsense"], "nonsense"),
         (["import-weights", "unknown", "a.pth", "b.safetensors"], "no layout 'unknown'"),
-        (["import-weights", "segpic", "a.pth", "b.bin"], "a name that ends in .safetensors"),
+        (["import-weights", "segpic", "a.pth", "b.bin"], "the name must end in .safetensors"),
     ],
 )
 def test_a_wrong_command_line_is_two_and_one_line(regio: Regio, arguments: list[str], message: str) -> None:

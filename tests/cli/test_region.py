@@ -57,7 +57,7 @@ def test_a_thumbnail_is_written_at_its_size(regio: Callable[..., Any], picture_f
 
 def test_a_size_that_is_none_ends_the_command_before_any_work(regio: Callable[..., Any], tmp_path: Path) -> None:
     result = regio("decode", tmp_path / "there is none.rgo", "--reduced", "1/3", "-o", "small.png")
-    assert (result.code, result.err) == (2, "regio: --reduced='1/3': 1, 1/2 or 1/4 is possible\n")
+    assert (result.code, result.err) == (2, "regio: --reduced='1/3': must be 1, 1/2 or 1/4\n")
 
 
 def test_the_memory_limit_reaches_the_codec_in_bytes(

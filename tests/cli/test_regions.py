@@ -104,7 +104,7 @@ def test_a_detector_that_finds_nothing_is_noted(regio: Regio, picture_file: Pict
         (("regions", "--roi", "cats"), 2, "'cats' is neither a file nor one of"),
         (("regions", "--roi-box", "1,2,3"), 2, "x,y,width,height"),
         (("regions", "--roi-box", "100,0,3,3"), 2, "outside the picture"),
-        (("regions", "--roi-label", "3"), 2, "wants one label map"),
+        (("regions", "--roi-label", "3"), 2, "needs one label map"),
         (("regions", "--roi", "nowhere.png", "--roi-label", "3"), 2, "no such label map"),
         (("encode", "--roi-box", "0,0,3,3", "--roi-strength", "5", "--background", "3"), 2, "contradict"),
         (("encode", "--roi", "none.onnx"), 4, "none.onnx"),
@@ -127,7 +127,7 @@ def test_nothing_wanted_is_none() -> None:
     assert roi_of(None, None, None) is None
     assert roi_of([], [], []) is None
     assert roi_of(["faces"], ["1,2,3,4"], None) == [(1, 2, 3, 4), "faces"]
-    with pytest.raises(UsageError, match="wants one"):
+    with pytest.raises(UsageError, match="needs one"):
         roi_of(["a", "b"], None, [1])
 
 

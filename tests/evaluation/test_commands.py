@@ -148,7 +148,7 @@ def test_compare_reads_and_writes_streams(tmp_path: Path) -> None:
 def test_qualities_are_numbers_from_0_to_100() -> None:
     assert numbers_in(None) == ()
     assert numbers_in("0, 37.5,100") == (0, 37.5, 100)
-    with pytest.raises(UsageError, match="numbers with commas"):
+    with pytest.raises(UsageError, match="numbers, separated by commas"):
         numbers_in("low")
     with pytest.raises(UsageError, match="not within 0"):
         numbers_in("-1,5")

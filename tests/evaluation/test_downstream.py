@@ -103,7 +103,7 @@ def test_masks_count_instead_of_boxes_and_other_outputs_are_refused(tmp_path: Pa
     small = instances_in([boxes, labels, np.array([0.9, 0.8]), masks[..., :2, :2]], (4, 4), "x")
     assert small.masks is None  # of another size than the picture: boxes count
     assert agreement_of(small, small) == 1
-    with pytest.raises(UsageError, match=r"x: boxes \(N,4\), labels \(N\) and scores \(N\) are wanted"):
+    with pytest.raises(UsageError, match=r"x: a detector must give boxes \(N,4\), labels \(N\) and scores \(N\)"):
         instances_in([boxes, labels, masks], (4, 4), "x")
 
 

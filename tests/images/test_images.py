@@ -192,8 +192,8 @@ def test_an_animation_gives_its_first_frame_and_a_note(photo: Photo) -> None:
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        (np.full((4, 4, 3), 255.0, np.float32), "from 255 to 255: 0 to 1 is wanted"),
-        (np.full((4, 4, 3), np.nan), "0 to 1 is wanted"),
+        (np.full((4, 4, 3), 255.0, np.float32), "from 255 to 255: must be from 0 to 1"),
+        (np.full((4, 4, 3), np.nan), "must be from 0 to 1"),
         (np.zeros((4, 4, 3), np.uint16), "pixels of uint16: uint8 from 0 to 255"),
         (np.zeros((4, 4, 5), np.uint8), "1 to 4 channels"),
         (np.zeros((4,), np.uint8), "1 to 4 channels"),
@@ -266,5 +266,5 @@ def test_a_kind_that_nobody_writes_is_a_usage_error(photo: Photo, extension: str
 
 
 def test_transparency_is_not_dropped_in_silence(photo: Photo) -> None:
-    with pytest.raises(UsageError, match=r"JPEG cannot hold this RGBA picture.*try \.png"):
+    with pytest.raises(UsageError, match=r"JPEG cannot store this RGBA picture.*try \.png"):
         to_file(photo(mode="RGBA"), ".jpg")

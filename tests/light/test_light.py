@@ -212,7 +212,7 @@ def test_an_engine_that_cannot_do_what_is_asked_says_so(capsys: pytest.CaptureFi
         ["--engine", "x"],
     ):
         assert run(["decode", "a.rgo", *more]) in (1, 2)
-    assert "auto, torch or onnx is possible" in capsys.readouterr().err
+    assert "must be auto, torch or onnx" in capsys.readouterr().err
 
 
 def test_graphs_are_those_of_the_weights(name: str) -> None:

@@ -137,7 +137,7 @@ def test_what_is_missing_or_wrong_is_said_in_one_line(toy_weights: Path, tmp_pat
 def test_a_picture_smaller_than_the_network_is_refused(toy_weights: Path) -> None:
     lpips = Lpips("squeeze", weights=toy_weights)
     lpips(torch.zeros(1, 3, 17, 17), torch.zeros(1, 3, 17, 17))
-    with pytest.raises(ValueError, match="from 17 pixels a side on"):
+    with pytest.raises(ValueError, match="at least 17 pixels a side"):
         lpips(torch.zeros(1, 3, 16, 40), torch.zeros(1, 3, 16, 40))
 
 

@@ -115,9 +115,9 @@ def test_kept_sets_grow_with_the_rate_and_never_shrink() -> None:
         (torch.tensor([[1, 2, 1]]), "twice"),
         (torch.tensor([[64]]), "outside 0 ... 63"),
         (torch.tensor([[-1]]), "outside"),
-        (torch.tensor([1, 2]), "int64 is wanted"),
-        (torch.tensor([[1.0]]), "int64 is wanted"),
-        (torch.zeros(1, 0, dtype=torch.int64), "int64 is wanted"),
+        (torch.tensor([1, 2]), "must be int64"),
+        (torch.tensor([[1.0]]), "must be int64"),
+        (torch.zeros(1, 0, dtype=torch.int64), "must be int64"),
     ],
 )
 def test_a_kept_set_that_is_none_is_refused(keep: Tensor, message: str) -> None:
@@ -126,7 +126,7 @@ def test_a_kept_set_that_is_none_is_refused(keep: Tensor, message: str) -> None:
 
 
 def test_the_papers_model_takes_its_own_size_only() -> None:
-    with pytest.raises(ValueError, match="128 x 128 pixels are wanted"):
+    with pytest.raises(ValueError, match="must be 128 x 128 pixels"):
         net_of("paper")(torch.rand(1, 3, 128, 64), keep=torch.tensor([[1]]))
 
 

@@ -119,7 +119,7 @@ def test_a_model_is_fetched_once_and_checked(
     for _ in range(2):
         assert importance(f"{address}/net.onnx#sha256={checksum}", PIXELS).found
     assert asked == ["/net.onnx"]
-    with pytest.raises(UsageError, match="needs its checksum"):
+    with pytest.raises(UsageError, match="give the checksum"):
         OnnxDetector(f"{address}/net.onnx")
     with pytest.raises(CorruptFile, match="the checksum is"):
         OnnxDetector(f"{address}/net.onnx#sha256={'0' * 64}")

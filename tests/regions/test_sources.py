@@ -9,7 +9,7 @@ from regio.regions import importance
 
 @pytest.mark.parametrize("roi", [(1, 2, 3), [1, 2, 3], (1, 2, 3, 4, 5), (7,)])
 def test_numbers_that_are_no_box_are_named_as_such(roi: object) -> None:
-    with pytest.raises(UsageError, match="four whole numbers x, y, width, height are wanted"):
+    with pytest.raises(UsageError, match="must be four whole numbers x, y, width, height"):
         importance(roi, np.zeros((16, 16, 3), np.uint8))
 
 

@@ -173,7 +173,7 @@ def test_a_run_without_its_state_does_not_start_over(
     for name in gone:
         (run / name).unlink()
     before = contents(run)
-    with pytest.raises(RegioError, match=r"last.pt is missing, so this run cannot go on; .*--output"):
+    with pytest.raises(RegioError, match=r"last.pt is missing, so this run cannot continue; .*--output"):
         train(recipe, out=run, device="cpu", resume=resume)
     assert contents(run) == before
 
@@ -217,7 +217,7 @@ def test_an_optimiser_state_that_does_not_fit_is_one_line(toy: Toy, tmp_path: Pa
     if change == {"optimizers": None}:
         train(recipe, out=run, device="cpu", resume=True)  # no state in it: fresh optimisers
         return
-    with pytest.raises(UsageError, match="remove that file to go on with fresh optimisers"):
+    with pytest.raises(UsageError, match="remove that file to continue with fresh optimisers"):
         train(recipe, out=run, device="cpu", resume=True)
 
 

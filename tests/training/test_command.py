@@ -27,7 +27,7 @@ def test_train_stops_in_time_and_goes_on(toy: Toy, capsys: pytest.CaptureFixture
     assert regio(["train", recipe, "--max-minutes", "0.02", "--device", "cpu"]) == 0
     assert capsys.readouterr() == ("runs/toy\n", "")
     assert regio(["train", recipe, "--max-minutes", "0.02", "--device", "cpu"]) == 2
-    advice = "regio: runs/toy holds a run already; --resume goes on with it, --output names another folder\n"
+    advice = "regio: runs/toy already holds a run; --resume continues it, --output names another folder\n"
     assert capsys.readouterr().err == advice
     first = torch.load("runs/toy/last.pt", weights_only=True)["step"]
     assert regio(["train", recipe, "--steps", "2", "--resume", "--device", "cpu"]) == 0

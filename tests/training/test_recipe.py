@@ -54,7 +54,7 @@ def recipe_of(folder: Path, run: str = "", data: str = "", phase: str = "") -> R
         ("phase", "crop = 100", "phase 1: crop=100 is not a multiple of 64"),
         ("phase", "crop = '64'", "phase 1: crop = '64' is not a whole number"),
         ("phase", "crop = true", "phase 1: crop = True is not a whole number"),
-        ("phase", "lambdas = [0.1]", "phase 1: lambdas = [0.1]: at least two are wanted"),
+        ("phase", "lambdas = [0.1]", "phase 1: lambdas = [0.1]: at least two are needed"),
         ("phase", "lambdas = [0.1, 0.2]\nweighs = 'rate'", "phase 1: lambdas that weigh the rate fall and are above 0"),
         ("phase", "lambdas = [1, 2, 3]\nrate_maps = 0.1", "phase 1: rate maps go with lambdas at rate 0 and 1 only"),
         ("phase", "weighs = 'bits'", "phase 1: weighs is one of distortion, rate, not 'bits'"),
@@ -226,11 +226,11 @@ def test_the_command_line_changes_fields(tmp_path: Path) -> None:
         (3, 7, 0.5, 0.1),
     ]
     for setting, message in (
-        ("seed", "--set seed: KEY=VALUE is wanted"),
-        ("=3", "KEY=VALUE is wanted"),
+        ("seed", "--set seed: give KEY=VALUE"),
+        ("=3", "give KEY=VALUE"),
         ("phase.3.batch=1", "--set phase.3.batch=1: the recipe has 2 phases"),
-        ("phase=1", "--set phase=1: a field of the phase is wanted"),
-        ("phase.2=1", "--set phase.2=1: a field of the phase is wanted"),
+        ("phase=1", "--set phase=1: name a field of the phase"),
+        ("phase.2=1", "--set phase.2=1: name a field of the phase"),
         ("colour=red", "recipe: there is no field colour"),
         ("phase.batch=many", "phase 1: batch = 'many' is not a whole number"),
     ):
@@ -295,5 +295,5 @@ def test_a_file_that_is_no_text_is_named_as_no_recipe(tmp_path: Path) -> None:
 
 def test_a_setting_of_two_lines_is_refused_rather_than_half_taken(tmp_path: Path) -> None:
     recipe_of(tmp_path)
-    with pytest.raises(UsageError, match="one KEY=VALUE is wanted; repeat --set for more"):
+    with pytest.raises(UsageError, match="give one KEY=VALUE; repeat --set for more"):
         read_recipe(tmp_path / "recipe.toml", settings=("seed=1\nsteps=3",))

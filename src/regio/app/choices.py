@@ -1,4 +1,4 @@
-"""What a person chooses on the page, in types; and the region that it comes to."""
+"""The choices a person makes on the page, as typed data, and the region that they give."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HALF = 128  # importance from which on a pixel counts as inside of the region
 
 
 class Region(StrEnum):
-    """Where the region comes from; the values are what the page says."""
+    """The source of the region; the values are the labels on the page."""
 
     EVEN = "None, spread evenly"
     PAINTED = "What I paint"

@@ -26,7 +26,7 @@ Progress = Callable[[float, str], None]  # share of the work that is done, what 
 
 @dataclass(frozen=True, eq=False)
 class Version:
-    """What a codec made of the picture."""
+    """The result of a codec for the picture."""
 
     name: str
     size: int

@@ -1,4 +1,4 @@
-"""Two pictures over each other with a divider: a range input, which moves by mouse, finger and arrow keys.
+"""Two pictures with a divider between them: a range input, which moves by mouse, finger and arrow keys.
 
 Not Gradio's own slider, so that keys and screen readers are sure to reach it (docs/decisions/0031). Its looks are in
 page.css.
@@ -51,7 +51,7 @@ def comparison(empty: str) -> Any:
 
 
 def beside(left: Side, right: Side, size: tuple[int, int], *, detail: bool = False) -> dict[str, Any]:
-    """What the component shows. size: width and height in pixels; detail: an enlarged part, with hard pixels."""
+    """The contents of the component. size: width and height in pixels; detail: an enlarged part, with hard pixels."""
     return {
         "left": left.name,
         "right": right.name,

@@ -1,4 +1,4 @@
-"""The tab "Compress": a picture, what matters in it, a size; then the result beside what others make of it."""
+"""The tab "Compress": a picture, its region of interest and a size; then the result beside those of other codecs."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _connect_picture(desk: Desk, workers: Workers, arrived: Any, left: Controls,
 
 
 def _connect_region(workers: Workers, arrived: Any, left: Controls) -> None:
-    """What matters: chosen, typed or dragged; it is shown before bytes are spent on it."""
+    """The region: chosen, typed or dragged. It is shown before anything is encoded."""
     _shows_region(workers, arrived, left, [left.region.change, left.box.submit, left.box.blur])
 
     def drag(found: Arrived | None, marked: Any) -> Any:

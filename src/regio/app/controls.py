@@ -1,4 +1,4 @@
-"""The left side of "Compress": the picture, what matters in it, and how to encode it."""
+"""The left side of "Compress": the picture, its region of interest, and how to encode it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Controls:
 
     @property
     def chosen(self) -> list[Any]:
-        """What `choices_in` takes, in its order."""
+        """The inputs of `choices_in`, in this order."""
         return [self.region, self.marker, self.box, self.strength, self.codecs, self.size, self.metadata]
 
 

@@ -1,4 +1,4 @@
-"""What all visitors share, and what the pages ask for: functions of what came in to files that a browser can show."""
+"""The functions behind the pages, shared by all visitors: from uploaded files to files that a browser can show."""
 
 from __future__ import annotations
 
@@ -276,7 +276,7 @@ def _bits(codec: Codec, data: bytes, picture: Picture, folder: Path) -> tuple[st
     """The map of bits as a file, and a line about it."""
     found = bits_map(codec, data, picture)
     if found is None:
-        return None, f"{codec.name} does not code places of the picture one by one, so there is no map."
+        return None, f"{codec.name} does not code the picture place by place, so there is no map."
     line = f"Dark: next to nothing. Bright: up to {found.most:.0f} bits for {found.side} × {found.side} pixels."
     return save_png(found.image, folder / "bits.png"), line
 

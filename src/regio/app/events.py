@@ -1,4 +1,4 @@
-"""How the page calls functions: at most two at work, and what goes wrong is a line on the page."""
+"""How the page calls functions: at most two run at once, and an error becomes a line on the page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 
 def visitor_of(request: gr.Request) -> str:
-    """Who asks: a page that somebody has open."""
+    """The visitor who asks: a page that somebody has open."""
     return str(request.session_hash)
 
 

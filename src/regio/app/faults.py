@@ -1,4 +1,4 @@
-"""What went wrong, in words for the page."""
+"""Error messages for the page."""
 
 from __future__ import annotations
 
@@ -24,4 +24,4 @@ def in_words(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "The file is no longer here: files are kept for two hours. Please choose it again."
     logging.getLogger(__name__).error("the page met an error", exc_info=error)
-    return "Something went wrong here, and it is not your fault. The server goes on; its log says more."
+    return "Something went wrong here, and it is not your fault. The server keeps running; its log says more."

@@ -1,4 +1,4 @@
-"""What a browser sent for the fields of the page, checked and in types: it may be empty, or anything."""
+"""The fields of the page as the browser sent them, checked and typed: they may be empty or hold anything."""
 
 from __future__ import annotations
 
@@ -85,4 +85,4 @@ def painted_in(value: Any) -> npt.NDArray[np.uint8] | None:
                 raise ValueError
             return np.asarray(image.convert("RGBA").getchannel("A"))
     except (ValueError, binascii.Error, OSError, SyntaxError) as error:
-        raise UsageError("What is painted did not arrive. Please paint it again.") from error
+        raise UsageError("The painting did not arrive. Please paint again.") from error

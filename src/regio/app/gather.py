@@ -1,4 +1,4 @@
-"""A blind study from a folder: every picture by every codec at the same rates, ready to be voted on.
+"""Makes a blind study from a folder: every picture by every codec at the same rates.
 
 As in the user study of [Li2023]: at each rate some pictures are drawn, and each is one question.
 
@@ -20,7 +20,7 @@ from regio.images import read_picture
 
 
 class Gathered(NamedTuple):
-    """What became of a folder."""
+    """The result for a folder."""
 
     added: int  # questions
     there: int  # questions that the study had already

@@ -102,7 +102,7 @@ def _check_pixels(width: int, height: int, limits: Limits) -> None:
     if width * height > limits.pixels:
         raise LimitExceeded(
             f"The picture has {megapixels(width * height)} ({width} × {height}); here, up to "
-            f"{megapixels(limits.pixels)} are possible. Make it smaller, or use the regio command, which takes more."
+            f"{megapixels(limits.pixels)} are allowed. Make it smaller, or use the regio command, which takes more."
         )
 
 

@@ -1,4 +1,4 @@
-"""Maps as pictures: where the bits went, and what matters."""
+"""Maps as pictures: where the bits went, and where the region is."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DIM = 64  # of 256: how bright a picture stays where it does not matter
 
 
 class BitsMap(NamedTuple):
-    """Where a file spends its bits."""
+    """A map of the bits of a file."""
 
     image: Image.Image
     most: float

@@ -1,4 +1,4 @@
-"""Marking what matters on the picture itself: a rectangle that one drags, or paint. Mouse, pen and finger.
+"""Marking the region on the picture itself, by dragging a rectangle or by painting, with mouse, pen or finger.
 
 Not Gradio's image editor, which has no rectangle, one colour of paint, and little room for the picture on a phone. The
 code that runs in the browser is in marker.js, the looks in page.css. A rectangle can also be typed.
@@ -38,7 +38,7 @@ def marker() -> Any:
 
 
 def on_picture(found: Arrived, marked: Any = None, mode: str = PAINT, box: str | None = "") -> dict[str, Any]:
-    """What the component shows: a picture, and what is marked on it so far, as a browser sent it."""
+    """The contents of the component: a picture and its marks so far, as a browser sent them."""
     paint = marked.get("paint") if isinstance(marked, dict) else ""
     size = {"url": url_of(found.preview), "width": found.width, "height": found.height}
     return {**size, "mode": mode, "box": (box or "").strip(), "paint": paint or ""}

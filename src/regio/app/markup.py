@@ -24,7 +24,7 @@ def notice(text: str, tone: Tone = "status") -> str:
 
 
 def working(share: float, what: str, seconds: float) -> str:
-    """How far work is: a bar, what is being done, and for how long it may still go on.
+    """The progress of work: a bar, the present step, and the time that may be left.
 
     share: 0 to 1, of the work that is done, `seconds` after it began.
     """
@@ -106,7 +106,7 @@ def _part(rows: Sequence[tuple[Version, Scores]], part: int, shown: Sequence[int
 
 
 def info_table(info: Info) -> str:
-    """What a .rgo file says about itself."""
+    """The facts in a .rgo file."""
     rows = {
         "Picture": f"{info.width} × {info.height} pixels, {info.colour}",
         "Codec": f"{info.codec}, weights {info.fingerprint[:8]}",

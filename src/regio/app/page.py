@@ -1,4 +1,4 @@
-"""The page as a whole: masthead, tabs, looks."""
+"""The whole page: its head, tabs and style."""
 
 from __future__ import annotations
 

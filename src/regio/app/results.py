@@ -1,4 +1,4 @@
-"""The right side of "Compress": the result beside the original and beside what others make of it."""
+"""The right side of "Compress": the result beside the original and beside those of other codecs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Results:
 
     @property
     def outputs(self) -> list[Any]:
-        """What `shown` and `cleared` fill, in their order."""
+        """The outputs that `shown` and `cleared` fill, in this order."""
         return [self.made, self.line, self.stage, self.rival, self.views, self.table, self.rgo, self.png,
                 self.downloads, self.added, self.maps, *self.others]  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Figures for the versions of a picture: of all of it, of the region, and of the rest."""
+"""Figures for the versions of a picture: for the whole picture, for the region, and for the rest."""
 
 from __future__ import annotations
 

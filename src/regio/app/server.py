@@ -1,4 +1,4 @@
-"""The server: one process, one folder for files, which goes when it ends."""
+"""The server: one process, with one folder for files that is removed when it ends."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ WAITING = 32  # people in the queue; later ones are told that the server is busy
 
 @dataclass(frozen=True)
 class Settings:
-    """What `regio app` was told. port: None takes the first that is free from 7860 on. study: None: votes are not kept.
+    """The options of `regio app`. port: None takes the first free one from 7860 on. study: None: votes are not kept.
 
     hosts: names under which people reach the server, besides `host`, IP addresses and localhost.
     codecs: names or paths of weights beside the bundled ones. lpips: folder with the weights of LPIPS.

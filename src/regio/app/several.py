@@ -23,7 +23,7 @@ MOST = 200  # pictures at once
 
 
 class Several(NamedTuple):
-    """What is finished so far."""
+    """The results so far."""
 
     archive: str | None
     """Path of the zip file; None until all are done, and where nothing could be made."""
@@ -33,7 +33,7 @@ class Several(NamedTuple):
 
 
 class Row(NamedTuple):
-    """What became of a picture."""
+    """The result for a picture."""
 
     name: str
     before: int

@@ -1,4 +1,4 @@
-"""Files that pages show or offer, in one folder that goes when the server does."""
+"""Files that pages show or offer, in one folder that is removed when the server ends."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Shelf:
         """Remove old files; raises LimitExceeded unless `size` more bytes fit the quota and the disk."""
         self.sweep()
         if self.used() + size > self.quota:
-            raise LimitExceeded("The server holds as many files as it may. Please try again later.")
+            raise LimitExceeded("The server has no room for more files. Please try again later.")
         if self.root.is_dir() and shutil.disk_usage(self.root).free < size + SPARE:
             raise LimitExceeded("The server's disk is full. Please try again later.")
 

@@ -50,7 +50,7 @@ class Entrant(NamedTuple):
 
 
 class Ballot(NamedTuple):
-    """What one person is asked about one picture."""
+    """The question to one person about one picture."""
 
     picture: int
     original: bytes
@@ -183,12 +183,12 @@ class Study:
         return sorted(found, key=lambda one: (-one.chosen / one.votes, one.codec))
 
     def titles(self) -> set[str]:
-        """What is asked about."""
+        """The pictures of the study."""
         with self._open() as db:
             return {title for (title,) in db.execute("SELECT title FROM picture")}
 
     def pictures(self) -> int:
-        """How many there are."""
+        """Their number."""
         with self._open() as db:
             return int(db.execute("SELECT COUNT(*) FROM picture").fetchone()[0])
 

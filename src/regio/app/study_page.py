@@ -1,4 +1,4 @@
-"""The tab "Blind study": versions of a picture without names, one vote at a time, and what came of it."""
+"""The tab "Blind study": versions of a picture without names, one vote at a time, and the results."""
 
 from __future__ import annotations
 

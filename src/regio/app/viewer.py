@@ -1,4 +1,4 @@
-"""Versions of a picture in one place at their pixels: one at a time, enlarged, or flickering with the original.
+"""Versions of a picture in the same place, pixel by pixel: one at a time, enlarged, or flickering with the original.
 
 The code that runs in the browser is in viewer.js, the looks in page.css.
 """
@@ -39,7 +39,7 @@ def viewer() -> Any:
 
 
 def in_one_place(pictures: list[tuple[str, str]], size: tuple[int, int]) -> dict[str, Any]:
-    """What the component shows: names and paths, the original first; size: width and height in pixels."""
+    """The contents of the component: names and paths, the original first; size: width and height in pixels."""
     return {
         "pictures": [{"name": name, "url": url_of(path)} for name, path in pictures],
         "width": size[0],

@@ -30,7 +30,7 @@ TICK = 0.5  # seconds after which a step is told again, because time has passed
 
 
 class Step(NamedTuple):
-    """How far the work is."""
+    """The progress of the work."""
 
     share: float
     """0 to 1, of the work that is done."""
@@ -78,7 +78,7 @@ class Workers:
             yield from _heard(ours)
         except EOFError:
             if self._holds(key, process):  # nobody cancelled it
-                raise Failed("The work was ended by the system, perhaps because memory ran out.") from None
+                raise Failed("The system ended the work, perhaps because memory ran out.") from None
         finally:
             self._end(key, process)
             ours.close()

@@ -1,4 +1,4 @@
-"""The result of each file as a row: in small files while a run is going on, in one manifest when it ends.
+"""The result of each file as a row: in small files during a run, in one manifest when it ends.
 
     DESTINATION/.regio-bulk/settings.json      the options the files were made with
     DESTINATION/.regio-bulk/planned-*.json     the targets a run sets out to write; removed when it ends
@@ -113,8 +113,8 @@ class Journal:
                     row = Row.of(json.loads(line))
                 except (ValueError, RecursionError) as error:
                     raise CorruptFile(
-                        f"{self.place}/{FOLDER}/{name}, line {number} is damaged; remove the file and its pictures are "
-                        "done again, or --force does all of them again"
+                        f"{self.place}/{FOLDER}/{name}, line {number} is damaged; remove the file, and its pictures "
+                        "are done again, or --force does all of them again"
                     ) from error
                 self.rows[row.source] = row
         for name in self._parts("planned-", ".json"):
@@ -212,9 +212,7 @@ def _unpack(name: str, data: bytes, where: str) -> list[Row]:
         except pa.ArrowException as error:
             raise ValueError from error
     except (ValueError, OSError, csv.Error) as error:
-        raise CorruptFile(
-            f"{where} is not a manifest, or is damaged; --force starts again from the beginning"
-        ) from error
+        raise CorruptFile(f"{where} is not a manifest, or is damaged; --force starts from the beginning") from error
 
 
 def _typed(record: dict[str, str]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ _QUIET = {
 
 @dataclass(frozen=True)
 class Crew:
-    """How many workers, and what each may use."""
+    """The number of workers, and the resources of each."""
 
     workers: int
     gpus: float = 0.0  # of each; less than one where several share one

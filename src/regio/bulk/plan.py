@@ -1,4 +1,4 @@
-"""Decide what a run must do: pair sources with targets, leave out what is done, cut the rest into pieces."""
+"""Decide what a run must do: pair sources with targets, skip finished ones, cut the rest into pieces."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def tasks_of(
 
 
 def left_out(files: Iterable[str], suffixes: frozenset[str]) -> str:
-    """What a run leaves out, in one line; of files to decode, nothing is said."""
+    """The files that a run skips, in one line; empty when decoding."""
     if suffixes == RGO:
         return ""
     return skipped(name for name in files if PurePosixPath(name).suffix.lower() not in suffixes)
@@ -56,7 +56,7 @@ def left_out(files: Iterable[str], suffixes: frozenset[str]) -> str:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is left to do, what earlier runs did, and which targets are in the way because nobody noted them.
+    """The files left to do, those that earlier runs did, and existing targets without a row.
 
     skipped: the files of other kinds in the source, in one line; empty without any.
     """

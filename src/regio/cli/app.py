@@ -1,4 +1,4 @@
-"""The command and its table; every way a command can end becomes an exit code here, and nowhere else."""
+"""The `regio` command and its subcommands. Every end of a command becomes an exit code here, and only here."""
 
 import gc
 import os

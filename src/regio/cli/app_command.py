@@ -12,17 +12,17 @@ from regio.codec.options import count
 def app(
     host: Annotated[
         str,
-        typer.Option(help="address to listen on; 127.0.0.1: this machine only, 0.0.0.0: every machine that reaches it"),
+        typer.Option(help="address to listen on; 127.0.0.1: this machine only; 0.0.0.0: other machines, too"),
     ] = "127.0.0.1",
     port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="default: the first that is free from 7860 on")
+        int | None, typer.Option(min=1, max=65535, help="default: the first free port from 7860 on")
     ] = None,
     max_pixels: Annotated[str, typer.Option(help="largest picture, in pixels", metavar="NUMBER")] = "25M",
     max_upload: Annotated[str, typer.Option(help="largest file", metavar="SIZE")] = "50M",
     max_total: Annotated[str, typer.Option(help="all files of all visitors together", metavar="SIZE")] = "4G",
     allow_host: Annotated[
         list[str] | None,
-        typer.Option(help="also serve this host name; IP addresses and localhost are always served; may be repeated"),
+        typer.Option(help="also answer to this host name; IP addresses and localhost always work; may be repeated"),
     ] = None,
     study: Annotated[
         Path | None,

@@ -36,7 +36,7 @@ _NO_ROOM = {errno.ENOSPC, errno.EROFS, errno.EDQUOT}  # what the next file meets
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one file: for people, for programs, and what people should know besides."""
+    """The result for one file: as text, as JSON, and notes."""
 
     line: str
     values: dict[str, Any]

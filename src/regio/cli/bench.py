@@ -9,7 +9,7 @@ from regio.cli.options import Json, needs_extra
 
 def bench(
     picture: Annotated[
-        str | None, typer.Argument(help="picture to cut the sizes from; default: waves, edges and noise")
+        str | None, typer.Argument(help="picture to crop to these sizes; default: a generated one")
     ] = None,
     codecs: Annotated[
         str | None,

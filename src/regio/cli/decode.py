@@ -36,7 +36,7 @@ Region = Annotated[
     str | None, typer.Option("--region", help="decode only this part, in pixels: 0,0,640,480", metavar="X,Y,W,H")
 ]
 Look = Annotated[
-    str | None, typer.Option("--look", help="faithful (the default), or natural where the codec's weights have that")
+    str | None, typer.Option("--look", help="faithful (the default), or natural if the codec has that look")
 ]
 
 
@@ -104,7 +104,7 @@ def _suffix(kind: str | None) -> str:
 
 
 def _extensions(jobs: Sequence[Transfer], kind: str | None, quality: float | None) -> dict[Transfer, str]:
-    """What to write: by --format, else the name of the output, else PNG. UsageError where it takes no quality."""
+    """The format to write: by --format, else by the name of the output, else PNG. UsageError if it takes no quality."""
     from regio.images import quality_options
 
     found = {job: _suffix(kind) if kind or job.target is None else job.target.suffix or _suffix(kind) for job in jobs}

@@ -95,7 +95,7 @@ def encode(
 
 
 def _result(job: Transfer, made: Noted, before: int) -> Result:
-    """What is said of a picture, before: bytes of the original."""
+    """The result line of a picture. before: bytes of the original."""
     from regio.info import at_scale, quality_of
 
     info = made.info

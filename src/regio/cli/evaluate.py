@@ -29,19 +29,20 @@ Settings = Annotated[
     typer.Option(help="settings of other codecs, in their own units: 'jpeg=5,26;avif=20'; default: 8 to 10 each"),
 ]
 Report = Annotated[Path, typer.Option("--output", "-o", help="folder for the report")]
-Anchor = Annotated[str | None, typer.Option(help="the codec in the list that BD-rates compare the others with")]
+Anchor = Annotated[str | None, typer.Option(help="the codec, one of --codecs, that BD-rates compare the others with")]
 References = Annotated[Path | None, typer.Option(help="folder of result files (JSON) to draw and to measure against")]
 Fitted = Annotated[str, typer.Option(help="curve fit of BD-rates: pchip (recommended), akima or cubic")]
-Network = Annotated[str | None, typer.Option(help="also LPIPS, by squeeze (fast), alex or vgg")]
+Network = Annotated[str | None, typer.Option(help="add LPIPS, by squeeze (fast), alex or vgg")]
 Weights = Annotated[
-    Path | None, typer.Option(help="folder with its weights; default: fetched once from their publishers")
+    Path | None,
+    typer.Option(help="folder with the weights of LPIPS and DISTS; default: downloaded once from their publishers"),
 ]
-WithDists = Annotated[bool, typer.Option("--dists", help="also DISTS; weights from --lpips-weights, else fetched")]
+WithDists = Annotated[bool, typer.Option("--dists", help="add DISTS; weights from --lpips-weights, or downloaded")]
 WithSsimulacra2 = Annotated[
     bool | None,
     typer.Option(
         "--ssimulacra2/--no-ssimulacra2",
-        help="SSIMULACRA 2, a third of a second for a file of 768x512 pixels; default: where its package is installed",
+        help="SSIMULACRA 2, a third of a second for a file of 768x512 pixels; default: if its package is installed",
     ),
 ]
 MoreJudges = Annotated[str | None, typer.Option(help="more judges, with commas. " + help_text())]
@@ -50,23 +51,24 @@ MarkedBy = Annotated[
 ]
 Strength = Annotated[
     float | None,
-    typer.Option(min=0.1, max=100, help="of MODEL+roi: points of quality between region and rest; default: 20"),
+    typer.Option(min=0.1, max=100, help="for MODEL+roi: difference in quality between region and rest; default: 20"),
 ]
 Segmenter = Annotated[
     str | None,
     typer.Option(
-        help="adds the agreement of its labels, or of the objects it finds: salient, faces, text, file.onnx or "
+        help="add how well the labels or objects found in originals and decoded pictures agree: salient, faces, "
+        "text, file.onnx or "
         "module:function"
     ),
 ]
-Fid = Annotated[bool, typer.Option("--fid", help="also FID and KID (needs torch-fidelity); slow")]
+Fid = Annotated[bool, typer.Option("--fid", help="add FID and KID (needs torch-fidelity); slow")]
 Crops = Annotated[int, typer.Option(min=0, help="number of pictures whose crops the page shows")]
 CropBpp = Annotated[float, typer.Option(min=0.001, max=24, help="bits per pixel of these crops")]
 Repeats = Annotated[int, typer.Option(min=1, max=99, help="runs of each measurement; times are their medians")]
 Table = Annotated[
     str | None,
     typer.Option(
-        help="a paper's table, its figures beside ours: segpic-1, segpic-2, segpic-3, segpic-kernels, roi-1, "
+        help="print a paper's table with our figures beside it: segpic-1, segpic-2, segpic-3, segpic-kernels, roi-1, "
         "mcm-1, mcm-2, mcm-masks, mcm-texture; or curves, the BD-rates of all --references against --anchor (vtm)"
     ),
 ]
@@ -79,9 +81,7 @@ LabelMaps = Annotated[
 ]
 Dataset = Annotated[
     str | None,
-    typer.Option(
-        help="the data set of a paper's --table that FOLDER is: kodak (default), clic; coco (default), celeba"
-    ),
+    typer.Option(help="which data set of a paper's --table FOLDER is: kodak (default), clic; coco (default), celeba"),
 ]
 
 
@@ -307,7 +307,7 @@ def settings_in(text: str | None) -> dict[str, tuple[float, ...]]:
         name, equals, numbers = part.partition("=")
         found[name.strip()] = _numbers(numbers, "--settings")
         if not equals or not found[name.strip()]:
-            raise UsageError(f"--settings: CODEC=VALUE,VALUE;CODEC=… is wanted, not {part!r}")
+            raise UsageError(f"--settings: give CODEC=VALUE,VALUE;CODEC=…, not {part!r}")
     return found
 
 
@@ -317,4 +317,4 @@ def _numbers(text: str, option: str) -> tuple[float, ...]:
     try:
         return tuple(float(part) for part in text.split(",") if part.strip())
     except ValueError:
-        raise UsageError(f"{option}: numbers with commas are wanted, not {text!r}") from None
+        raise UsageError(f"{option}: give numbers, separated by commas, not {text!r}") from None

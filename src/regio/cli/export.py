@@ -27,7 +27,9 @@ def export(
     half: Annotated[bool, typer.Option("--half", help="store numbers in half precision: half the size")] = False,
     look: Annotated[
         str | None,
-        typer.Option("--look", help="write only the synthesis, as this look of the weights it started from: natural"),
+        typer.Option(
+            "--look", help="write only the synthesis, as this look of the weights that the run started from: natural"
+        ),
     ] = None,
     parts: Annotated[
         str | None, typer.Option("--parts", help="write parts of at most this size instead of one file: 16M")
@@ -82,7 +84,7 @@ def _export_look(run: Path, output: Path | None, look: str, half: bool, force: b
 def check_target(target: Path, force: bool) -> None:
     """UsageError for what cannot become a file of weights."""
     if target.suffix != SUFFIX:
-        raise UsageError(f"{shown(target)}: a name that ends in {SUFFIX} is wanted")
+        raise UsageError(f"{shown(target)}: the name must end in {SUFFIX}")
     if not target.parent.is_dir():
         raise UsageError(f"no such folder: {shown(target.parent)}")
     if target.exists() and not force:

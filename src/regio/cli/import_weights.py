@@ -16,7 +16,7 @@ FAMILIES = ("segpic", "mcm", "mae")
 
 
 def import_weights(
-    family: Annotated[str, typer.Argument(help=f"whose layout: {', '.join(FAMILIES)}", metavar="FAMILY")],
+    family: Annotated[str, typer.Argument(help=f"kind of checkpoint: {', '.join(FAMILIES)}", metavar="FAMILY")],
     checkpoint: Annotated[Path, typer.Argument(help="the authors' file, .pth or .pth.tar", metavar="CHECKPOINT")],
     output: Annotated[Path, typer.Argument(help="the file to write, .safetensors", metavar="OUTPUT")],
     visible_tokens: Annotated[
@@ -27,7 +27,7 @@ def import_weights(
     """Convert the weights that a paper's authors published.
 
     Tensors, plain values and options are read from the checkpoint; code in it is not run. A masked autoencoder (mae)
-    becomes an MCM whose transformer is trained and whose codec is not: something to start a training from.
+    becomes an MCM with a trained transformer and an untrained codec, to start training from.
 
     \b
     Examples:

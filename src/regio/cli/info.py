@@ -1,4 +1,4 @@
-"""regio info: what files say about themselves. Loads no model and no torch."""
+"""regio info: facts about files. Loads no model and no torch."""
 
 from regio.cli.batch import Result, run_batch
 from regio.cli.files import read_rgo

@@ -27,10 +27,10 @@ Parallel = Annotated[
     typer.Option("--jobs", "-j", min=1, help="files to work on at once; more than the number of cores does not help"),
 ]
 Force = Annotated[bool, typer.Option("--force", help="overwrite outputs that exist")]
-SkipExisting = Annotated[bool, typer.Option("--skip-existing", help="leave inputs out whose outputs exist")]
+SkipExisting = Annotated[bool, typer.Option("--skip-existing", help="skip inputs whose outputs exist")]
 KeepSuffix = Annotated[bool, typer.Option("--keep-suffix", help="photo.avif becomes photo.avif.rgo, not photo.rgo")]
-Json = Annotated[bool, typer.Option("--json", help="results as JSON, one object a line")]
-Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 ...; auto takes a GPU if there is one")]
+Json = Annotated[bool, typer.Option("--json", help="results as JSON, one object per line")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1 ...; auto uses a GPU if there is one")]
 Memory = Annotated[
     str | None,
     typer.Option(
@@ -62,7 +62,10 @@ TargetBpp = Annotated[
     typer.Option("--target-bpp", min=0.001, max=24, help="bits per pixel of the whole file; try 0.1-0.6"),
 ]
 MaxBytes = Annotated[
-    str | None, typer.Option("--max-bytes", help="the best quality that fits: 4000, 40k, 1M, 64Ki", metavar="SIZE")
+    str | None,
+    typer.Option(
+        "--max-bytes", help="the best quality that fits into these bytes: 4000, 40k, 1M, 64Ki", metavar="SIZE"
+    ),
 ]
 TargetPsnr = Annotated[
     float | None,
@@ -86,7 +89,7 @@ RoiStrength = Annotated[
         "--roi-strength",
         min=0.1,
         max=100,
-        help="points of quality between the region and the rest; default 20, try 10-40",
+        help="difference in quality between the region and the rest; default 20, try 10-40",
     ),
 ]
 Background = Annotated[
@@ -109,7 +112,9 @@ Scale = Annotated[
 RgoCodec = Annotated[
     str | None,
     typer.Option(
-        "--codec", help="weights of files made with custom weights; other files name theirs", autocompletion=codecs
+        "--codec",
+        help="weights to decode with, for files made with custom weights; other files name theirs",
+        autocompletion=codecs,
     ),
 ]
 PictureFormat = Annotated[
@@ -123,14 +128,14 @@ PictureFormat = Annotated[
 PictureQuality = Annotated[
     float | None,
     typer.Option(
-        "--quality", "-q", min=0, max=100, help="of .jpg (default 85), .avif (75), .webp (default: without loss)"
+        "--quality", "-q", min=0, max=100, help="quality of .jpg (default 85), .avif (75) or .webp (default: lossless)"
     ),
 ]
 Reduced = Annotated[
     str | None,
     typer.Option(
         "--reduced",
-        help="a smaller picture: 1/2 or 1/4; quick if the file is coded at that size, else as slow as the whole",
+        help="decode to 1/2 or 1/4 of the size; fast only if the file is coded at that size",
         metavar="SCALE",
     ),
 ]
@@ -223,7 +228,7 @@ def region_of(text: str) -> tuple[int, int, int, int]:
     """The value of --region in pixels: "0,16,640,480" -> x 0, y 16, width 640, height 480."""
     match = re.fullmatch(r"\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*,\s*(\d+)\s*", text)
     if not match:
-        raise UsageError(f"{text!r} is not a region; x,y,width,height in pixels are wanted, such as 0,16,640,480")
+        raise UsageError(f"{text!r} is not a region; give x,y,width,height in pixels, such as 0,16,640,480")
     x, y, width, height = (int(number) for number in match.groups())
     return x, y, width, height
 

@@ -1,4 +1,4 @@
-"""From what was typed (files, folders, globs, -) to the files to read and to write."""
+"""From the typed arguments (files, folders, globs, -) to the files to read and to write."""
 
 import glob
 import os
@@ -209,7 +209,7 @@ def _refuse_places(jobs: Sequence[Transfer], extension: str) -> None:
         if not folder.exists():
             raise UsageError(f"{shown(target)}: there is no folder {shown(folder)}; make it first")
         if not folder.is_dir():
-            raise UsageError(f"{shown(target)}: {shown(folder)} is no folder")
+            raise UsageError(f"{shown(target)}: {shown(folder)} is not a folder")
         if not os.access(folder, os.W_OK | os.X_OK):
             raise UsageError(f"{shown(target)}: the folder {shown(folder)} cannot be written to")
         room = shutil.disk_usage(folder)

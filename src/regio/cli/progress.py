@@ -1,4 +1,4 @@
-"""Talk: everything that goes to standard error."""
+"""Progress and notes: everything that goes to standard error."""
 
 from __future__ import annotations
 

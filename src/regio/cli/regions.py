@@ -1,4 +1,4 @@
-"""regio regions: what a region of interest looks like before bytes are spent on it."""
+"""regio regions: shows a region of interest before anything is encoded."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ Rois = Annotated[
     list[str] | None,
     typer.Option(
         "--roi",
-        help="region of interest: faces, text, salient, a mask file (white is the region), an ONNX saliency model as a "
-        "file or as URL#sha256=...; may be repeated",
+        help="region of interest: faces, text, salient, a mask file (white is the region), or an ONNX saliency model "
+        "(a file or URL#sha256=...); may be repeated",
         metavar="ROI",
         autocompletion=detectors,
     ),
@@ -45,7 +45,7 @@ def roi_of(rois: list[str] | None, boxes: list[str] | None, labels: list[int] | 
         found += rois or []
         return found or None
     if not rois or len(rois) > 1:
-        raise UsageError("--roi-label wants one label map; name it with --roi")
+        raise UsageError("--roi-label needs one label map; name it with --roi")
     from pathlib import Path
 
     from regio.regions import Labels, read_labels
@@ -61,13 +61,13 @@ def regions(
     roi: Rois = None,
     roi_box: Boxes = None,
     roi_label: LabelNumbers = None,
-    overlay: Annotated[bool, typer.Option("--overlay", help="the picture, dark where it does not matter")] = False,
+    overlay: Annotated[bool, typer.Option("--overlay", help="show the picture, darkened outside the region")] = False,
     force: Force = False,
     as_json: Json = False,
 ) -> None:
     """Show a region of interest as a grey picture, white where it matters.
 
-    The result can be painted over and given back to `regio encode` as a mask. Default name: photo.roi.png. In a folder
+    You can edit the result and pass it to `regio encode` as a mask. Default name: photo.roi.png. In a folder
     it is photo.png, the name that training (`importance` of a recipe) and `regio evaluate --marks` look for.
 
     \b

@@ -10,7 +10,9 @@ from regio.cli.options import Device, Json, needs_extra
 
 def study(
     folder: Annotated[Path, typer.Argument(help="folder of pictures; subfolders included")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="the study, an SQLite file; it is made or added to")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="the study, an SQLite file; if it exists, pictures are added")
+    ],
     codecs: Annotated[
         str | None,
         typer.Option(
@@ -20,7 +22,7 @@ def study(
     ] = None,
     bpp: Annotated[str, typer.Option(help="bits per pixel, with commas: each picture is a question at each")] = "0.1",
     pictures: Annotated[
-        int | None, typer.Option(min=1, help="so many pictures at each rate, drawn at random; default: all")
+        int | None, typer.Option(min=1, help="number of pictures at each rate, drawn at random; default: all")
     ] = None,
     seed: Annotated[int, typer.Option(help="of the draw")] = 0,
     device: Device = "auto",
@@ -77,5 +79,5 @@ def _rates(text: str) -> list[float]:
     except ValueError:
         rates = []
     if not rates or not all(0 < rate <= 24 for rate in rates):
-        raise UsageError(f"--bpp: numbers from 0 to 24 with commas are wanted, not {text!r}")
+        raise UsageError(f"--bpp: give numbers from 0 to 24, separated by commas, not {text!r}")
     return rates

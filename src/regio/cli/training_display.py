@@ -1,4 +1,4 @@
-"""What somebody at a terminal sees of a training run: a line that moves, and one for each look at pictures."""
+"""What a training run prints to a terminal: a progress line, and a line for each validation."""
 
 import logging
 from collections.abc import Callable, Iterator

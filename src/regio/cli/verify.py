@@ -1,4 +1,4 @@
-"""regio verify: whether files can be decoded here, and are what was written."""
+"""regio verify: checks whether files are intact and can be decoded here."""
 
 from regio.cli.batch import Result, run_batch
 from regio.cli.engines import Decoder, Engine

@@ -1,4 +1,4 @@
-"""Pictures to bytes and back: what everything around the models stands on.
+"""Pictures to bytes and back.
 
 The names below load torch when they are first used, so that `regio.codec.options` costs nothing. Where torch is not
 installed, they are those of `regio.light.doors`.

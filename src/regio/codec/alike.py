@@ -1,4 +1,4 @@
-"""What arrays of NumPy's and tensors of torch's do alike, but call by other names. Loads no torch."""
+"""Operations that NumPy arrays and torch tensors share under different names. Loads no torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Opacity in a file."""
+"""The opacity plane of a file."""
 
 import io
 
@@ -19,7 +19,7 @@ def pack_alpha(alpha: Pixels) -> bytes:
 
 
 def unpack_alpha(body: bytes, height: int, width: int) -> Pixels:
-    """What `pack_alpha` made; CorruptFile where the PNG does not decode to the picture's size."""
+    """The inverse of `pack_alpha`; CorruptFile if the PNG does not decode to the picture's size."""
     if len(body) == 1:
         return np.full((height, width), body[0], np.uint8)
     try:

@@ -1,4 +1,4 @@
-"""Codec, and what stands beside it in the public interface: load, encode, decode, verify."""
+"""The public interface: Codec, load, encode, decode, verify."""
 
 from contextlib import AbstractContextManager
 from functools import lru_cache
@@ -118,7 +118,7 @@ def load(name_or_path: str | PathLike[str] = DEFAULT, device: str = "auto", look
     MissingWeights where there are none, UnsupportedFile where they are not ours.
     """
     if not isinstance(name_or_path, str | PathLike):
-        raise UsageError(f"cannot load a codec from {type(name_or_path).__name__}: a name or a path is wanted")
+        raise UsageError(f"cannot load a codec from {type(name_or_path).__name__}: give a name or a path")
     if not str(name_or_path).strip():
         raise UsageError("the name of the codec is empty; `regio models` lists the names")
     weights = store.load(Path(name_or_path) if isinstance(name_or_path, PathLike) else name_or_path)

@@ -159,7 +159,7 @@ def box_of(region: Region | None, picture: Header) -> Box:
     try:
         x, y, across, down = (operator.index(number) for number in region)
     except (TypeError, ValueError) as error:
-        raise UsageError(f"region={region!r}: four whole numbers x, y, width, height are wanted") from error
+        raise UsageError(f"region={region!r}: must be four whole numbers x, y, width, height") from error
     if x < 0 or y < 0 or across < 1 or down < 1 or x + across > width or y + down > height:
         raise UsageError(
             f"the region {x},{y},{across},{down} (x, y, width, height) is not inside the picture of {width} x {height}"

@@ -1,4 +1,4 @@
-"""Where models run, and how precisely."""
+"""The device on which models run, and its precision."""
 
 import platform
 from typing import Any
@@ -31,7 +31,9 @@ def settle(net: Network, device: torch.device) -> Network:
         for part in net.deciding():
             make_precise(part)
     except TypeError as error:  # on Apple's GPUs
-        raise UsageError(f"this codec computes in float64, which device {device} cannot; use the CPU") from error
+        raise UsageError(
+            f"this codec computes in float64, which device {device} does not support; use the CPU"
+        ) from error
     return net
 
 

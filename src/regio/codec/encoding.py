@@ -76,7 +76,7 @@ class Encoding:
         return replace(self, plan=Steps(), emphasis=None, files={})
 
     def terms(self, k: int, step: int) -> Terms:
-        """How tile k is coded at a rate step."""
+        """The terms for coding tile k at a rate step."""
         facts = self.engine.facts
         rest, best = self.plan.at(step)
         rates = None
@@ -86,7 +86,7 @@ class Encoding:
         return Terms(rest, rates, self.grid, self.layout.tile(k).size)
 
     def analysed(self, k: int) -> Any:
-        """What the analysis makes of tile k, seen with what surrounds it in the picture."""
+        """The analysis of tile k, seen with its surroundings in the picture."""
         if k in self.held:
             return self.engine.restored(self.held[k])
         layout = self.layout
@@ -103,7 +103,7 @@ class Encoding:
         return latents
 
     def latents(self, k: int, step: int) -> Any:
-        """What is coded of tile k at a rate step."""
+        """The latents of tile k at a rate step."""
         self.engine.told(k, self.layout.count)
         latents = self.analysed(k)
         rest, best = self.plan.at(step)

@@ -1,4 +1,4 @@
-"""What runs the networks of a codec, as coding knows it: torch (`runtime`) or ONNX Runtime (`regio.light`).
+"""The interface to what runs a codec's networks: torch (`runtime`) or ONNX Runtime (`regio.light`).
 
 Loads no torch.
 """
@@ -33,12 +33,12 @@ def unwatched(tile: int, count: int) -> None:
 
 @dataclass(frozen=True)
 class Terms:
-    """What reader and writer of a tile agree on."""
+    """The facts on which reader and writer of a tile agree."""
 
     rest: int
     """The rate step of the header."""
     rates: TileRates | None
-    """Where rates vary, those of the tile."""
+    """The rates of the tile, if they vary."""
     grid: int
     size: Size
 
@@ -109,10 +109,10 @@ class Engine(ABC):
 
     @abstractmethod
     def circumstances(self, thing: str) -> str:
-        """What an error of a damaged file or tile (`thing`) adds where the engine's arithmetic might be to blame."""
+        """The end of the error for a damaged file or tile (`thing`), if the engine's arithmetic might be the cause."""
 
     def chunks(self) -> tuple[Chunk, ...]:
-        """What a file says about weights that are not bundled."""
+        """The weights chunk of a file whose weights are not bundled."""
         return () if self.number else (CustomWeights(self.fingerprint, self.name).chunk(),)
 
     def check_weights(self, file: RgoFile) -> None:

@@ -1,4 +1,4 @@
-"""Coding in other people's programs: what they have set in torch and NumPy does not reach it.
+"""Coding inside other programs: their settings of torch and NumPy have no effect on it.
 
 A default type, a default device, autocast, inference mode and lower matrix precision would change results or end in
 errors. They are set aside while we work, and are as before afterwards. In a forked child, torch gets one thread.

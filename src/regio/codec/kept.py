@@ -1,4 +1,4 @@
-"""Which patches of a picture are worth sending: one order over the whole picture, however it is cut into tiles.
+"""The order in which patches are sent: one order over the whole picture, however it is cut into tiles.
 
 For models that send only some of their patches (MCM). A file's rate says how many go; the first of this order do, so
 that a busy tile sends more than a flat one, and what a low rate sends a higher one sends, too.

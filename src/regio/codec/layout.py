@@ -1,4 +1,4 @@
-"""Where the tiles of a picture lie, which windows they are synthesised in, and what of both a region needs.
+"""The tiles of a picture, the windows in which they are synthesised, and the tiles and windows that a region needs.
 
 Tiles say which latents are coded together. The synthesis works on *blocks*, each seen through a window that reaches
 beyond it into its neighbours; where blocks meet, their windows are cross-faded. All numbers are in latents (16 pixels)
@@ -116,16 +116,16 @@ class Axis:
 
     @property
     def tiles(self) -> int:
-        """How many."""
+        """Their number."""
         return -(-self.length // self.tile)
 
     @property
     def blocks(self) -> int:
-        """How many."""
+        """Their number."""
         return -(-self.length // self.block)
 
     def tile_span(self, k: int) -> Span:
-        """Where tile k lies."""
+        """The box of tile k."""
         return Span(k * self.tile, (k + 1) * self.tile).within(self.whole)
 
     def tiles_in(self, span: Span) -> range:
@@ -137,17 +137,17 @@ class Axis:
         return Span(k * self.block, (k + 1) * self.block).within(self.whole)
 
     def reach(self, k: int) -> Span:
-        """What block k is synthesised for."""
+        """The box of pixels for which block k is synthesised."""
         return self.core(k).wider(FADE).within(self.whole)
 
     def cell(self, k: int) -> Span:
-        """What is final once block k and those before it are done."""
+        """The box of pixels that are final once block k and those before it are done."""
         core = self.core(k)
         last = k == self.blocks - 1
         return Span(max(core.start - FADE, 0), core.stop if last else core.stop - FADE)
 
     def window(self, k: int) -> Span:
-        """What the synthesis of block k sees."""
+        """The box that the synthesis of block k sees."""
         return self.around(self.core(k), FADE)
 
     def around(self, span: Span, extra: int = 0) -> Span:
@@ -182,7 +182,7 @@ class Block(NamedTuple):
 
 @dataclass(frozen=True)
 class Layout:
-    """How a picture is cut up. Without tiles it is one tile, one block and one window."""
+    """The division of a picture. Without tiles it is one tile, one block and one window."""
 
     width: int
     """In pixels, as height."""
@@ -218,7 +218,7 @@ class Layout:
         return divmod(k, self.columns.tiles)
 
     def name(self, k: int) -> str:
-        """What an error calls tile k."""
+        """The name of tile k in errors."""
         row, column = self.place(k)
         return f"tile {k} (column {column}, row {row} of tiles)"
 

@@ -1,4 +1,4 @@
-"""Memory: how much there is for a picture, and every way of saying that it has run out."""
+"""Memory: how much is available for a picture, and how each library reports that it has run out."""
 
 import math
 import os

@@ -27,7 +27,7 @@ _UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "ki": 1024, "mi": 1024**
 
 
 class EncodeOptions(TypedDict, total=False):
-    """What `Codec.encode`, `regio.encode`, `regio bulk` and `Image.save` take; `Codec.encode` explains each."""
+    """The options of `Codec.encode`, `regio.encode`, `regio bulk` and `Image.save`; `Codec.encode` explains each."""
 
     quality: float | None
     target_bpp: float | None
@@ -45,7 +45,7 @@ class EncodeOptions(TypedDict, total=False):
 
 
 class DecodeOptions(TypedDict, total=False):
-    """What decoding takes besides the form of the result; `Codec.decode` explains each."""
+    """The options of decoding, besides the form of the result; `Codec.decode` explains each."""
 
     region: tuple[int, int, int, int] | None
     reduced: float | str | None
@@ -63,7 +63,7 @@ class Settings:
     """Encode options after their check, defaults filled in."""
 
     rate: str | None
-    """Which of RATES was given."""
+    """The one of RATES that was given."""
     wanted: float
     """Its number; the default quality where none was given."""
     strict: bool
@@ -143,12 +143,12 @@ def limits_of(max_pixels: int | str | None, max_memory: int | str | None = None)
 
 
 def log2_reduced(reduced: float | str | None, name: str = "reduced") -> int:
-    """How much smaller a decoded picture is wanted, by its power of two: 1/4 -> 2; UsageError."""
+    """The reduction of a decoded picture as a power of two: 1/4 -> 2; UsageError."""
     if reduced is None:
         return 0
     scale = _SCALES.get(_spelled_scale(reduced))
     if scale is None:
-        raise UsageError(f"{name}={reduced!r}: 1, 1/2 or 1/4 is possible")
+        raise UsageError(f"{name}={reduced!r}: must be 1, 1/2 or 1/4")
     return round(-math.log2(scale))
 
 
@@ -166,7 +166,7 @@ def _size_of(text: str) -> int | None:
 def whole(value: Any, name: str) -> int:
     """A whole number of any numeric type; UsageError names the argument."""
     if not _is_number(value) or not float(value).is_integer():
-        raise UsageError(f"{name}={value!r}: a whole number is wanted")
+        raise UsageError(f"{name}={value!r}: must be a whole number")
     return int(value)
 
 
@@ -194,14 +194,14 @@ def _spelled_scale(value: Any) -> str | float:
 def _scale(value: Any, name: str) -> float | None:
     known = _spelled_scale(value)
     if known not in _SCALES:
-        raise UsageError(f"{name}={value!r}: auto, 1, 1/2 or 1/4 is possible")
+        raise UsageError(f"{name}={value!r}: must be auto, 1, 1/2 or 1/4")
     return _SCALES[known]
 
 
 def _grid(value: Any, name: str) -> int:
     found = whole(value, name)
     if not GRIDS[0] <= found <= GRIDS[1]:
-        raise UsageError(f"{name}={found}: {GRIDS[0]} to {GRIDS[1]} is possible")
+        raise UsageError(f"{name}={found}: must be {GRIDS[0]} to {GRIDS[1]}")
     return found
 
 
@@ -211,7 +211,7 @@ def count(value: Any, name: str, what: str = "bytes") -> int:
     if found is None:
         raise UsageError(f"{name}={value!r} is not a number of {what}; try 4000, 40k or 1M")
     if found < 1:
-        raise UsageError(f"{name}={value}: a number of {what} above 0 is wanted")
+        raise UsageError(f"{name}={value}: must be a number of {what} above 0")
     return found
 
 

@@ -85,7 +85,7 @@ def _best_smaller(
 
 
 def _weights(region: Importance, strength: float) -> NDArray[np.uint8]:
-    """How much the squared error of each pixel counts: where the gain is g times as high, g^2 times, at most 255."""
+    """The weight of the squared error of each pixel: g^2 where the gain is g times as high, at most 255."""
     most = min(255.0, 4 ** (OCTAVES * strength))
     return np.round(1 + (most - 1) * (region.values / 255)).astype(np.uint8)
 

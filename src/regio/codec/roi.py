@@ -1,4 +1,4 @@
-"""A region of interest in the codec: from an importance map to rates, and which rates a search tries.
+"""A region of interest in the codec: from an importance map to rates, and the rates that a search tries.
 
 How a model gives more to a region is up to it. Models with gain units take a map of rates, which the file carries.
 Those of RegionSupport.LATENTS scale their latents (Eq. 5 to 7 of *ROI Image Codec Optimized for Visual Quality*);
@@ -99,7 +99,7 @@ class Emphasis:
         if not importance.found:
             return None
         if net.region_support is RegionSupport.NONE:
-            raise UsageError("this codec has one rate only, so it cannot give more to a region of interest")
+            raise UsageError("this codec has one rate only, so it cannot give more bits to a region of interest")
         scale = net.multiple // layout.stride
         size = layout.rows.length, layout.columns.length
         coarse = size[0] // scale, size[1] // scale
@@ -109,7 +109,7 @@ class Emphasis:
         return cls(np.floor(levels + 0.5).astype(np.int32), weights, scale)
 
     def ladder(self, rest: int, best: int) -> Ladder | None:
-        """What levels mean; None where rates do not vary."""
+        """The rates of the levels; None if rates do not vary."""
         return Ladder(span=best - rest, levels=LEVELS) if rest < best and self.levels.any() else None
 
     def rates(self, tile: Box, ladder: Ladder) -> TileRates:

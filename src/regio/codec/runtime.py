@@ -1,4 +1,4 @@
-"""The engine that is torch: a network on a device, its tables, and which weights they are."""
+"""The torch engine: a network on a device, its tables, and the identity of its weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures that are coded or wanted at half or quarter size: what the writer codes, what the reader makes of it.
+"""Pictures at half or quarter size: reduced by the writer, enlarged or reduced by the reader.
 
 At very low rates a small picture, enlarged, looks better than a large one whose every block starves
 (docs/decisions/0037). The enlargement is part of the format, exact in whole numbers; how a picture is made smaller is

@@ -1,4 +1,4 @@
-"""The rate for a wanted size or PSNR: files at several rates are tried, none is kept but the last."""
+"""Finds the rate for a target size or PSNR by trying several rates; only the last file is kept."""
 
 import math
 from collections.abc import Callable
@@ -76,7 +76,7 @@ def nearest_size(job: Rated, wanted: float, strict: bool = False) -> Found:
 
 
 def _of_other_parts(job: Rated, size: int) -> str:
-    """What a message adds where other parts than the picture take much of a file that is too large."""
+    """The end of a message if opacity or metadata take a large part of a file that is too large."""
     note = ""
     if job.opacity > _LITTLE:
         note += f", {job.opacity} bytes of them for the opacity, which is kept without loss"

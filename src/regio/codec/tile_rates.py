@@ -22,7 +22,7 @@ class TileRates:
     levels: NDArray[np.int32]  # (rows, columns) of the tile's hyper-latent
 
     def pack(self) -> bytes:
-        """What the tile begins with."""
+        """The bytes with which the tile begins."""
         if not self.levels.any():
             return NO_MAP
         return RateMap(self.ladder, write_levels(self.levels, self.ladder.levels)).pack()
@@ -44,7 +44,7 @@ def rates_of_tile(
     if not file.header.varies:
         return None, streams
     if not net.region_support.in_file:
-        raise CorruptFile("the file has a rate map, for which its model has no use")
+        raise CorruptFile("the file has a rate map, which its model cannot use")
     scale = net.multiple // net.stride
     positions = size[0] // scale, size[1] // scale
     if rate_map is None:

@@ -15,7 +15,7 @@ from regio.codec.layout import FADE, Block, Box, Layout, Span
 
 
 class Tile(NamedTuple):
-    """What is known of a tile once it is decoded."""
+    """The decoded arrays of a tile."""
 
     decoded: Any
     """The engine's `Decoded`: y_hat (1,M,h,w), shallow (1,N,r,s) or None, kept (1,1,h,w) or None."""
@@ -30,7 +30,7 @@ class Strip(NamedTuple):
     tiles: tuple[Span, ...]
 
     def crop(self, size: int) -> slice:
-        """Where gates look, in features that have `size` positions for the window."""
+        """The positions over which gates average, in features that have `size` positions for the window."""
         return self.inner.times(size // self.window.length).seen_from(self._start(size))
 
     def cells(self, size: int, grid: int) -> list[int]:
@@ -54,7 +54,7 @@ class Strip(NamedTuple):
 
 
 class Window(NamedTuple):
-    """What a synthesis is told of a window besides its latents."""
+    """The inputs of a synthesis for a window, besides its latents."""
 
     rows: Strip
     columns: Strip
@@ -80,7 +80,7 @@ class Synthesis(Protocol):
         """Whether a pixel may depend on latents that lie further away than the halo, be it in its last bit."""
 
     def pixels(self, decoded: Any, window: Window, rate: Any) -> Any:
-        """What is decoded of a window, and its rate -> (3,h,w), not clamped."""
+        """The decoded arrays of a window and its rate -> its picture (3,h,w), not clamped."""
 
 
 def synthesise(

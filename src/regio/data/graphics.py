@@ -1,4 +1,4 @@
-"""Pictures that code makes: what photographs do not show. Flat and saturated areas, text, charts, interfaces, patterns.
+"""Generated pictures of what photographs lack: flat and saturated areas, text, charts, interfaces, patterns.
 
 A codec trained on photographs alone breaks on them. The same seed gives the same picture with the same Pillow.
 """
@@ -31,7 +31,7 @@ class Canvas:
 
     @property
     def draw(self) -> ImageDraw.ImageDraw:
-        """What draws on the canvas."""
+        """The drawing object of the canvas."""
         return ImageDraw.Draw(self.image)
 
     def often(self, share: float) -> bool:

@@ -121,7 +121,7 @@ _Outline = NDArray[Any]  # corners x, y, x, y ... in float32, or lengths of runs
 
 
 def _compact(table: dict[str, Any]) -> Any:
-    """What is needed of a table of the JSON file, while it is parsed: the whole would take gigabytes."""
+    """Keeps only the needed fields of the JSON file while it is parsed: all of it would take gigabytes."""
     if "segmentation" not in table:
         return table
     shape = table["segmentation"]

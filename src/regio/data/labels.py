@@ -30,7 +30,7 @@ class ForeignIds(BadImage):
 
 
 class Located(NamedTuple):
-    """Where the label map of a picture is."""
+    """The place of a picture's label map."""
 
     file: Path
     segments: NDArray[np.int64] | None = None  # the ids that annotations list, None where there are no annotations

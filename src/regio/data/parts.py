@@ -23,7 +23,7 @@ Box = tuple[int, int, int, int]  # left, top, right, bottom
 
 
 class Want(NamedTuple):
-    """What a part must have."""
+    """The requirements for a part."""
 
     size: int  # pixels a side
     labelled: bool
@@ -89,7 +89,7 @@ class Cutter:
         )
 
     def _box(self, sides: tuple[int, int], size: int, chance: np.random.Generator) -> Box:
-        """What becomes a part; where a picture is smaller than a crop, all of that side."""
+        """The box that becomes a part; if a picture is smaller than a crop, its whole side."""
         height, width = sides
         if self.fit == "whole":
             return 0, 0, width, height

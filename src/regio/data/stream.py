@@ -1,4 +1,4 @@
-"""Pictures read from disk while training goes on: worker processes, bounded memory, one pass after the other.
+"""Pictures read from disk during training: worker processes, bounded memory, one pass after the other.
 
     files, shuffled once an epoch ── workers: decode, cut, count what is odd ── a few batches ahead ──► device
 
@@ -36,7 +36,7 @@ GIVE_UP = 200  # pictures in a row that cannot be used
 
 
 class Ask(NamedTuple):
-    """What a step wants."""
+    """The requirements of a step."""
 
     step: int
     seed: int
@@ -229,7 +229,7 @@ class PictureStream:
         except (RuntimeError, EOFError, OSError) as error:  # the latter where it was ended while it passed a batch on
             if isinstance(error, RuntimeError) and "DataLoader worker" not in str(error):
                 raise
-            advice = "is there enough memory for `workers`? --resume goes on from the last saved state"
+            advice = "is there enough memory for `workers`? --resume continues from the last saved state"
             raise RegioError(f"a process that reads pictures was ended; {advice}") from error
         if isinstance(cut, str):
             raise BadImage(cut)
@@ -271,7 +271,7 @@ def _quiet_beginnings() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Ahead:
-    """What the steps from one on want, in order."""
+    """The requirements of the steps from this one on, in order."""
 
     asks: Callable[[int], Ask | None]
     step: int
@@ -306,7 +306,7 @@ def _on(device: torch.device, cut: Any) -> Batch:
 
 
 class Census:
-    """What was odd about the files so far: files that are not used are named, once each, all are counted."""
+    """Reports on odd files so far: unused files are named once each, and all are counted."""
 
     def __init__(self, stream: PictureStream) -> None:
         self.stream = stream

@@ -1,4 +1,4 @@
-"""Pictures to look at while training."""
+"""Sample pictures to look at during training."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The three coders a model walks its latents with: one estimates, one writes, one reads.
+"""The three coders to which a model gives its latents: one estimates, one writes, one reads.
 
 A model says once, in one method, how its latents are coded:
 

@@ -1,4 +1,4 @@
-"""Which patches were kept, as a stream of its own: a set of K cells among L, in raster order, in exact integers.
+"""The stream that says which patches were kept: a set of K cells among L, in raster order, in exact integers.
 
 Two ways of telling each cell's chance from the cells before it, both in whole numbers:
 

@@ -1,4 +1,4 @@
-"""Rate maps: small arrays of levels that say where a picture gets how much, coded in some bytes.
+"""Rate maps: small arrays of levels that give the rate of each place, coded in some bytes.
 
 Region borders ramp over a few positions and regions are larger than that, so most rows equal the one above, and most
 levels the one that their neighbours foretell (the median edge detector of LOCO-I, Weinberger et al. 2000). All

@@ -1,4 +1,4 @@
-"""The symbols of one picture, by the tables of a codec, written and read. Loads no torch: all engines use it."""
+"""Writes and reads the symbols of a picture by the tables of a codec. Loads no torch: all engines use it."""
 
 import math
 from collections.abc import Iterator, Mapping

@@ -126,7 +126,7 @@ class FactorizedTables:
         return int(self.lowest[c]), self.counts[start : start + int(self.lengths[c])].astype(np.int64)
 
     def arrays(self) -> dict[str, NDArray[np.int32]]:
-        """What is stored beside the weights."""
+        """The arrays that are stored beside the weights."""
         return {"lowest": self.lowest, "lengths": self.lengths, "counts": self.counts}
 
     @classmethod

@@ -31,7 +31,7 @@ def axes() -> dict[Metric, str]:
 
 
 def field_keys(metric: Metric) -> tuple[str, ...]:
-    """What the field's result files call a metric; the first is what we write."""
+    """The names of a metric in published result files; we write the first."""
     return metrics_of_judges()[metric].fields or (metric,)
 
 

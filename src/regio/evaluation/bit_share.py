@@ -1,4 +1,4 @@
-"""Where a file of ours spends its bits: noted while it is decoded, so it holds for any file, tiled or with regions."""
+"""Where one of our files spends its bits: recorded during decoding, so it works for any file, with tiles or regions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The largest file within a budget of bytes, and what codecs share that search for it along a ladder of settings."""
+"""Finds the largest file within a budget of bytes, for codecs that have a list of settings from low to high."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from regio.images import Pixels
 
 
 class Version(NamedTuple):
-    """What a codec made of the picture."""
+    """The result of a codec for the picture."""
 
     codec: str
     setting: float

@@ -1,4 +1,4 @@
-"""Rows of a sweep for what no file can carry: a network run as in training, its bits estimated."""
+"""Rows of a sweep without files: the network runs as in training, and its bits are estimated."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def padded(codec: Codec, pixels: Pixels, labels: Tensor | None = None) -> tuple[
 
 
 def rate_of(x: Tensor, codec: Codec, quality: float) -> Tensor | None:
-    """What a network takes as the rate of x (1,3,H,W): (1,), or None for a model of one rate."""
+    """The rate input of a network for x (1,3,H,W): (1,), or None for a model with one rate."""
     return x.new_tensor([quality / 100]) if codec.net.rated else None
 
 

@@ -79,7 +79,7 @@ def fidelity(
 
 
 def metrics() -> Callable[..., Any]:
-    """What computes both distances; RegioError if it is not installed."""
+    """The package that computes both distances; RegioError if it is not installed."""
     try:
         from torch_fidelity import calculate_metrics
     except ImportError:

@@ -12,7 +12,7 @@ from regio.images import Pixels
 
 @dataclass(frozen=True, eq=False)
 class Judges:
-    """Who judges: those of `ALWAYS`, and others where they are given.
+    """The judges: those of `ALWAYS`, and others if they are given.
 
     Marked regions belong to the pictures, not to a judge: codecs that favour a region are told of it, too.
     """
@@ -21,7 +21,7 @@ class Judges:
     marks: Marks | None = None
 
     def names(self, picture: str) -> tuple[str, ...]:
-        """Whose figures these are, for the picture of that name: backbones and hashes, segmenter, region."""
+        """The sources of the figures for the picture of that name: backbones and hashes, segmenter, region."""
         region = self.marks.identity(picture) if self.marks else ""
         return tuple(name for name in (*(judge.description for judge in self.others), region) if name)
 

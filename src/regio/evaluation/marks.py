@@ -51,7 +51,7 @@ class Marks:
         return region
 
     def identity(self, name: str) -> str:
-        """What changes with the region of that picture; empty if none is marked."""
+        """A key for the region of that picture; empty if none is marked."""
         stem, mask = PurePosixPath(name).stem, self._mask_of(name)
         if mask is not None:
             content = mask.read_bytes()

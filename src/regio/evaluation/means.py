@@ -57,7 +57,7 @@ class MeanCurve:
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
-        """What was measured at every setting."""
+        """The pictures that were measured at every setting."""
         return tuple(metric for metric in axes() if self.values(metric))
 
     def curve(self, metric: Metric) -> Curve:

@@ -41,7 +41,7 @@ class Scene(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What the page shows."""
+    """The contents of the page."""
 
     curves: tuple[MeanCurve, ...]
     bd_rates: tuple[BDRate, ...]

@@ -35,7 +35,7 @@ def markdown(entries: Iterable[BDRate]) -> str:
 
 
 class Findings(NamedTuple):
-    """What `write_report` wrote."""
+    """The files and figures that `write_report` wrote."""
 
     curves: tuple[MeanCurve, ...]
     bd_rates: tuple[BDRate, ...]

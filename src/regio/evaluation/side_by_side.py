@@ -39,7 +39,7 @@ class Window:
 
 
 def busiest_window(reference: Pixels, versions: Sequence[Pixels], *, part: float = 0.28) -> Window:
-    """Where the versions differ most from the reference: the crop in which there is something to see.
+    """The crop in which the versions differ most from the reference.
 
     The window is a square of `part` of the shorter side, on a grid of a quarter of itself.
     """

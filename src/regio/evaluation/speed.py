@@ -52,7 +52,7 @@ class Speed:
 
 
 class Skipped(NamedTuple):
-    """What could not be measured."""
+    """A measurement that was not possible, and why."""
 
     codec: str
     device: str
@@ -212,5 +212,5 @@ def size_in(text: str) -> tuple[int, int]:
     """ "1920x1080" -> (1920, 1080). UsageError for anything else."""
     width, by, height = text.lower().partition("x")
     if not (by and width.strip().isdecimal() and height.strip().isdecimal() and int(width) and int(height)):
-        raise UsageError(f"--sizes: WIDTHxHEIGHT with commas is wanted, not {text!r}")
+        raise UsageError(f"--sizes: give WIDTHxHEIGHT, separated by commas, not {text!r}")
     return int(width), int(height)

@@ -52,7 +52,7 @@ class Row:
 
     @property
     def key(self) -> tuple[str, str, str, float]:
-        """What need not be measured twice."""
+        """The key of a measurement, so that none is made twice."""
         return self.codec, self.weights, self.picture, self.quality
 
     def heard(self, judges: Sequence[str]) -> bool:
@@ -85,7 +85,7 @@ class Problem(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What a sweep has: rows of these contestants and pictures, measured now or found in the CSV."""
+    """The result of a sweep: rows of these contestants and pictures, measured now or found in the CSV."""
 
     rows: tuple[Row, ...]
     problems: tuple[Problem, ...]

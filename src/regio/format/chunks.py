@@ -1,4 +1,4 @@
-"""Chunks: the optional parts of a .rgo file between header and payload, and the bodies whose inside is ours."""
+"""Chunks: the optional parts of a .rgo file between header and payload, and the bodies that we define."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PNG_KINDS = (b"IHDR", b"IDAT", b"IEND")
 
 
 class Kind(IntEnum):
-    """What a chunk holds. The numbers stand in files: append only."""
+    """The kinds of chunks. The numbers appear in files: append only."""
 
     ICC = 1
     EXIF = 2
@@ -125,7 +125,7 @@ def tile_grid(width: int, height: int, log2_side: int) -> tuple[int, int]:
 
 @dataclass(frozen=True)
 class TileIndex:
-    """Where each tile's bytes lie in the payload: square tiles of side 2**log2_side, in raster order."""
+    """The places of the tiles' bytes in the payload: square tiles of side 2**log2_side, in raster order."""
 
     log2_side: int
     tiles: tuple[Tile, ...]

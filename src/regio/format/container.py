@@ -36,7 +36,7 @@ def coded_side(length: int) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What a reader is ready to work on; intact files beyond it raise LimitExceeded.
+    """The limits of a reader; intact files beyond them raise LimitExceeded.
 
     pixels bounds the work and memory of decoding: 2**28 is a square of 16384. They are counted after both sides are
     filled up to multiples of 64, as models do: a line of pixels counts 64. piece bounds, in pixels, a tile, or a
@@ -100,12 +100,12 @@ class RgoFile:
         blocks = [chunks.block_of(kind) for kind in kinds]
         for block in blocks:
             if blocks.count(block) > 1:
-                raise UsageError(f"two {chunks.kind_name(block)} chunks; a kind stands at most once")
+                raise UsageError(f"two {chunks.kind_name(block)} chunks; each kind may occur once")
         if (self.header.model == 0) != (Kind.WEIGHTS in kinds):
             raise UsageError("model 0 and a weights chunk go together")
         weights = self.body(Kind.WEIGHTS)
         if weights is not None and not weights.startswith(self.header.fingerprint):
-            raise UsageError("the header's fingerprint must begin that of the weights chunk")
+            raise UsageError("the fingerprint in the header must be the beginning of that in the weights chunk")
 
     def body(self, kind: int) -> bytes | None:
         """Return the body of a chunk, or None."""
@@ -121,7 +121,7 @@ class RgoFile:
 
     @property
     def colours(self) -> Colours | None:
-        """What the code for colours says, or None when there is none."""
+        """The colours that the code stands for, or None without one."""
         body = self.body(Kind.COLOUR)
         return None if body is None else metadata.colours_of(Cursor(body, where="colour chunk"), self.header.grey)
 
@@ -268,13 +268,13 @@ def read(source: Data) -> bytes:
     if hasattr(source, "read"):
         return _read(source)
     kind = type(source).__name__
-    raise UsageError(f"cannot read a file from {kind}: its bytes, its path or a binary stream is wanted")
+    raise UsageError(f"cannot read a file from {kind}: give its bytes, its path or a binary stream")
 
 
 def _read(stream: BinaryIO) -> bytes:
     start = stream.read(LONGEST_HEADER)
     if not isinstance(start, bytes):
-        raise UsageError("cannot read a file from a text stream: a binary one is wanted")
+        raise UsageError("cannot read a file from a text stream; open it in binary mode")
     header.unpack(Cursor(start, where="header"))
     return start + stream.read()
 

@@ -35,7 +35,7 @@ WIRE = "regio.wire"  # key of a Wire in the metadata of a dataclass field
 
 
 class Form(Enum):
-    """How a value becomes bytes."""
+    """The conversion of a value to bytes."""
 
     BITS = "bits"
     UINT = "unsigned integer, big endian"

@@ -100,7 +100,7 @@ _KINDS = {
 
 
 def _foreign(start: bytes) -> str:
-    """What a file is that is none of ours, by its first bytes; "" for one of ours."""
+    """The kind of a file that is not a .rgo file, by its first bytes; "" for a .rgo file."""
     if (len(start) >= len(MAGIC) and start.startswith(MAGIC)) or start == MAGIC[:1]:
         return ""
     if start[:4] == b"RIFF" and start[8:] == b"WEBP":

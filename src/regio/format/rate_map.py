@@ -1,4 +1,4 @@
-"""The rate map that each tile of a file begins with, if its header says so: framed here, its levels decoded elsewhere.
+"""The frame of a tile's rate map, with which each tile begins if the header says so. Levels are decoded elsewhere.
 
     [length of the rest: varint] ([span and levels: 2 bytes] [levels of all positions: coded])
 

@@ -1,4 +1,4 @@
-"""Metadata blocks: what is kept of a file beside its pixels, and what is said of the rest.
+"""Metadata blocks: what is kept beside the pixels, and the notes on what is not.
 
 EXIF, XMP and the resolution are kept. What cannot be kept is named in a note: gain maps, IPTC,
 comments, pictures that stand behind the first.

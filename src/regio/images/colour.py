@@ -54,7 +54,7 @@ _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0
 
 @dataclass(frozen=True)
 class Said:
-    """What a file says of its colours: a profile unless they are sRGB, and a note for the user."""
+    """The colours of a file: a profile unless they are sRGB, and a note for the user."""
 
     icc: bytes | None = None
     note: str | None = None

@@ -1,4 +1,4 @@
-"""Colour that nobody sees: under opacity 0 it is replaced by a smooth continuation of what is visible."""
+"""Invisible colour: where opacity is 0, it is replaced by a smooth continuation of the visible picture."""
 
 from dataclasses import replace
 

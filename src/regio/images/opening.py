@@ -1,4 +1,4 @@
-"""Which files are opened: only the formats named here, whatever a file is called.
+"""Which files are opened: only the formats listed here, whatever a file's name.
 
 Pillow has readers that start other programs: its EPS reader runs Ghostscript. A list of formats
 keeps them out.

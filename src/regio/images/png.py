@@ -1,4 +1,4 @@
-"""PNG, read chunk by chunk: damaged metadata is left out with a note and costs nobody the picture.
+"""PNG, read chunk by chunk: damaged metadata is left out with a note, and the picture is still read.
 
 `split` gives Pillow the chunks that hold pixels and keeps the rest apart. Pillow refuses a whole file
 for one bad text chunk, drops transparency of 16-bit pictures, and does not read cICP.

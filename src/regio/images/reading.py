@@ -36,7 +36,7 @@ Pixels = npt.NDArray[np.uint8]
 
 
 class Array(Protocol):
-    """What NumPy can make an array of; torch's tensors among them."""
+    """Objects from which NumPy can make an array, such as torch tensors."""
 
     def __array__(self, *arguments: Any, **options: Any) -> npt.NDArray[Any]:
         """The array."""
@@ -102,7 +102,7 @@ def read_picture(source: Source | Picture) -> Picture:
     if hasattr(source, "read"):
         return _decode(cast(BinaryIO, source))
     kind = type(source).__name__
-    raise UsageError(f"cannot read a picture from {kind}: a path, bytes, PIL image, array or tensor is wanted")
+    raise UsageError(f"cannot read a picture from {kind}: give a path, bytes, a PIL image, an array or a tensor")
 
 
 def _decode(stream: BinaryIO) -> Picture:
@@ -111,7 +111,7 @@ def _decode(stream: BinaryIO) -> Picture:
     try:
         start = stream.read(_START)
         if not isinstance(start, bytes):
-            raise UsageError("cannot read a picture from a text stream: a binary one is wanted")
+            raise UsageError("cannot read a picture from a text stream; open it in binary mode")
         if is_raw(start):
             raise BadImage(RAW)
         if start.startswith(SIGNATURE):
@@ -135,7 +135,7 @@ def _decode(stream: BinaryIO) -> Picture:
 
 
 def _advice(start: bytes) -> str:
-    """Which package reads a file that begins so."""
+    """The package that reads a file with these first bytes."""
     brand = start[8:12] if start[4:8] == b"ftyp" else b""
     if brand in (b"heic", b"heix", b"mif1", b"msf1", b"hevc", b"heim", b"heis"):
         return ": HEIC needs the package pillow-heif"
@@ -234,9 +234,9 @@ def _to_plain_mode(image: Image.Image, icc: bytes | None, notes: list[str]) -> t
     """Convert to L, LA, RGB or RGBA; also the profile that describes the result."""
     mode = image.mode
     if mode == "F":
-        raise BadImage("floating-point pixels have no agreed range: convert the picture to 8 bits first")
+        raise BadImage("the range of floating-point pixels is unknown: convert the picture to 8 bits first")
     if mode == "I" and max(getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, (16,))) > 16:
-        raise BadImage("32-bit integers have no agreed range: convert the picture to 8 or 16 bits first")
+        raise BadImage("the range of 32-bit integers is unknown: convert the picture to 8 or 16 bits first")
     if mode in (*_SIXTEEN_BIT, "I"):
         return _grey_from_16_bits(image, notes), icc
     if mode in ("CMYK", "LAB"):

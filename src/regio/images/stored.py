@@ -76,7 +76,7 @@ def code_of(icc: bytes) -> int | None:
 
 @dataclass(frozen=True)
 class _Meaning:
-    """What a profile of matrix and curves says."""
+    """The contents of a profile of matrix and curves."""
 
     colorants: Numbers | None
     """XYZ under D50 of red, green and blue, (3,3), a row each; None for grey."""

@@ -49,7 +49,7 @@ def writable_kind(extension: str) -> str:
     Image.preinit()  # the usual ones, in a fifth of the time of all
     kind = Image.EXTENSION.get(extension.lower()) or Image.registered_extensions().get(extension.lower())
     if kind is None or kind not in Image.SAVE or kind == "RGO":
-        raise UsageError(f"no pictures of type {extension or '(none)'} can be written; try .png, .webp or .jpg")
+        raise UsageError(f"cannot write pictures of type {extension or '(none)'}; try .png, .webp or .jpg")
     return kind
 
 
@@ -105,7 +105,7 @@ def to_file(image: Image.Image, extension: str, *, strip: bool = False, quality:
     except RegioError:
         raise
     except Exception as error:  # each of Pillow's writers refuses in its own way
-        raise UsageError(f"{kind} cannot hold this {image.mode} picture: {error}; try .png") from error
+        raise UsageError(f"{kind} cannot store this {image.mode} picture: {error}; try .png") from error
     return stream.getvalue()
 
 

@@ -34,7 +34,7 @@ def read_checkpoint(path: str | Path) -> Mapping[str, Any]:
         raise
     except Exception as error:  # torch raises many kinds, and advises to switch its safety off: neither is for users
         raise UnsupportedFile(
-            f"{shown(path)}: not a PyTorch checkpoint, damaged, or one with more in it than tensors and plain values, "
+            f"{shown(path)}: not a PyTorch checkpoint, or damaged, or it holds more than tensors and plain values, "
             "which Regio does not run"
         ) from error
     if not isinstance(checkpoint, Mapping):

@@ -1,4 +1,4 @@
-"""Coding without torch: recorded graphs in ONNX Runtime, and all else as with torch.
+"""Coding without torch: recorded graphs run in ONNX Runtime; everything else is as with torch.
 
     from regio import light
     data = light.encode("photo.jpg", quality=60)

@@ -1,4 +1,4 @@
-"""The engine that is ONNX Runtime: it runs recorded graphs, and codes what the plan says between them."""
+"""The ONNX Runtime engine: it runs recorded graphs, and between them codes what the plan says."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ AXES = ("rows", "columns")
 
 
 class LightDecoded(NamedTuple):
-    """What is known of a tile or window after coding; see `Decoded`."""
+    """The arrays of a tile or window after coding; see `Decoded`."""
 
     y_hat: Floats
     shallow: Floats | None = None
@@ -40,7 +40,7 @@ class LightDecoded(NamedTuple):
 
 
 class LightLatents(NamedTuple):
-    """What the analysis makes of a tile; see `Latents`."""
+    """The analysis of a tile; see `Latents`."""
 
     y: NDArray[Any]
     codes: NDArray[Any] | None

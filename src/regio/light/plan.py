@@ -25,7 +25,7 @@ FOLDER = Path(__file__).parents[1] / "weights"
 
 
 class Graph(NamedTuple):
-    """Where a graph lies, and the names of what it takes and gives."""
+    """The place of a graph, and the names of its inputs and outputs."""
 
     offset: int
     length: int
@@ -34,7 +34,7 @@ class Graph(NamedTuple):
 
 
 class Call(NamedTuple):
-    """What is coded: `gaussian`, with mean and level given, or `factorized`."""
+    """The kind of coding: `gaussian`, with mean and level given, or `factorized`."""
 
     code: str
     stream: str

@@ -1,4 +1,4 @@
-"""A discriminator that looks at patches, knowing the latents [ROI2022], and the two adversarial losses it supports.
+"""A patch discriminator conditioned on latents [ROI2022], and the two adversarial losses it supports.
 
 [ROI2022], section 1.5. The network is that of [Mentzer2020] (HiFiC); the least-squares loss is that of [Mao2017].
 docs/papers.md lists the papers.

@@ -112,7 +112,7 @@ class Taps(nn.Module):
     def forward(self, x: Tensor) -> list[Tensor]:
         """x (B,3,H,W) in [0,1] -> features (B,C_l,H_l,W_l), in the order of `layers`. ValueError if x is too small."""
         if min(x.shape[2:]) < self.about.smallest:
-            raise ValueError(f"{self.about.title} takes pictures from {self.about.smallest} pixels a side on")
+            raise ValueError(f"{self.about.title} needs pictures of at least {self.about.smallest} pixels a side")
         with torch.autocast(x.device.type, enabled=False):
             x = (x.float() - self.mean) / self.deviation
             found: dict[int, Tensor] = {}

@@ -179,7 +179,7 @@ def read_state(path: Path, file: WeightsFile) -> tuple[str, dict[str, Tensor]]:
             return digest, load(content)
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception:  # the unpickler passes on whatever rubbish makes it stumble over, with advice that is not ours
-        raise MissingWeights(f"{path}: not a file of weights, damaged, or one with more in it than tensors") from None
+        raise MissingWeights(f"{path}: not a file of weights, or damaged, or it holds more than tensors") from None
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise MissingWeights(f"{path}: holds no table of tensors")
     return digest, dict(state)

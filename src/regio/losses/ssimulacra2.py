@@ -55,7 +55,7 @@ def ssimulacra2(x: Tensor, x_hat: Tensor) -> Tensor:
     Gradients reach both. Raises ValueError for a side under 8 pixels.
     """
     if min(x.shape[2:]) < SMALLEST:
-        raise ValueError(f"SSIMULACRA 2 takes pictures from {SMALLEST} pixels a side on")
+        raise ValueError(f"SSIMULACRA 2 needs pictures of at least {SMALLEST} pixels a side")
     with torch.autocast(x.device.type, enabled=False):
         one, other = _linear(x), _linear(x_hat)
         scales: list[Tensor] = []

@@ -1,4 +1,4 @@
-"""Terms of a distortion by name, weighed by a recipe: `terms = { lpips = 1.0, wasserstein = 0.5 }`."""
+"""Distortion terms by name, with weights from a recipe: `terms = { lpips = 1.0, wasserstein = 0.5 }`."""
 
 from collections.abc import Mapping
 from pathlib import Path

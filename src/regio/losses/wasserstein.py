@@ -1,4 +1,4 @@
-"""Wasserstein distortion [Qiu2024]: exact where it must be, by the statistics of texture elsewhere.
+"""Wasserstein distortion [Qiu2024]: exact in important places, by the statistics of texture elsewhere.
 
     features f of a classifier ─► means and deviations over a window of σ pixels around each place
     distortion = mean over places of (mean − mean')² + (deviation − deviation')²

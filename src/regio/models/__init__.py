@@ -1,4 +1,4 @@
-"""The models, one paper one file. Nothing is imported before it is asked for: `regio info` reads the catalog only."""
+"""The models, one file for each paper. Imports are lazy: `regio info` reads the catalog only."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

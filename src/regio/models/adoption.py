@@ -1,4 +1,4 @@
-"""The numbers of one model as the beginning of another: of MCM's small model, or of the next generation."""
+"""Initialises one model with the numbers of another: MCM's small model, or the next generation."""
 
 import torch
 from torch import Tensor

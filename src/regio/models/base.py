@@ -1,4 +1,4 @@
-"""The contract between a network and everything else, which may ask this and no more.
+"""The contract of a network: everything that other code may ask of it.
 
     x ── analyse ──► Latents ── code (one walk, whichever coder) ──► Decoded ── synthesise ──► x̂
 
@@ -25,7 +25,7 @@ Size = tuple[int, int]  # (h, w)
 
 @dataclass(frozen=True)
 class Chosen:
-    """Which patches a writer keeps: ids (B,K) int64."""
+    """The patches that a writer keeps: ids (B,K) int64."""
 
     ids: Tensor
 
@@ -43,7 +43,7 @@ class Ranked:
 
 
 class Latents(NamedTuple):
-    """What the analysis makes of a picture, before any rounding and whatever the rate."""
+    """The analysis of a picture, before any rounding and independent of the rate."""
 
     y: Tensor  # (B,M,h,w): latents, or features of all patches
     codes: Tensor | None = None  # (B,K,r,s): codes of the shallow prototypes, where there are some
@@ -52,7 +52,7 @@ class Latents(NamedTuple):
 
 
 class Decoded(NamedTuple):
-    """What both sides know after coding: enough for the synthesis."""
+    """The arrays that both sides know after coding: the inputs of the synthesis."""
 
     y_hat: Tensor  # (B,M,h,w); zero where patches are not kept
     shallow: Tensor | None = None  # (B,N,r,s): decoded shallow prototypes
@@ -65,25 +65,25 @@ class Decoded(NamedTuple):
 
 
 class Reconstruction(NamedTuple):
-    """What `forward` returns."""
+    """The result of `forward`."""
 
     x_hat: Tensor  # (B,3,H,W), not clamped
     bits: dict[str, Tensor]  # stream name -> (B,)
 
 
 class PatchRanker(Protocol):
-    """What a network that keeps some patches says of their order."""
+    """The order of patches, for a network that keeps some of them."""
 
     def worth(self, x: Tensor, objects: Tensor | None = None) -> Tensor:
         """Pictures (B,3,H,W), object maps (B,H,W) in [0,1] -> how much each patch is worth sending (B,h,w)."""
         ...
 
     def preference(self, importance: Tensor, alpha: float | Tensor) -> Tensor:
-        """What is added to the worth of patches for importances in [0,1]; the smaller alpha, the more."""
+        """The bonus of patches for importances in [0,1]; larger for a smaller alpha."""
         ...
 
     def budget(self, rate: Tensor | None, total: int) -> int:
-        """How many of `total` patches are sent at a rate (1,); the same number on every machine."""
+        """The number of patches, of `total`, that are sent at a rate (1,); the same on every machine."""
         ...
 
 
@@ -158,9 +158,9 @@ class Network(nn.Module, ABC):
     stride: int
     """Pixels to a latent, on each side."""
     multiple: int
-    """What the sides of a picture are multiples of, in pixels; also what a position of a rate map covers."""
+    """Sides of pictures are multiples of this, in pixels; also the side of a position of a rate map."""
     halo: int
-    """How far away something can lie that changes a pixel or a latent, in latents; global averages aside."""
+    """The reach of the network in latents: what lies further away changes no pixel or latent, global averages aside."""
     latent: int
     """Channels of y."""
     pixel_bytes: int
@@ -187,7 +187,7 @@ class Network(nn.Module, ABC):
 
     @property
     def align(self) -> int:
-        """Where windows of a larger picture may start: at multiples of so many latents."""
+        """Windows of a larger picture start at multiples of this many latents."""
         return self.multiple // self.stride
 
     @property

@@ -1,4 +1,4 @@
-"""What codec and layout ask of a network, whichever engine runs it. Loads no torch."""
+"""The facts about a network that codec and layout need, whichever engine runs it. Loads no torch."""
 
 from enum import Enum
 from typing import Protocol
@@ -27,7 +27,7 @@ class Facts(Protocol):
 
     @property
     def multiple(self) -> int:
-        """What the sides of a picture are multiples of, in pixels; also what a position of a rate map covers."""
+        """Sides of pictures are multiples of this, in pixels; also the side of a position of a rate map."""
 
     @property
     def halo(self) -> int:
@@ -35,7 +35,7 @@ class Facts(Protocol):
 
     @property
     def align(self) -> int:
-        """Where windows of a larger picture may start: at multiples of so many latents."""
+        """Windows of a larger picture start at multiples of this many latents."""
 
     @property
     def latent(self) -> int:

@@ -52,7 +52,7 @@ class ExactScales:
 
 
 class Side(NamedTuple):
-    """What the hyper-latent says of the latent."""
+    """The prediction of the latent from the hyper-latent."""
 
     mean: Tensor  # (B,side,h,w): features for means
     scale: Tensor  # levels (B,M,h,w) where levels are exact, else features for scales (B,side,h,w)

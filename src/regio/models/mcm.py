@@ -1,4 +1,4 @@
-"""MCM, the masked compression model [Li2023]: few patches are coded, a transformer paints the rest.
+"""MCM, the masked compression model [Li2023]: few patches are coded, and a transformer predicts the rest.
 
 [Li2023] Li et al., "You Can Mask More For Extremely Low-Bitrate Image Compression", 2023.
 
@@ -194,7 +194,7 @@ class MCM(WithHyperprior):
         return score if objects is None else score + self.config.structure_power * torch.log(structure(objects))
 
     def preference(self, importance: Tensor, alpha: float | Tensor) -> Tensor:
-        """What is added to the worth of patches for importances in [0,1]; alpha as in the ROI codec, small is much."""
+        """The bonus of patches for importances in [0,1]; alpha as in the ROI codec, smaller gives more."""
         return importance * (ROI_NATS * torch.log2(torch.as_tensor((1 + alpha) / alpha)))
 
     def emphasise(self, latents: Latents, importance: Tensor, alpha: float | Tensor) -> Latents:

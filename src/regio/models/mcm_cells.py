@@ -17,7 +17,7 @@ from regio.entropy import Coder, FactorizedPrior, Mixture
 def check_ids(keep: Tensor, batch: int, size: tuple[int, int]) -> None:
     """ValueError unless keep (B,K) numbers different patches of each picture."""
     if keep.dim() != 2 or len(keep) != batch or keep.dtype != torch.int64 or not keep.numel():
-        raise ValueError(f"keep {tuple(keep.shape)} {keep.dtype}: ({batch},K) int64 is wanted")
+        raise ValueError(f"keep {tuple(keep.shape)} {keep.dtype}: must be int64 of shape ({batch},K)")
     ordered = keep.sort(dim=1).values
     if int(ordered[:, 0].min()) < 0 or int(ordered[:, -1].max()) >= size[0] * size[1]:
         raise ValueError(f"keep numbers patches outside 0 ... {size[0] * size[1] - 1}")
@@ -33,7 +33,7 @@ def mask_of(ids: Tensor, size: tuple[int, int]) -> Tensor:
 
 @dataclass(frozen=True)
 class Cells:
-    """Where the tokens of a batch stand: index (B,K) int64 of their cells on a map of `size` (r,c), raster order."""
+    """The places of the tokens of a batch: index (B,K) int64 of their cells on a map of `size` (r,c), raster order."""
 
     index: Tensor
     size: tuple[int, int]
@@ -65,7 +65,7 @@ class Cells:
         return plane.flatten(2).gather(2, index[:, None].expand(-1, plane.shape[1], -1))
 
     def taken(self, factor: int) -> Tensor:
-        """Which cells of a map `factor` times coarser hold any token, bool (B,r/factor,c/factor)."""
+        """The cells of a map `factor` times coarser that hold any token, bool (B,r/factor,c/factor)."""
         ones = torch.ones(*self.index.shape, device=self.index.device)[:, None]
         return F.max_pool2d(self.spread(ones), factor)[:, 0] > 0
 
@@ -118,7 +118,7 @@ class CellCoder:
         return self.cells.spread(self.coder.mixture(stream, inner, self._row(mean), parts)[:, :, 0])
 
     def _row(self, x: Tensor) -> Tensor:
-        """What the cells hold (B,C,1,K)."""
+        """The contents of the cells (B,C,1,K)."""
         return self.cells.collect(x)[:, :, None]
 
     def positions(self, stream: str, kept: Tensor | None, size: tuple[int, int], expected: int | None) -> Tensor:

@@ -1,4 +1,4 @@
-"""DA-Mask: which patches of a picture are worth sending [Li2023], from what they show and from what they are part of.
+"""DA-Mask [Li2023]: chooses the patches to send, by their texture and by the structure that they belong to.
 
 [Li2023] Li et al., "You Can Mask More For Extremely Low-Bitrate Image Compression", section 3.2.
 

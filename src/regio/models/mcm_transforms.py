@@ -1,4 +1,4 @@
-"""What stands around MCM's entropy model: pixels to tokens of kept patches, and tokens of all patches to pixels.
+"""MCM's transforms: pixels to tokens of kept patches, and tokens of all patches to pixels.
 
     x ── stem ──► features of all patches ── encoder ──► tokens of the kept ones          (entropy model in between)
     x̂ ◄── head ── features of all patches ◄── decoder ◄── tokens of the kept ones, and where they lie
@@ -51,7 +51,7 @@ class LinearStem(nn.Module):
         table = self.pos_embed[:, 1:].mT.reshape(1, tokens.shape[1], -1)
         side = round(table.shape[2] ** 0.5)
         if tokens.shape[2:] != (side, side):
-            raise ValueError(f"pictures of {side * PATCH} x {side * PATCH} pixels are wanted, not of {tuple(x.shape)}")
+            raise ValueError(f"pictures must be {side * PATCH} x {side * PATCH} pixels, not of shape {tuple(x.shape)}")
         y: Tensor = tokens + table.view(1, -1, side, side)
         return y
 

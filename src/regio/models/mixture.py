@@ -78,7 +78,7 @@ class MixtureCoder(nn.Module):
         return decoded
 
     def _framed(self, symbols: Tensor, run: _Runner) -> Tensor:
-        """What the context sees; the exact network wants its margin made for it."""
+        """The input of the context; the exact network needs padding."""
         edge = self.kernel // 2 if isinstance(run, ExactMixtureNet) else 0
         return F.pad(companded(symbols), (edge,) * 4)
 

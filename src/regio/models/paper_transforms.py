@@ -1,4 +1,4 @@
-"""The transforms of the papers: four strided convolutions each way, with SAL and window attention where wanted.
+"""The transforms of the papers: four strided convolutions each way, with optional SAL and window attention.
 
 [Liu2024] Liu et al. (SegPIC), ECCV 2024; [Zou2022] Zou et al., CVPR 2022, whose network is the baseline of [Liu2024].
 

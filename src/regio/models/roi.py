@@ -202,7 +202,7 @@ class RoiCodec(WithHyperprior):
         the more bits the region gets. ValueError unless alpha is above 0.
         """
         if not bool(torch.as_tensor(alpha > 0).all()):
-            raise ValueError(f"alpha={alpha}: above 0 is wanted")
+            raise ValueError(f"alpha={alpha}: must be above 0")
         y = latents.y
         factor = (importance.to(y) + alpha) / alpha
         return Latents(torch.cat([y[:, : self.config.protected], y[:, self.config.protected :] * factor], dim=1), None)

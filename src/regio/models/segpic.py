@@ -127,7 +127,7 @@ class RegionalParts(nn.Module):
 
 
 def _present(where: Regions, size: tuple[int, int]) -> Tensor | None:
-    """Which regions exist (B,r,s), or None where all do."""
+    """The regions that exist (B,r,s), or None if all do."""
     return where.present(size) if isinstance(where, LabelRegions) else None
 
 

@@ -1,4 +1,4 @@
-"""What networks of the catalog's families, and codecs, can do with the Hugging Face hub."""
+"""Loading and saving of networks and codecs by the Hugging Face hub."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What SegPIC asks of its analysis and synthesis transforms, whichever skeleton they have."""
+"""The interface of SegPIC's analysis and synthesis transforms."""
 
 from typing import NamedTuple
 

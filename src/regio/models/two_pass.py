@@ -171,7 +171,7 @@ class HyperContext(nn.Module):
         return done
 
     def unscale(self, scaled: Tensor, rate: Tensor) -> Tensor:
-        """What `forward` gives -> ẑ (B,C,h,w)."""
+        """The result of `forward` -> ẑ (B,C,h,w)."""
         z_hat: Tensor = scaled * self.inverse(rate)
         return z_hat
 

@@ -133,7 +133,7 @@ class WholeHyper(nn.Module):
         return done
 
     def unscale(self, scaled: Tensor, rate: Tensor) -> Tensor:
-        """What `forward` gives -> ẑ (B,C,h,w), the same numbers on every machine."""
+        """The result of `forward` -> ẑ (B,C,h,w), the same numbers on every machine."""
         z_hat: Tensor = scaled * self.inverse(rate)
         return z_hat
 

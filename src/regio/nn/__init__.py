@@ -1,1 +1,1 @@
-"""Layers without opinions on papers: each block once, composed by the models."""
+"""Layers that do not belong to one paper: each block once, composed by the models."""

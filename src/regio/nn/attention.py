@@ -144,7 +144,7 @@ class WindowAttentionModule(nn.Module):
 
 
 class ChannelGate(nn.Module):
-    """How much each channel counts: sigmoid of a small network of its mean plus the same of its maximum (CBAM)."""
+    """The weight of each channel: sigmoid of a small network of its mean plus the same of its maximum (CBAM)."""
 
     def __init__(self, channels: int, squeeze: int) -> None:
         super().__init__()
@@ -159,7 +159,7 @@ class ChannelGate(nn.Module):
 
 
 class SpatialGate(nn.Module):
-    """How much each place counts: sigmoid of a 7x7 convolution of the mean and the maximum over channels (CBAM)."""
+    """The weight of each place: sigmoid of a 7x7 convolution of the mean and the maximum over channels (CBAM)."""
 
     reach = 3
 

@@ -34,7 +34,7 @@ CHANGE = OUTPUT_SCALE  # of a level, by one unit of output
 
 
 class Shapes(NamedTuple):
-    """What a mixture is made of, (B,K,C,h,w) each."""
+    """The parameters of a mixture, (B,K,C,h,w) each."""
 
     level: Tensor
     offset: Tensor

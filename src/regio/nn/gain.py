@@ -1,4 +1,4 @@
-"""Layers that know the rate: one set of weights for every quality.
+"""Layers that depend on the rate, so that the same weights serve every quality.
 
 A *rate* is a number in [0,1], 0 the smallest files, 1 the best pictures; it is the user's quality over 100. It is the
 same for a whole picture, (B,), or varies over it: a **rate map** (B,1,h,w), coarser than the features it steers.

@@ -26,7 +26,7 @@ EMPTY_REGION = 0.0005  # added to the pixel count, so that a label without pixel
 
 
 class Regions(Protocol):
-    """Which pixel belongs to which region, at any feature resolution."""
+    """The region of each pixel, at any feature resolution."""
 
     @property
     def size(self) -> tuple[int, int]:

@@ -15,7 +15,7 @@ def sin_cos_positions(width: int, rows: int, columns: int) -> Tensor:
     frequencies 10000**(-k/(width/4)). ValueError unless width is a multiple of 4.
     """
     if width % 4:
-        raise ValueError(f"positions of width {width}: a multiple of 4 is wanted")
+        raise ValueError(f"positions of width {width}: must be a multiple of 4")
     frequency = 1.0 / 10000.0 ** (torch.arange(width // 4, dtype=torch.float64) / (width / 4.0))
 
     def encode(place: Tensor) -> Tensor:

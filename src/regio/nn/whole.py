@@ -49,7 +49,7 @@ def rectified(x: Tensor) -> Tensor:
 
 
 def delivered(x: Tensor) -> Tensor:
-    """What leaves a network: multiples of OUTPUT_UNIT * OUTPUT_SCALE."""
+    """The output of a network: multiples of OUTPUT_UNIT * OUTPUT_SCALE."""
     return nearest(x / OUTPUT_UNIT) * (OUTPUT_UNIT * OUTPUT_SCALE)
 
 
@@ -154,7 +154,7 @@ class WholeNet(nn.Module):
 
 
 class WholeContext(nn.Module):
-    """What decoded symbols say about those to come: [1x1 ─ rectify ─] 3x3 ─ [+rate] ─ rectify ─ 1x1; starts as zero."""
+    """Predicts levels from decoded symbols: [1x1 ─ rectify ─] 3x3 ─ [+rate] ─ rectify ─ 1x1; starts as zero."""
 
     def __init__(self, channels: int, inner: int, out: int, points: int = 0, reduce: bool = False) -> None:
         """points: of the rate, where it has a say; reduce: to `inner` channels by a 1x1 first."""

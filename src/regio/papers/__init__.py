@@ -1,1 +1,1 @@
-"""The papers: what they print, their tables with our figures beside theirs, and their studies."""
+"""The papers: their figures, their tables with ours beside them, and their studies."""

@@ -1,4 +1,4 @@
-"""What the papers show besides tables of curves: kernels, masks, texture, and BD-rates of result files."""
+"""The papers' figures besides curves: kernels, masks, texture, and BD-rates of result files."""
 
 from __future__ import annotations
 

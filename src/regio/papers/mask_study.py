@@ -1,4 +1,4 @@
-"""What regions do for SegPIC: grids against label maps at equal weights, and the kernels that they lead to.
+"""The effect of regions in SegPIC: grids compared with label maps at equal weights, and the resulting kernels.
 
 Table 3 and Figure 9 of [Liu2024].
 

@@ -1,4 +1,4 @@
-"""What the command line asks of a report, or of a paper's table or figure."""
+"""The request of the command line for a report, or for a paper's table or figure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ STUDY_QUALITIES = (20.0, 40.0, 60.0, 80.0)
 
 @dataclass(frozen=True)
 class Order:
-    """What the command line asked for."""
+    """The request of the command line."""
 
     name: str  # of the table or figure; empty: a report
     folder: Path | None

@@ -29,7 +29,7 @@ from regio.models.mcm_mask import PATCH, STRATEGIES, gumbel, log_chances, struct
 
 
 class Drawn(NamedTuple):
-    """What a network made of the patches that a strategy drew."""
+    """The output of a network for the patches that a strategy drew."""
 
     strategy: str
     setting: float

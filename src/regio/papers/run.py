@@ -1,4 +1,4 @@
-"""Measuring what a paper's table is set beside: the right codecs, judges and settings for each table."""
+"""Measures our figures for a paper's table, with the right codecs, judges and settings for each table."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Ran(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What there is to set beside a table."""
+    """The measurements to set beside a table."""
 
     curves: list[MeanCurve]
     skipped: dict[str, str]
@@ -144,7 +144,7 @@ def _measured(order: Order, names: Sequence[str], progress: Callable[[str], None
 
 
 def _measured_before(order: Order, names: Sequence[str]) -> Found:
-    """What an earlier run left in the output."""
+    """The results that an earlier run left in the output."""
     table, fid = order.output / "sweep.csv", order.output / "fid.csv"
     labels = {label_of(name) for name in names}
     rows = read_rows(table) if table.exists() else []

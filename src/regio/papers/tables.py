@@ -1,4 +1,4 @@
-"""The papers' tables with our figures beside the published ones, and what ours are worth said with them."""
+"""The papers' tables with our figures beside the published ones, and notes on the limits of ours."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Beside(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """What there is to set beside a table."""
+    """The measurements to set beside a table."""
 
     ours: Sequence[MeanCurve]  # of the table's family
     others: Sequence[MeanCurve]  # opponents measured on the same pictures
@@ -187,7 +187,7 @@ _MAKERS = {
 
 
 def parameters(preset: str) -> int:
-    """How many numbers a SegPIC preset has; the network is laid out without memory."""
+    """The number of parameters of a SegPIC preset; the network is built without allocating memory."""
     import torch
 
     from regio.models import SegPIC, SegPICConfig

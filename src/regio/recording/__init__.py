@@ -1,4 +1,4 @@
-"""Records how a codec codes, as graphs and a plan that run without torch (`regio.light`).
+"""Records the steps of a codec as graphs and a plan that run without torch (`regio.light`).
 
 coder, regions   what the walk is recorded with
 walks            exports analysis, walk and synthesis, each as one ONNX graph

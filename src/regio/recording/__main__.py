@@ -1,4 +1,4 @@
-"""`python -m regio.recording NAME...`: make the graphs of bundled codecs anew. `make graphs` calls it."""
+"""`python -m regio.recording NAME...`: make the graphs of bundled codecs again. `make graphs` calls it."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""From weights to what runs them without torch: NAME.light.json, the plan, and NAME.light.bin, graphs and numbers.
+"""Makes the files that run weights without torch: NAME.light.json, the plan, and NAME.light.bin, graphs and numbers.
 
 Both lie beside NAME.safetensors, whose numbers the graphs point to. docs/light.md describes them.
 """

@@ -1,4 +1,4 @@
-"""The numbers of a graph: taken from the weights file where it has them, as small as they can be elsewhere."""
+"""The numbers of a graph: in the weights file if it has them, otherwise stored in as few bytes as possible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Regions as a graph knows them: whatever they are, some arrays that the one who runs it makes."""
+"""Regions as inputs of a graph: arrays of indices, which the engine makes for any kind of regions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ KINDS = ("rows", "columns", "inner_rows", "inner_columns", "pool_rows", "pool_co
 
 
 def name_of(kind: str, stride: int) -> str:
-    """What an input is called."""
+    """The name of an input."""
     return f"{kind}_{stride}"
 
 

@@ -1,4 +1,4 @@
-"""A recorded walk, one ONNX graph with a node for each call of the coder, into graphs for what lies between the calls.
+"""Splits a recorded walk, one ONNX graph with a node for each call of the coder, into the graphs between these calls.
 
 A value that is computed once is handed on: it is an output of the graph that made it, and an input of those that want
 it. What follows from shapes alone is computed where it is wanted.
@@ -29,9 +29,9 @@ class Call:
     kind: str
     attributes: dict[str, Any]
     values: str
-    """What a writer codes."""
+    """The array that a writer codes."""
     given: tuple[str, ...]
-    """What both sides know before: means and levels."""
+    """The arrays that both sides know before: means and levels."""
     decoded: str
 
 

@@ -1,4 +1,4 @@
-"""Layers in another form for export: the same numbers, by operations that every engine has.
+"""Layers in another form for export: the same results, by operations that every engine has.
 
 Exact layers are one product of matrices, of the map and its shifted copies: nothing that an engine might compute by a
 transform. Their weights and tables are rounded here, once.

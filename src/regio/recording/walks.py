@@ -107,7 +107,7 @@ def _whole(given: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 class Synthesis(nn.Module):
-    """What is decoded to pictures."""
+    """From the decoded latents to pictures."""
 
     def __init__(self, net: Network) -> None:
         super().__init__()

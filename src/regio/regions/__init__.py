@@ -1,4 +1,4 @@
-"""What a person points at, as importance maps: boxes, polygons, masks, labels, and detectors. No learning, no torch.
+"""Regions of interest as importance maps: boxes, polygons, masks, labels, and detectors. No torch.
 
 `importance` takes everything a region of interest can be; `pool` brings its map to the grid of a latent. Detectors for
 faces and text need OpenCV (`pip install 'regio[regions]'`), those of other people ONNX Runtime ('regio[detectors]').

@@ -57,7 +57,7 @@ def of_faces(pixels: NDArray[np.uint8]) -> tuple[Values, int]:
 
 
 def _finds(cv2: Any, pixels: NDArray[np.uint8], side: int) -> list[tuple[float, Find]]:
-    """How sure and where, in pixels of the picture, in the picture brought to one size."""
+    """Scores and boxes, in pixels of the picture, found in the picture at one size."""
     seen = resized_to(cv2, pixels, side)
     network = _network(MODEL)
     network.setInputSize(seen.shape[1::-1])

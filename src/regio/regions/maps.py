@@ -1,4 +1,4 @@
-"""Importance maps: how much each pixel of a picture matters, 0 (not at all) to 255, from what a person points at."""
+"""Importance maps: how important each pixel is, 0 (not at all) to 255, from boxes, polygons, masks and labels."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def of_labels(labels: Labels, size: tuple[int, int]) -> Values:
     values = np.zeros(given.shape, np.uint8)
     for label, weight in weights.items():
         if not 0 <= weight <= 1:
-            raise UsageError(f"label {label} matters by {weight}: 0 to 1 is possible")
+            raise UsageError(f"label {label} has importance {weight}: must be 0 to 1")
         if not (given == label).any():
             raise UsageError(f"the label map has no label {label}")
         values[given == label] = round(255 * weight)
@@ -135,7 +135,7 @@ def labels_of(image: Image.Image, path: Path) -> NDArray[np.integer[Any]]:
     if mode in ("RGB", "RGBA"):
         return np.asarray(values[..., :3] @ np.array([1, 256, 65536]))
     if values.ndim != 2 or mode == "F":
-        raise UsageError(f"the label map {path} is of mode {mode}; grey, palette and RGB are possible")
+        raise UsageError(f"the label map {path} is of mode {mode}; use grey, palette or RGB")
     return values
 
 
@@ -228,7 +228,7 @@ def fitted(values: Values, size: tuple[int, int], nearest: bool = False) -> Valu
         return values
     if abs(width * size[0] / (height * size[1]) - 1) > SAME_SHAPE:
         raise UsageError(
-            f"a mask of {width} x {height} does not fit a picture of {size[1]} x {size[0]}: it is scaled, but not bent"
+            f"a mask of {width} x {height} does not fit a picture of {size[1]} x {size[0]}: the ratio of sides differs"
         )
     return resized(values, size, nearest)
 

@@ -1,4 +1,4 @@
-"""A saliency network of somebody else, as an ONNX file: U2-Net and what has its interface.
+"""Saliency networks of others as ONNX files: U2-Net and networks with its interface.
 
 The input is one picture (1,3,h,w) with ImageNet's mean and deviation, the first output a map of it. That is how U2-Net
 and U2-Netp are published; like their own code, the map is stretched to 0..1.
@@ -36,7 +36,7 @@ class OnnxDetector:
         location, _, fragment = os.fspath(source).partition("#")
         wanted = (sha256 or fragment.removeprefix("sha256=")).lower()
         if wanted and not re.fullmatch(r"[0-9a-f]{64}", wanted):
-            raise UsageError(f"{wanted!r} is no SHA-256 checksum: 64 hexadecimal digits")
+            raise UsageError(f"{wanted!r} is not a SHA-256 checksum (64 hexadecimal digits)")
         try:
             import onnxruntime
         except ImportError as error:
@@ -72,7 +72,7 @@ class OnnxDetector:
             raise CorruptFile(f"{self.name}: the model fails ({_first_line(error)})") from error
         values = np.squeeze(np.asarray(out, np.float32))
         if values.ndim != 2 or not np.isfinite(values).all():
-            raise UsageError(f"{self.name}: the first output is no map, but of shape {np.shape(out)}")
+            raise UsageError(f"{self.name}: the first output is not a map but has shape {np.shape(out)}")
         low, high = float(values.min()), float(values.max())
         return np.asarray((values - low) / max(high - low, 1e-6), np.float32)
 
@@ -98,7 +98,7 @@ def _fetched(url: str, wanted: str) -> bytes:
     from urllib.request import urlopen
 
     if not wanted:
-        raise UsageError(f"{url}: a model from the network needs its checksum, {url}#sha256=...")
+        raise UsageError(f"{url}: give the checksum of a model from the network: {url}#sha256=...")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "regio" / "detectors"
     kept = cache / f"{wanted}.onnx"
     if kept.is_file():

@@ -1,4 +1,4 @@
-"""What catches the eye: a network of our own, small enough to run in numpy.
+"""The salient object: found by our own network, which is small enough to run in numpy.
 
 It is distilled from the maps of a larger saliency network (docs/decisions/0013, `benchmarks/salient.py`).
 

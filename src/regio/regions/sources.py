@@ -39,7 +39,7 @@ def importance(roi: Any, pixels: Pixels) -> Importance:
     if isinstance(roi, list) and roi and all(_is_number(part) for part in roi):
         roi = tuple(roi)  # a box, as JSON has it
     if isinstance(roi, tuple) and roi and all(_is_number(part) for part in roi) and not _is_box(roi):
-        raise UsageError(f"the box {roi}: four whole numbers x, y, width, height are wanted")
+        raise UsageError(f"the box {roi}: must be four whole numbers x, y, width, height")
     if isinstance(roi, list) or (isinstance(roi, tuple) and not _is_box(roi)):
         return _together([importance(part, pixels) for part in roi])
     if isinstance(roi, Importance):
@@ -108,6 +108,6 @@ def _is_number(part: object) -> bool:
 
 def _box(roi: tuple[Any, ...]) -> maps.Box:
     if any(number != int(number) for number in roi if np.isfinite(number)) or not np.isfinite(roi).all():
-        raise UsageError(f"the box {roi}: four whole numbers x, y, width, height are wanted")
+        raise UsageError(f"the box {roi}: must be four whole numbers x, y, width, height")
     x, y, width, height = (int(number) for number in roi)
     return x, y, width, height

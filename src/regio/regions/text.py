@@ -1,4 +1,4 @@
-"""Text, without a network: letters are regions of even brightness that stand in a line with others of their kind.
+"""Text, found without a network: letters are regions of even brightness in a line with others like them.
 
 Candidates are the maximally stable extremal regions of the picture (Matas et al. 2002). Of these, letters have strokes
 of nearly one width (after Epshtein et al. 2010, here from the distance transform), and neighbours of about the same

@@ -46,17 +46,15 @@ class RunFolder:
         the run can neither go on nor begin.
         """
         if self.started and not resume:
-            raise UsageError(
-                f"{self.path} holds a run already; --resume goes on with it, --output names another folder"
-            )
+            raise UsageError(f"{self.path} already holds a run; --resume continues it, --output names another folder")
         if self.started:
             return
         others = [name for name in (AVERAGE, OPTIMIZERS) if self.has(name)]
         steps = [line["step"] for line in self.records()]
         if others or (steps and max(steps) >= self.recipe().save_every):
             raise RegioError(
-                f"{self.path}: {LAST} is missing, so this run cannot go on; put it back, or name another folder with "
-                "--output"
+                f"{self.path}: {LAST} is missing, so this run cannot continue; put it back, or name another folder "
+                "with --output"
             )
 
     def open(self, recipe: Recipe, source: str, where: dict[str, Any], resumed_at: int) -> None:

@@ -30,7 +30,7 @@ def split(pictures: Pictures, folder: RunFolder, held_back: int) -> tuple[Pictur
     missing = sorted(wanted - set(keys))
     if wanted and not kept:
         raise UsageError(
-            f"{folder.path} holds back {len(wanted)} pictures, and none of them is in the folders of the recipe; "
+            f"{folder.path} holds back {len(wanted)} pictures, and but none of them is in the folders of the recipe; "
             "put them back, or name another folder with --output"
         )
     if missing:
@@ -38,7 +38,7 @@ def split(pictures: Pictures, folder: RunFolder, held_back: int) -> tuple[Pictur
     held = {places[k] for k in kept}
     trained = [i for i in range(len(every)) if i not in held]
     if not trained:
-        raise UsageError(f"{folder.path}: all pictures are held back, none is left to train on")
+        raise UsageError(f"{folder.path}: all pictures are held back, so none is left to train on")
     if len(trained) != known.get("trained"):
         log.warning(
             "there are %d pictures to train on, there were %s when the run began: the curve changes from here on",

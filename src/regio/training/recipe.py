@@ -83,7 +83,7 @@ class DataSection:
 
 @dataclass(frozen=True, kw_only=True)
 class RoiTerms:
-    """What the measure `roi` is made of; equations of the ROI codec's paper."""
+    """The terms of the measure `roi`; equations of the ROI codec's paper."""
 
     alpha: tuple[float, float] = setting(
         "smallest and largest α of Eq. 6, drawn on a logarithmic scale; a smaller α gives a region more", (0.5, 4.0)
@@ -263,7 +263,7 @@ class Phase:
 
     def _check_lambdas(self) -> None:
         check(self.weighs in WEIGHED, f"weighs is one of {', '.join(WEIGHED)}, not {self.weighs!r}")
-        check(len(self.lambdas) >= 2, f"lambdas = {list(self.lambdas)}: at least two are wanted")
+        check(len(self.lambdas) >= 2, f"lambdas = {list(self.lambdas)}: at least two are needed")
         rising = self.lambdas if self.weighs == "distortion" else self.lambdas[::-1]
         word = "rise" if self.weighs == "distortion" else "that weigh the rate fall"
         check(rising[0] > 0 and all(a <= b for a, b in pairwise(rising)), f"lambdas {word} and are above 0")

@@ -211,14 +211,14 @@ class Run:
 
     def _unfit(self, why: str) -> UsageError:
         where = self.folder.path / OPTIMIZERS
-        return UsageError(f"{where} {why}; remove that file to go on with fresh optimisers")
+        return UsageError(f"{where} {why}; remove that file to continue with fresh optimisers")
 
     def recover(self) -> None:
         """Go back to the last saved state after too many non-finite gradients. RegioError the second time."""
         if self.restored or not self.folder.started:
             raise RegioError(
-                f"no finite gradient in {GIVE_UP} steps up to step {self.step}, and going back did not help; "
-                "a smaller learning rate or precision = 'float32' may"
+                f"no finite gradient in {GIVE_UP} steps up to step {self.step}, and going back to a saved state "
+                "did not help; a smaller learning rate or precision = 'float32' may help"
             )
         log.warning("no finite gradient in %d steps: going back to the last saved state", GIVE_UP)
         skipped = self.skipped
@@ -233,7 +233,7 @@ def start_from(net: Network, weights: str, *, as_it_is: bool = False) -> None:
     """
     loaded = store.load(weights).net
     if as_it_is and loaded.config != net.config:
-        raise UsageError(f"{weights} has another configuration than the recipe's model: its latents would not be those")
+        raise UsageError(f"{weights} has another configuration than the recipe's model, so its latents differ")
     known, fresh = net.adopted(loaded.state_dict()), net.state_dict()
     taken = {k: v for k, v in known.items() if k in fresh and v.shape == fresh[k].shape}
     if not taken:

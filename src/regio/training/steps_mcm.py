@@ -1,4 +1,4 @@
-"""Train MCM [Li2023]: first to paint hidden patches, then to code the patches that are kept."""
+"""Train MCM [Li2023]: first to predict hidden patches, then to code the patches that are kept."""
 
 from __future__ import annotations
 

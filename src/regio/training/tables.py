@@ -23,7 +23,7 @@ def check(holds: bool, message: str) -> None:
 
 def section(kind: type, values: Any, where: str) -> Any:
     """A table -> an instance of the dataclass `kind`. UsageError begins with `where` the table stands."""
-    check(isinstance(values, dict), f"{where}: a table is wanted")
+    check(isinstance(values, dict), f"{where}: must be a table")
     hints, known = get_type_hints(kind), {f.name: f for f in fields(kind)}
     unknown = sorted(set(values) - set(known))
     check(not unknown, f"{where}: there is no field {', '.join(unknown)}")
@@ -39,7 +39,7 @@ def section(kind: type, values: Any, where: str) -> Any:
 
 
 def read_table(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """What a TOML file says, and its base where it says nothing. above: files whose base this is. UsageError."""
+    """The values of a TOML file on top of those of its base. above: files whose base this is. UsageError."""
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
@@ -63,12 +63,12 @@ def changed(values: dict[str, Any], setting: str) -> dict[str, Any]:
     """
     key, equals, text = setting.partition("=")
     names = key.strip().split(".")
-    check(bool(equals) and all(names), f"--set {setting}: KEY=VALUE is wanted, such as phase.batch=16")
+    check(bool(equals) and all(names), f"--set {setting}: give KEY=VALUE, such as phase.batch=16")
     try:
         read = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:
         read = {"value": text.strip()}
-    check(len(read) == 1, f"--set {setting!r}: one KEY=VALUE is wanted; repeat --set for more")
+    check(len(read) == 1, f"--set {setting!r}: give one KEY=VALUE; repeat --set for more")
     value = read["value"]
     phases = values.get("phase")
     if names[0] != "phase" or not isinstance(phases, list):
@@ -80,7 +80,7 @@ def changed(values: dict[str, Any], setting: str) -> dict[str, Any]:
         wanted = {int(names[1])}
         check(wanted <= set(every), f"--set {setting}: the recipe has {len(phases)} phases")
         names = names[1:]
-    check(len(names) > 1, f"--set {setting}: a field of the phase is wanted, such as phase.batch=16")
+    check(len(names) > 1, f"--set {setting}: name a field of the phase, such as phase.batch=16")
     change = _nested(names[1:], value)
     return values | {"phase": [_merged(p, change) if n in wanted else p for n, p in enumerate(phases, 1)]}
 

@@ -25,7 +25,7 @@ SUFFIX = ".safetensors"
 
 
 def path_of(weights: Path, look: str) -> Path:
-    """Where a look of a weights file lies: weights.natural.safetensors beside weights.safetensors."""
+    """The path of a look of a weights file: weights.natural.safetensors beside weights.safetensors."""
     return weights.with_name(f"{weights.name.removesuffix(SUFFIX)}.{look}{SUFFIX}")
 
 

@@ -67,7 +67,7 @@ def save(
 
 
 def family_of(net: Network) -> str:
-    """What a weights file calls the family of a model; UsageError for a class that FAMILIES does not list."""
+    """The name of a model's family in weights files; UsageError for a class that FAMILIES does not list."""
     home = f"{type(net).__module__}:{type(net).__name__}"
     for family, known in FAMILIES.items():
         if known == home:
@@ -104,7 +104,7 @@ def load(name_or_path: str | Path) -> Weights:
 
 
 def bundled(name: str) -> Path:
-    """Where the weights of a catalog entry lie."""
+    """The path of the weights of a catalog entry."""
     return Path(__file__).with_name(f"{name}.safetensors")
 
 

@@ -1,4 +1,4 @@
-"""Who takes part in a comparison: Regio's own codecs and their opponents behind one face."""
+"""The codecs in a comparison: Regio's own and their opponents, behind one interface."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Contestant(Protocol):
 
     @property
     def name(self) -> str:
-        """What it is called on the command line and in tables."""
+        """Its name on the command line and in tables."""
 
     @property
     def description(self) -> str:
@@ -37,7 +37,7 @@ class Contestant(Protocol):
 
     @property
     def weights(self) -> str:
-        """What decides its output besides the setting: weights' fingerprint, or library and version."""
+        """The identity of its coder: the fingerprint of its weights, or library and version."""
 
     def encode(self, pixels: Pixels, setting: float) -> bytes:
         """A whole file at one setting."""
@@ -47,7 +47,7 @@ class Contestant(Protocol):
 
     @property
     def device(self) -> str:
-        """Where it runs, and with how many threads."""
+        """The device on which it runs, and its number of threads."""
 
     def at_bytes(self, pixels: Pixels, budget: int) -> SizedFile:
         """The best file of at most `budget` bytes."""
@@ -60,7 +60,7 @@ class Contestant(Protocol):
 
 
 class Lineup(NamedTuple):
-    """Who takes part, and who was asked to but cannot."""
+    """The codecs that take part, and those that were named but cannot."""
 
     contestants: tuple[Contestant, ...]
     skipped: dict[str, str]  # name -> the reason
@@ -79,7 +79,7 @@ def names_in(text: str | None) -> list[str]:
 
 
 def label_of(name: str) -> str:
-    """What tables call a codec that the command line names: a series by its NAME, a path by the name of its file."""
+    """The name in tables of a codec from the command line: NAME of a series, the file name of a path."""
     plain, roi = name.removesuffix(ROI), ROI if name.endswith(ROI) else ""
     if _is_series(name):
         return plain.partition("=")[0].strip() + roi
@@ -127,7 +127,7 @@ def own_named(name: str, *, device: str = "auto", strength: float | None = None)
     label, _, listed = plain.partition("=")
     paths = [path.strip() for path in re.split(r"(?<=\.safetensors)\+", listed)]
     if not label.strip() or not all(paths) or len(set(paths)) < len(paths):
-        raise UsageError(f"{name}: NAME=A.safetensors+B.safetensors with different files is wanted")
+        raise UsageError(f"{name}: give NAME=A.safetensors+B.safetensors with different files")
     members = tuple(OwnCodec(regio.load(path, device=device), strength=chosen) for path in paths)
     kinds = [type(one.codec.net).__name__ for one in members]
     for path, kind in zip(paths, kinds, strict=True):

@@ -1,4 +1,4 @@
-"""BPG, the rival of all three papers, through its programs bpgenc and bpgdec where they are installed.
+"""BPG, which all three papers compare with, through its programs bpgenc and bpgdec if they are installed.
 
 Settings are those that [Li2023] names: x265, 4:4:4, 8 bits. Pictures go in and come out as PNG files.
 """

@@ -1,4 +1,4 @@
-"""Other codecs, one small adapter each, behind one face: `Opponent`, for VVC `Vvc`, for BPG `Bpg`.
+"""Other codecs, one small adapter each, behind one interface: `Opponent`, for VVC `Vvc`, for BPG `Bpg`.
 
 All but these two work in memory, from (H,W,3) uint8 RGB, and all but jpegli through Pillow; all with one thread, so
 that times compare. AVIF comes in three tunings because they disagree: libaom's default (``tune=iq``) gains MS-SSIM and
@@ -56,7 +56,7 @@ class Opponent(OnLadder):
 
     @cached_property
     def weights(self) -> str:
-        """What stands where a learned codec has its weights' fingerprint: library and version."""
+        """Library and version, in the place where a learned codec has the fingerprint of its weights."""
         found = features.version(self.library) if self.plugin is None else version(self.library)
         return f"{self.library} {found}"
 

@@ -43,7 +43,7 @@ class OwnCodec:
 
     @property
     def suffix(self) -> str:
-        """What its name says of grid and region."""
+        """The part of its name that gives grid and region."""
         grid = "" if self.grid is None else f" {self.grid}x{self.grid}"
         return grid + ("" if self.strength is None else ROI)
 

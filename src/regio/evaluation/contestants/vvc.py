@@ -1,4 +1,4 @@
-"""VVC intra by VVenC, through the programs that are installed: vvencapp and vvdecapp, or an ffmpeg that has both.
+"""VVC intra by VVenC, through installed programs: vvencapp and vvdecapp, or an ffmpeg that has both.
 
 VVenC takes 4:2:0 only. Pictures become YCbCr of BT.709, full range, 10 bits, chroma averaged over 2 x 2 pixels and put
 back by cubic interpolation; odd sizes are continued by a row or column, sides under 64 to 64 (VVenC fails on some
@@ -32,7 +32,7 @@ TOP = 1023  # 10 bits
 
 
 class Programs(NamedTuple):
-    """What codes and decodes; the same twice for ffmpeg."""
+    """The programs that encode and decode; the same twice for ffmpeg."""
 
     encoder: str
     decoder: str

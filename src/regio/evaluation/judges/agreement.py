@@ -172,11 +172,11 @@ def labeller_named(text: str) -> Labeller | Detector:
         return onnx_network(Path(text))
     module, colon, function = text.partition(":")
     if not colon:
-        raise UsageError(f"{text!r}: {', '.join(DETECTORS)}, an .onnx file or module:function is wanted")
+        raise UsageError(f"{text!r}: must be {', '.join(DETECTORS)}, an .onnx file or module:function")
     try:
         found = getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError) as error:
         raise UsageError(f"{text!r}: {error}") from None
     if not callable(found):
-        raise UsageError(f"{text!r} is no function")
+        raise UsageError(f"{text!r} is not a function")
     return Labeller(text, found)

@@ -44,7 +44,7 @@ class Column(NamedTuple):
 
 @dataclass(frozen=True)
 class Setting:
-    """What the command line tells a judge."""
+    """The options of the command line for a judge."""
 
     device: str = "auto"
     weights: Path | None = None  # folder; None: the cache, else their publishers
@@ -56,7 +56,7 @@ class Judge(ABC):
     """One way to say how good a decoded picture is. A subclass is one file here and one name in `JUDGES`."""
 
     name: ClassVar[str]
-    """What one asks for it by: `--judges NAME`."""
+    """Its name for `--judges NAME`."""
     about: ClassVar[str] = ""
     """Half a line of help: what it measures, how long it takes. Empty: `--judges` does not offer it."""
     columns: ClassVar[tuple[Column, ...]]

@@ -1,4 +1,4 @@
-"""Faults that PSNR does not see: areas that take another tone, and borders of blocks. Exact, without any network."""
+"""Faults that PSNR hardly shows: areas that change their tone, and visible block borders. Exact, without a network."""
 
 from __future__ import annotations
 

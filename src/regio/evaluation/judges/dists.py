@@ -10,7 +10,7 @@ class DistsJudge(NetworkJudge):
     """Structure and texture together."""
 
     name = "dists"
-    about = "DISTS; weights from --lpips-weights, else fetched"
+    about = "DISTS; weights from --lpips-weights, or downloaded"
     columns = (Column("dists", "DISTS", ".4f"),)
 
     @classmethod

@@ -44,7 +44,7 @@ class Instances(NamedTuple):
 
 
 def instances_in(found: Sequence[Any], size: tuple[int, int], name: str) -> Instances:
-    """What a detector returns, in any order: boxes (N,4), labels (N,) of whole numbers, scores (N,), masks (N,1,H,W).
+    """The outputs of a detector, in any order: boxes (N,4), labels (N,) of whole numbers, scores (N,), masks (N,1,H,W).
 
     size: (H,W) of the picture that it saw; masks of another size are not used. Raises UsageError for other shapes.
     """
@@ -57,7 +57,7 @@ def instances_in(found: Sequence[Any], size: tuple[int, int], name: str) -> Inst
     scores = next((one for one in flat if one.dtype.kind == "f"), None)
     if boxes is None or labels is None or scores is None:
         shapes = ", ".join(str(one.shape) for one in arrays)
-        raise UsageError(f"{name}: boxes (N,4), labels (N) and scores (N) are wanted of a detector, not {shapes}")
+        raise UsageError(f"{name}: a detector must give boxes (N,4), labels (N) and scores (N), not {shapes}")
     order = np.argsort(-scores, kind="stable")
     order = order[scores[order] >= LEAST_SCORE]
     masks = next((one for one in arrays if one.ndim in (3, 4) and len(one) == len(boxes)), None)

@@ -34,7 +34,7 @@ class NetworkJudge(Judge):
 
 
 def features_of(network: Lpips | Dists | None, pixels: Pixels) -> list[Tensor] | None:
-    """What a network keeps of an (H,W,3) picture; None without one, or if the picture is too small for it."""
+    """The features of an (H,W,3) picture; None without a network, or if the picture is too small for it."""
     if network is None or min(pixels.shape[:2]) < network.smallest:
         return None
     import torch
