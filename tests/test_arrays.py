@@ -88,7 +88,7 @@ def test_decoding_gives_what_is_asked_for(mode: str) -> None:
     np.testing.assert_array_equal(tensor.movedim(0, 2).numpy().squeeze(), array)
     part = regio.decode(data, codec=codec, as_="torch", region=(3, 4, 5, 6))
     assert torch.equal(part, tensor[:, 4:10, 3:8])
-    with pytest.raises(UsageError, match="as_='jax': 'pil', 'numpy' or 'torch'"):
+    with pytest.raises(UsageError, match="as_='jax': must be 'pil', 'numpy' or 'torch'"):
         codec.decode(data, as_="jax")  # type: ignore[call-overload]
 
 
