@@ -1,7 +1,7 @@
-"""Every error Regio raises on purpose.
+"""All errors that Regio raises on purpose.
 
-The message of each is one line for the person who caused it: what is wrong, where, and what to do. The command line
-maps each class to an exit code; everything that is not a RegioError is a bug in Regio.
+Each message is one line for the user: what is wrong, where, and what to do. The command line maps each class to an exit
+code. Any other exception is a bug in Regio.
 """
 
 import errno
@@ -11,15 +11,15 @@ TORCH = "PyTorch: pip install 'regio[torch]'"  # what a message says is needed
 
 
 class RegioError(Exception):
-    """Base of all errors a caller can cause or must expect."""
+    """Base class of all errors that a caller can cause or must expect."""
 
 
 class UsageError(RegioError):
-    """Arguments that contradict each other or lie outside their range."""
+    """Arguments contradict each other or are out of range."""
 
 
 class NoSuchFile(UsageError, FileNotFoundError):
-    """A path names no file; also a FileNotFoundError, as Python programs expect it."""
+    """A path names no file. Also a FileNotFoundError, as Python programs expect."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__(errno.ENOENT, os.strerror(errno.ENOENT), os.fspath(path))
@@ -29,7 +29,7 @@ class NoSuchFile(UsageError, FileNotFoundError):
 
 
 class IsAFolder(UsageError, IsADirectoryError):
-    """A path names a folder where a file is wanted; also an IsADirectoryError, as Python programs expect it."""
+    """A path names a folder instead of a file. Also an IsADirectoryError, as Python programs expect."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         super().__init__(errno.EISDIR, os.strerror(errno.EISDIR), os.fspath(path))
@@ -39,27 +39,27 @@ class IsAFolder(UsageError, IsADirectoryError):
 
 
 class CorruptFile(RegioError):
-    """A .rgo file that is damaged, truncated, or not a .rgo file at all; says at which offset where it can."""
+    """A file is damaged, truncated, or not a .rgo file. The message gives the offset if it is known."""
 
 
 class UnsupportedFile(RegioError):
-    """An intact .rgo file that uses a version or a feature this release does not know."""
+    """An intact .rgo file uses a version or a feature that this release does not know."""
 
 
 class MissingWeights(RegioError):
-    """The weights a file or a name asks for are not here; says which, and how to get them."""
+    """The weights for a file or a name are not available. The message says which, and how to get them."""
 
 
 class BadImage(RegioError):
-    """A picture that cannot be read, or whose pixels cannot be coded."""
+    """A picture cannot be read, or its pixels cannot be coded."""
 
 
 class LimitExceeded(RegioError):
-    """An intact input larger than a limit allows; says which limit, and how to raise it."""
+    """An intact input exceeds a limit. The message says which limit, and how to raise it."""
 
 
 class TargetMissed(UserWarning):
-    """A warning: a target_bpp or target_psnr is out of reach, and the nearest file was written."""
+    """Warning: target_bpp or target_psnr is out of reach, and the nearest file was written."""
 
 
 def shown(name: str | os.PathLike[str]) -> str:

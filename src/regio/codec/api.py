@@ -60,31 +60,31 @@ class Codec(BaseCodec, Shareable):
 
     @property
     def device(self) -> torch.device:
-        """Where it runs."""
+        """The device on which it runs."""
         return self.runtime.device
 
     def to_share(self) -> Goods:
-        """What goes to the hub: the network with the tables that its files were made with.
+        """The network and its tables, to be saved to the hub.
 
-        UsageError for another look than the weights' own, whose numbers their fingerprint is not of.
+        UsageError for another look than the weights' own, because the fingerprint does not cover its numbers.
         """
         if self.look != looks.FAITHFUL:
             raise UsageError(f"{self.name} cannot be saved in its look {self.look!r}; load it without a look")
         return Goods(self.net, self.name, self.weights.tables)
 
     def __reduce__(self) -> tuple[type["Codec"], tuple[store.Weights, str]]:
-        """For pickle and copy: the tables of the range coder are made anew."""
+        """For pickle and copy: the tables of the range coder are made again."""
         return Codec, (self.weights, str(self.device))
 
     @property
     def look(self) -> str:
-        """Which synthesis decodes: "faithful", the weights' own, or "natural"."""
+        """The synthesis that decodes: "faithful", the weights' own, or "natural"."""
         return self.weights.look
 
     def looking(self, look: str) -> "Codec":
         """The same codec with another look, "faithful" or "natural". Files are the same; decoded pictures are not.
 
-        MissingWeights where these weights do not have it.
+        MissingWeights if these weights do not have it.
         """
         with undisturbed():
             weights = looks.dressed(self.weights, look)
@@ -97,7 +97,7 @@ class Codec(BaseCodec, Shareable):
     def estimate_bits(
         self, image: Source | Picture, quality: float = DEFAULT_QUALITY, grid: int | None = None
     ) -> float:
-        """Bits that the model expects the latents to take, without header; real files come within 0.5 %."""
+        """Estimate the bits of the latents, without header. Real files are within 0.5 % of this."""
         settings: Settings = checked({"quality": quality, "grid": grid, "strip": True})
         job = preparation.prepare(self.runtime, read_picture(image), settings)
         total = 0.0
@@ -112,10 +112,10 @@ class Codec(BaseCodec, Shareable):
 
 @undisturbed()
 def load(name_or_path: str | PathLike[str] = DEFAULT, device: str = "auto", look: str = looks.FAITHFUL) -> Codec:
-    """A codec by bundled name, path of a .safetensors file or of a folder, or hub id ("owner/name@revision").
+    """Load a codec by bundled name, path of a .safetensors file or folder, or hub id ("owner/name@revision").
 
-    device: auto, cpu, cuda, cuda:1 ... look: "natural" decodes with another synthesis, where the weights have one.
-    MissingWeights where there are none, UnsupportedFile where they are not ours.
+    device: auto, cpu, cuda, cuda:1 ... look: "natural" decodes with another synthesis, if the weights have one.
+    MissingWeights if there are none, UnsupportedFile if they are not Regio's.
     """
     if not isinstance(name_or_path, str | PathLike):
         raise UsageError(f"cannot load a codec from {type(name_or_path).__name__}: give a name or a path")
@@ -127,7 +127,7 @@ def load(name_or_path: str | PathLike[str] = DEFAULT, device: str = "auto", look
 
 @lru_cache(maxsize=4)
 def shared(name: str, device: str = "auto", look: str = looks.FAITHFUL) -> Codec:
-    """The codec of bundled weights, loaded once and used by all calls that only name it."""
+    """The codec of bundled weights, loaded once for all calls that only name it."""
     return load(name, device, look)
 
 
@@ -138,9 +138,9 @@ def encode(
     device: str = "auto",
     **options: Unpack[EncodeOptions],
 ) -> bytes:
-    """One picture to the bytes of a .rgo file, with the default codec or the given one.
+    """Encode a picture -> the bytes of a .rgo file, with the default codec or the given one.
 
-    options: quality, max_bytes, roi and all others of `Codec.encode`. For several pictures, `regio.load` once.
+    options: quality, max_bytes, roi and all others of `Codec.encode`. For several pictures, use `regio.load` once.
     """
     if not isinstance(codec, BaseCodec):
         codec = shared(DEFAULT, device) if codec is None else load(codec, device)
@@ -177,12 +177,12 @@ def decode(
     max_memory: int | str | None = None,
     max_pixels: int | str | None = None,
 ) -> Any:
-    """The bytes or path of a .rgo file to a picture; the file names its codec, unless its weights are not bundled.
+    """Decode the bytes or path of a .rgo file -> a picture. The file names its codec; give `codec` for custom weights.
 
     as_: "pil", "numpy" (uint8, (H,W[,C])) or "torch" (uint8, (C,H,W)), see `Codec.decode`.
-    region: (x, y, width, height) in pixels, the part that is wanted; reduced: "1/2" or "1/4", a smaller picture;
-    max_memory: bytes that this process may occupy; max_pixels: files of larger pictures are refused, before any weights
-    are loaded. look: "faithful", the codec's own, or "natural", where its weights have that.
+    region: (x, y, width, height) in pixels, the part to decode; reduced: "1/2" or "1/4", a smaller picture;
+    max_memory: approximate limit of the memory of this process in bytes; max_pixels: files of larger pictures are
+    refused before any weights are loaded. look: "faithful", the codec's own, or "natural", if its weights have it.
     """
     opened, smaller = Opened.of(data, limits_of(max_pixels, max_memory)), log2_reduced(reduced)
     return _codec_for(opened, codec, device, look).decode_opened(opened, as_, region, smaller, max_memory)
@@ -196,7 +196,7 @@ def verify(
     max_memory: int | str | None = None,
     max_pixels: int | str | None = None,
 ) -> None:
-    """Raise unless every symbol of the file decodes to what was encoded."""
+    """Raise an error unless every symbol of the file decodes to what was encoded."""
     opened = Opened.of(data, limits_of(max_pixels, max_memory))
     _codec_for(opened, codec, device).verify_opened(opened, max_memory)
 

@@ -32,7 +32,7 @@ def decode(
     max_pixels: int | str | None = None,
     threads: int | None = None,
 ) -> Any:
-    """The bytes or path of a .rgo file to a picture, as `regio.decode`."""
+    """Decode the bytes or path of a .rgo file -> a picture, as `regio.decode` does."""
     opened, smaller = Opened.of(data, limits_of(max_pixels, max_memory)), log2_reduced(reduced)
     return _codec_for(opened, threads).decode_opened(opened, as_, region, smaller, max_memory)
 
@@ -44,7 +44,7 @@ def verify(
     max_pixels: int | str | None = None,
     threads: int | None = None,
 ) -> None:
-    """Raise unless every symbol of the file decodes to what was encoded."""
+    """Raise an error unless every symbol of the file decodes to what was encoded."""
     opened = Opened.of(data, limits_of(max_pixels, max_memory))
     _codec_for(opened, threads).verify_opened(opened, max_memory)
 
@@ -62,7 +62,7 @@ def has(name: str) -> bool:
 
 
 def knows(data: Data) -> bool:
-    """Whether the bytes or path of a file name a codec that has graphs; False for what is no .rgo file."""
+    """Whether a file, given by bytes or path, names a codec that has graphs; False if it is not a .rgo file."""
     try:
         file = parse(read(data))
         return file.weights is None and has(by_id(file.header.model).name)

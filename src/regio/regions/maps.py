@@ -23,16 +23,16 @@ FAINT = 32  # a mask with no value above it hardly marks anything
 
 @dataclass(frozen=True, eq=False)
 class Importance:
-    """An importance map of a picture's size, and what to tell people about it."""
+    """An importance map of the size of a picture, and a description of it."""
 
     values: Values
-    """(H,W), 255 the most important."""
+    """(H,W), 0 to 255; 255 is the most important."""
     what: str
-    """Where it comes from: "faces: 2 found"."""
+    """A description, such as "faces: 2 found"."""
 
     @property
     def found(self) -> bool:
-        """Whether anything matters more than the rest."""
+        """Whether any pixel is more important than another."""
         return bool(self.values.min() < self.values.max())
 
     def __repr__(self) -> str:
@@ -40,7 +40,7 @@ class Importance:
         return f"<Importance {width}x{height}, {self.what}, {float(self.values.mean()) / 255:.1%} of the picture>"
 
     def _repr_png_(self) -> bytes:
-        """What a notebook shows: white matters."""
+        """The picture that a notebook shows: the region is white."""
         import io
 
         from PIL import Image
@@ -63,7 +63,7 @@ class Polygon:
 
 @dataclass(frozen=True, eq=False)
 class Labels:
-    """A label map and the labels that matter: names of them, or how much each matters, 0 to 1."""
+    """A label map, and the labels of the region: a list of them, or the importance of each, 0 to 1."""
 
     labels: NDArray[np.integer[Any]]
     """(H,W)."""

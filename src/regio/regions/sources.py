@@ -25,15 +25,15 @@ LEAST = 0.5  # a detector that is nowhere surer than this has found nothing
 
 
 def importance(roi: Any, pixels: Pixels) -> Importance:
-    """What matters in a picture (H,W,3).
+    """The importance map of a picture (H,W,3).
 
     roi: "faces", "text" or "salient"; a box (x, y, width, height) in pixels; a Polygon; Labels; a mask as an array
-    or tensor (H,W), a path or a PIL image, white where it matters; an ONNX saliency model as a path or URL that ends in
-    .onnx or an OnnxDetector, or any function of that kind; an Importance; or several of these in a list, for all
-    together.
+    or tensor (H,W), a path or a PIL image, white in the region; an ONNX saliency model as a path or URL that ends in
+    .onnx, or as an OnnxDetector; a function from pixels (H,W,3) to numbers (h,w) in 0..1; an Importance; or a list of
+    several of these, whose regions are combined.
 
-    A detector that finds nothing gives a map of zeros, for which `Importance.found` is False. Raises UsageError for
-    what is none of these or does not fit the picture, RegioError where a detector is not installed, OSError.
+    If a detector finds nothing, the map is zero and `Importance.found` is False. Raises UsageError if `roi` is none of
+    these or does not fit the picture, RegioError if a detector is not installed, OSError.
     """
     size = (int(pixels.shape[0]), int(pixels.shape[1]))
     if isinstance(roi, list) and roi and all(_is_number(part) for part in roi):
