@@ -125,7 +125,7 @@ def test_wrapping_vgg_and_buffers_change_nothing(official: dict[str, Tensor]) ->
         ({"odd": torch.zeros(1)}, "1 unknown entries, the first is 'odd'"),
         ({"norm.bias": torch.zeros(3)}, r"'norm.bias' has shape \(3,\), expected \(64,\)"),
         ({"norm.bias": torch.full((64,), torch.nan)}, "'norm.bias' holds values that are not numbers"),
-        ({"pos_embed": None}, "not an MCM checkpoint: entry 'pos_embed' is missing"),
+        ({"pos_embed": None}, "not a checkpoint of MCM: entry 'pos_embed' is missing"),
         ({"model": 5}, "its model is not a dictionary"),
     ],
 )

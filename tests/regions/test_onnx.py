@@ -69,7 +69,7 @@ def test_what_is_wrong_with_a_model_is_one_line(tmp_path: Path) -> None:
     path.write_bytes(model())
     with pytest.raises(CorruptFile, match="the checksum is"):
         OnnxDetector(path, "0" * 64)
-    with pytest.raises(UsageError, match="no SHA-256"):
+    with pytest.raises(UsageError, match="not a SHA-256"):
         OnnxDetector(path, "123")
     path.write_bytes(model((1, 1, 8, 8)))
     with pytest.raises(RegioError, match=r"net\.onnx"):

@@ -104,7 +104,9 @@ def segpic_from_official(state_dict: Mapping[str, Any]) -> SegPIC:
         ours[name] = _fitting(source, _part(name, _entry(theirs, source), parameter), parameter)
     unknown = sorted(set(theirs) - used)
     if unknown:
-        raise UnsupportedFile(f"not a SegPIC checkpoint: {len(unknown)} unknown entries, the first is {unknown[0]!r}")
+        raise UnsupportedFile(
+            f"not a checkpoint of SegPIC: {len(unknown)} unknown entries, the first is {unknown[0]!r}"
+        )
     model = SegPIC(model.config)  # again, with storage and computed buffers
     model.load_state_dict(ours, strict=False)
     return model.eval()
@@ -114,14 +116,14 @@ def _canonical(state_dict: Mapping[str, Any], what: str = "SegPIC", inside: str 
     """Their tensors under one name each, without prefixes, copies and buffers."""
     inner = state_dict.get(inside, state_dict)
     if not isinstance(inner, Mapping):
-        raise UnsupportedFile(f"not a {what} checkpoint: its {inside} is not a dictionary")
+        raise UnsupportedFile(f"not a checkpoint of {what}: its {inside} is not a dictionary")
     copies, tensors = {}, {}
     for key, value in inner.items():
         name = str(key).removeprefix("module.")
         if _BUFFERS.search(name):
             continue
         if not isinstance(value, Tensor) or not value.is_floating_point():
-            raise UnsupportedFile(f"not a {what} checkpoint: entry {name!r} is not a tensor of real numbers")
+            raise UnsupportedFile(f"not a checkpoint of {what}: entry {name!r} is not a tensor of real numbers")
         alias = _ALIASES.get(name[: len("basic_E.0.")])
         if alias:
             copies[alias + name[len("basic_E.0.") :]] = value
@@ -137,12 +139,12 @@ def _refuse_expanded(tensors: Iterable[Tensor], what: str) -> None:
     claimed, stored = 0, {}
     for tensor in tensors:
         if tensor.layout is not torch.strided:
-            raise UnsupportedFile(f"not a {what} checkpoint: it holds sparse tensors")
+            raise UnsupportedFile(f"not a checkpoint of {what}: it holds sparse tensors")
         storage = tensor.untyped_storage()
         stored[storage.data_ptr()] = storage.nbytes()
         claimed += tensor.numel() * tensor.element_size()
     if claimed > 4 * sum(stored.values()):  # blocks that are held twice share their storage
-        raise UnsupportedFile(f"not a {what} checkpoint: its tensors claim more numbers than the file holds")
+        raise UnsupportedFile(f"not a checkpoint of {what}: its tensors claim more numbers than the file holds")
 
 
 def _official_name(name: str) -> str:
@@ -153,7 +155,7 @@ def _official_name(name: str) -> str:
 
 def _entry(tensors: Mapping[str, Tensor], name: str, what: str = "SegPIC") -> Tensor:
     if name not in tensors:
-        raise UnsupportedFile(f"not a {what} checkpoint: entry {name!r} is missing")
+        raise UnsupportedFile(f"not a checkpoint of {what}: entry {name!r} is missing")
     return tensors[name]
 
 
@@ -169,7 +171,8 @@ def _part(name: str, value: Tensor, parameter: Tensor) -> Tensor:
 def _fitting(name: str, value: Tensor, parameter: Tensor, what: str = "SegPIC") -> Tensor:
     if value.shape != parameter.shape:
         raise UnsupportedFile(
-            f"not a {what} checkpoint: entry {name!r} has shape {tuple(value.shape)}, expected {tuple(parameter.shape)}"
+            f"not a checkpoint of {what}: entry {name!r} has shape {tuple(value.shape)}, "
+            f"expected {tuple(parameter.shape)}"
         )
     value = value.detach().to("cpu", torch.float32)
     if not value.isfinite().all():
@@ -202,7 +205,7 @@ def _entropy_sizes(width: Callable[..., int], latent: int, slices: int, what: st
     up = [width(f"h_mean_s.{k}") for k in ("0", "2.0", "4", "6.0", "8")]
     up = [channels // stride**2 for channels, stride in zip(up, _HYPER_STRIDES[1], strict=True)]
     if not slices or latent % slices:
-        raise UnsupportedFile(f"not a {what} checkpoint: {latent} latent channels in {slices} slices")
+        raise UnsupportedFile(f"not a checkpoint of {what}: {latent} latent channels in {slices} slices")
     seen = width(f"cc_mean_transforms.{slices - 1}.0", axis=1) - up[-1]
     return {
         "hyper_down": tuple(zip(down, _HYPER_STRIDES[0], strict=True)),
@@ -216,7 +219,7 @@ def _entropy_sizes(width: Callable[..., int], latent: int, slices: int, what: st
 def _width(tensors: Mapping[str, Tensor], name: str, axis: int, what: str) -> int:
     value = _entry(tensors, f"{name}.weight", what)
     if value.dim() < 2:
-        raise UnsupportedFile(f"not a {what} checkpoint: entry '{name}.weight' is not a matrix")
+        raise UnsupportedFile(f"not a checkpoint of {what}: entry '{name}.weight' is not a matrix")
     return value.shape[axis]
 
 
@@ -236,7 +239,7 @@ def mcm_from_official(state_dict: Mapping[str, Any], visible_tokens: int = 144) 
     ours = {n: _fitting(s, _entry(theirs, s, "MCM"), wanted[n], "MCM") for n, s in sources.items()}
     unknown = sorted(set(theirs) - set(sources.values()))
     if unknown:
-        raise UnsupportedFile(f"not an MCM checkpoint: {len(unknown)} unknown entries, the first is {unknown[0]!r}")
+        raise UnsupportedFile(f"not a checkpoint of MCM: {len(unknown)} unknown entries, the first is {unknown[0]!r}")
     model = MCM(config)
     model.load_state_dict(ours)
     return model.eval()
@@ -292,7 +295,7 @@ def _resampled(table: Tensor, side: int) -> Tensor:
     """Position table (1,1+n*n,D) -> (1,1+side*side,D), the class token's entry kept."""
     before = round((table.shape[1] - 1) ** 0.5) if table.dim() == 3 else 0
     if before < 1 or before**2 + 1 != table.shape[1]:
-        raise UnsupportedFile(f"not an MAE checkpoint: entry 'pos_embed' has shape {tuple(table.shape)}")
+        raise UnsupportedFile(f"not a checkpoint of MAE: entry 'pos_embed' has shape {tuple(table.shape)}")
     if before == side:
         return table
     grid = table[:, 1:].float().mT.reshape(1, -1, before, before)
