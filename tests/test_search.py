@@ -63,7 +63,7 @@ def test_messages_name_the_chosen_scale_and_what_takes_the_bytes() -> None:
     job.where, job.opacity, job.metadata = " at scale 1/2", 300, 40
     least = job.bytes_at(job.steps[0])
     parts = (
-        ", 300 bytes of them for the opacity, which is kept without loss, of which 40 are metadata; strip (--strip) "
+        ", 300 bytes of them for opacity, which is stored without loss, of which 40 are metadata; strip (--strip) "
         f"leaves them out, and it takes {least - 40}"
     )
     with pytest.raises(UsageError) as few:

@@ -125,7 +125,7 @@ def save(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> None:
     known = {*NAMES, *_INFO_NAMES, "codec", "device"}
     for name in given:
         if name not in known:
-            warnings.warn(f"{name}= has no effect on a .rgo file; what has is {', '.join(sorted(known))}", stacklevel=2)
+            warnings.warn(f"{name}= has no effect on a .rgo file; these have: {', '.join(sorted(known))}", stacklevel=2)
     overrides = {name: given[name] for name in _INFO_NAMES if name in given}
     for name, value in overrides.items():
         if not isinstance(value, bytes | str | Image.Exif | None):

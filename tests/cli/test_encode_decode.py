@@ -486,10 +486,10 @@ def test_existing_results_can_be_left_out(regio: Regio, picture_file: MakeFile, 
     regio("encode", "in/a.png", "-o", "out/")
     before = Path("out/a.rgo").stat().st_mtime_ns, Path("out/a.rgo").stat().st_ino
     done = regio("encode", "in", "-o", "out", "--skip-existing")
-    assert (done.code, done.err) == (0, "regio: 1 of 2 left out: their results exist\n")
+    assert (done.code, done.err) == (0, "regio: 1 of 2 skipped: their results exist\n")
     assert before == (Path("out/a.rgo").stat().st_mtime_ns, Path("out/a.rgo").stat().st_ino)
     again = regio("encode", "in", "-o", "out", "--skip-existing")
-    assert (again.code, again.out, again.err) == (0, "", "regio: 2 of 2 left out: their results exist\n")
+    assert (again.code, again.out, again.err) == (0, "", "regio: 2 of 2 skipped: their results exist\n")
     assert regio("decode", "out", "-o", "in", "--skip-existing").code == 0
     assert regio("encode", "in", "-o", "out", "--skip-existing", "--force").code == 2
 
@@ -531,7 +531,7 @@ def test_a_full_disk_is_said_once(regio: Regio, picture_file: MakeFile, monkeypa
     assert done.code == 1
     assert done.err.splitlines() == [
         "regio: in/a.png: No space left on device",
-        "regio: 2 more given up: the place for the results takes nothing",
+        "regio: 2 more not tried: the results cannot be written",
         "regio: 1 of 3 failed: in/a.png",
     ]
     monkeypatch.setattr(paths.shutil, "disk_usage", lambda folder: SimpleNamespace(total=9999, free=4095))

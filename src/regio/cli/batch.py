@@ -74,7 +74,7 @@ def run_batch(items: Sequence[T], work: Callable[[T], Result], *, parallel: int,
             print_result(json.dumps(record))
         if getattr(outcome, "errno", None) in _NO_ROOM:
             if (left := len(items) - progress.done) > 0:
-                say(f"{left} more given up: the place for the results takes nothing")
+                say(f"{left} more not tried: the results cannot be written")
             break
     progress.clear()
     if len(sizes) > 1 and not as_json:

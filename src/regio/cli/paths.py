@@ -151,7 +151,7 @@ def plan(
             raise UsageError("--skip-existing and --force contradict each other; give one of them")
         left = [job for job in jobs if job.target is None or not job.target.is_file()]
         if len(left) < len(jobs):
-            say(f"{len(jobs) - len(left)} of {len(jobs)} left out: their results exist")
+            say(f"{len(jobs) - len(left)} of {len(jobs)} skipped: their results exist")
         jobs = left
     _refuse_places(jobs, extension)
     if not force:

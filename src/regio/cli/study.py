@@ -62,7 +62,7 @@ def study(
         say_left_out({}, made.problems)
         for name, count in made.over.items():
             files = "1 file is" if count == 1 else f"{count} files are"
-            say(f"{name}: {files} larger than the rate allows; it has none so small")
+            say(f"{name}: {files} larger than the rate allows; the codec makes no smaller ones")
         if as_json:
             print_result(json.dumps({"added": made.added, "there": made.there, "over": made.over}))
         else:

@@ -79,7 +79,7 @@ def _of_other_parts(job: Rated, size: int) -> str:
     """The end of a message if opacity or metadata take a large part of a file that is too large."""
     note = ""
     if job.opacity > _LITTLE:
-        note += f", {job.opacity} bytes of them for the opacity, which is kept without loss"
+        note += f", {job.opacity} bytes of them for opacity, which is stored without loss"
     if job.metadata:
         note += f", of which {job.metadata} are metadata; strip (--strip) leaves them out, and it takes "
         note += f"{size - job.metadata}"

@@ -57,7 +57,7 @@ class ImportanceFolder:
         if values is None:
             return None
         if abs(values.shape[0] * size[1] / (values.shape[1] * size[0]) - 1) > _SKEW:
-            log.warning("importance map %s is left out: it is %s, the picture %s", path, values.shape, size)
+            log.warning("importance map %s is left out: its size is %s, the picture's %s", path, values.shape, size)
             return None
         return torch.from_numpy(values)
 

@@ -61,7 +61,8 @@ class LabelSource(ABC):
             log.warning("label map %s is left out: %s", where, error)
             return None
         if labels.shape != pixels.shape[:2]:
-            log.warning("label map %s is left out: it is %s, the picture %s", where, labels.shape, pixels.shape[:2])
+            size = pixels.shape[:2]
+            log.warning("label map %s is left out: its size is %s, the picture's %s", where, labels.shape, size)
             return None
         if segments is not None:
             listed = np.isin(labels, segments)
