@@ -44,7 +44,7 @@ def resident() -> int:
 
 @dataclass(frozen=True)
 class Budget:
-    """What may still be allocated: `limit` bytes for the whole process, `free` of them beyond what it has now."""
+    """Memory that may be allocated: `limit` bytes for the whole process, `free` of them on top of its present use."""
 
     limit: int | None
     free: float

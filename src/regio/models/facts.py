@@ -31,7 +31,7 @@ class Facts(Protocol):
 
     @property
     def halo(self) -> int:
-        """How far away something can lie that changes a pixel or a latent, in latents; global averages aside."""
+        """The reach of the network in latents: nothing beyond it changes a pixel or latent, global averages aside."""
 
     @property
     def align(self) -> int:

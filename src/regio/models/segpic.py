@@ -84,7 +84,7 @@ class SegPICConfig(HyperConfig):
 
 
 class RegionalParts(nn.Module):
-    """What [Liu2024] adds to its baseline for regions: two prototype coders, their priors, and the RATs they steer."""
+    """The parts for regions that [Liu2024] adds: two prototype coders, their priors, and the RATs they steer."""
 
     def __init__(self, config: SegPICConfig) -> None:
         super().__init__()
