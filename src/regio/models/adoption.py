@@ -47,7 +47,7 @@ def from_first(known: dict[str, Tensor], points: int) -> dict[str, Tensor]:
 
 
 def _place_of(wanted: Tensor, values: Tensor) -> Tensor:
-    """Inverts a rising line through `values` (P,): the points at which it takes the wanted values (Q,); extrapolates."""
+    """Inverts a rising line through `values` (P,): the points at which it takes the wanted (Q,). It extrapolates."""
     below = (torch.searchsorted(values.contiguous(), wanted.contiguous()) - 1).clamp(0, len(values) - 2)
     return below + (wanted - values[below]) / (values[below + 1] - values[below])
 

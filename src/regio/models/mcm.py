@@ -167,7 +167,7 @@ class MCM(WithHyperprior):
         return vision.grid if isinstance(vision, GlobalViT) else vision.window
 
     def budget(self, rate: Tensor | None, total: int) -> int:
-        """The number of patches sent at a rate (1,), of `total`, in whole numbers so that both sides agree; at least 1."""
+        """The number of patches sent at a rate (1,), of `total`, at least 1; in whole numbers, so both sides agree."""
         shares = self.config.kept
         if rate is None or len(shares) == 1:
             share, unit = shares[0], PER_MILLE
