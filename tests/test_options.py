@@ -47,7 +47,7 @@ def test_an_unknown_option_is_a_type_error_that_names_those_there_are() -> None:
 
 
 def test_messages_spell_options_as_asked() -> None:
-    with pytest.raises(UsageError, match="--target-bpp=0: a finite number above 0 is wanted"):
+    with pytest.raises(UsageError, match="--target-bpp=0: must be a finite number above 0"):
         checked({"target_bpp": 0}, lambda name: "--" + name.replace("_", "-"))
 
 

@@ -144,7 +144,7 @@ def save(image: Image.Image, stream: IO[bytes], filename: str | bytes) -> None:
     options: Any = {name: given[name] for name in NAMES if given.get(name) is not None}
     codec = given.get("codec")
     if not (codec is None or isinstance(codec, BaseCodec | str | os.PathLike)):
-        raise UsageError(f"codec is a {type(codec).__name__}: a name, a path or what regio.load returns is wanted")
+        raise UsageError(f"codec is a {type(codec).__name__}: give a name, a path or what regio.load returns")
     with _as_pillow():
         stream.write(encode(picture, codec=codec, device=given.get("device", "auto"), **options))
 

@@ -19,7 +19,7 @@ Engine = Annotated[
     str,
     typer.Option(
         "--engine",
-        help="auto, torch or onnx; auto takes ONNX Runtime for codecs that it knows, unless a GPU is to do the work",
+        help="auto, torch or onnx; auto uses ONNX Runtime for the codecs that it supports, unless a GPU does the work",
     ),
 ]
 
@@ -112,7 +112,7 @@ class Decoder:
 
 def _check(engine: str) -> None:
     if engine not in ENGINES:
-        raise UsageError(f"--engine {engine!r}: {', '.join(ENGINES[:-1])} or {ENGINES[-1]} is possible")
+        raise UsageError(f"--engine {engine!r}: must be {', '.join(ENGINES[:-1])} or {ENGINES[-1]}")
     if engine == "torch" and find_spec("torch") is None:
         raise RegioError(f"--engine torch needs {TORCH}")
 

@@ -35,7 +35,7 @@ from regio.weights import looks, store
 
 
 class Codec(BaseCodec, Shareable):
-    """A model with its weights and tables on one device, for any number of pictures. Made by `regio.load`."""
+    """A model with its weights and tables on one device, for any number of pictures. `regio.load` makes it."""
 
     runtime: Runtime
 

@@ -38,7 +38,7 @@ class BaseCodec(ABC):
     @property
     @abstractmethod
     def look(self) -> str:
-        """Which synthesis decodes: "faithful", the weights' own, or "natural"."""
+        """The synthesis that decodes: "faithful", the weights' own, or "natural"."""
 
     @abstractmethod
     def looking(self, look: str) -> BaseCodec:
@@ -49,38 +49,37 @@ class BaseCodec(ABC):
         return nullcontext()
 
     def watched(self, told: Callable[[int, int], None]) -> Self:
-        """The same codec, for work that takes long: it calls told(tile, count) before each of `count` tiles.
+        """The same codec, for long work: it calls told(tile, count) before each of `count` tiles.
 
-        A search tries several files, and each of them begins at tile 0. What `told` raises ends the work.
+        A search tries several files, and each begins at tile 0. If `told` raises an exception, the work ends.
         """
         found = copy.copy(self)
         found.runtime = replace(self.runtime, told=told)
         return found
 
     def encode(self, image: Source | Picture, **options: Unpack[EncodeOptions]) -> bytes:
-        """One picture to the bytes of a .rgo file; more than 4 megapixels go into tiles, which decode by themselves.
+        """Encode a picture -> the bytes of a .rgo file. Pictures above 4 megapixels are coded in independent tiles.
 
         image: a path, bytes of a picture file, a stream, a PIL image, an array (H,W[,C]) or a torch tensor (C,H,W),
         uint8 or floating point from 0 to 1.
-        quality: 0 to 100, any real number, default 60; or instead of it one of target_bpp (bits per pixel of the whole
-        file, the nearest that is possible), max_bytes (the best quality that fits; 40000 or "40k"), target_psnr (dB;
-        the smallest file that reaches it). A target_bpp or target_psnr out of reach gives the nearest file and the
-        warning `regio.TargetMissed`; strict=True makes a file that would be too large, or too poor, an error.
-        grid: regions of a picture, or of each tile, are grid x grid, 1 to 16 (default by size). strip: no metadata.
-        scale: 1, "1/2" or "1/4", the size at which the picture is coded; a reader enlarges it again. By default
-        whichever is best for target_bpp, max_bytes and target_psnr at very low rates, and 1 elsewhere.
-        max_memory: bytes that this process may occupy, kept by smaller tiles; about, not exactly.
-        max_pixels: larger pictures are refused, default 2**28; Pillow's own limit, `PIL.Image.MAX_IMAGE_PIXELS`, holds
-        besides for what Pillow reads.
+        quality: 0 to 100, any real number, default 60. Instead of it you can give one of target_bpp (bits per pixel of
+        the whole file, as near as possible), max_bytes (the best quality that fits; 40000 or "40k") and target_psnr
+        (dB; the smallest file that reaches it). If target_bpp or target_psnr is out of reach, you get the nearest file
+        and the warning `regio.TargetMissed`. strict=True: an error if the file would be too large, or its PSNR too low.
+        grid: the picture, or each tile, has grid x grid regions, 1 to 16 (default: by size). strip: leave out metadata.
+        scale: 1, "1/2" or "1/4", the size at which the picture is coded; decoding enlarges it again. The default is 1;
+        for target_bpp, max_bytes and target_psnr at very low rates it is whichever size is best.
+        max_memory: approximate limit of the memory of this process in bytes, kept by smaller tiles.
+        max_pixels: larger pictures are refused, default 2**28. For pictures that Pillow reads, Pillow's own limit,
+        `PIL.Image.MAX_IMAGE_PIXELS`, holds as well.
 
-        roi: what matters more than the rest, all that `regio.regions.importance` takes: "faces", "text", "salient", a
-        box (x, y, width, height), a mask, a list of these. Where a detector finds nothing, the file is a plain one.
-        roi_strength: points of quality between region and rest, default 20. With `quality`, bytes stay as many as
-        without a region, and move there. background: the quality outside the region, instead of roi_strength; `quality`
-        is then that of the region.
+        roi: the region of interest, in any form that `regio.regions.importance` takes: "faces", "text", "salient", a
+        box (x, y, width, height), a mask, or a list of these. If a detector finds nothing, the picture is coded evenly.
+        roi_strength: difference in quality between region and rest, default 20. With `quality`, the file is as large as
+        without a region, and bytes move into the region. background: the quality outside the region, instead of
+        roi_strength; then `quality` is that of the region.
 
-        Raises UsageError for options that contradict each other, and for max_bytes that are too few; BadImage,
-        LimitExceeded.
+        Raises UsageError if options contradict each other or max_bytes is too small; BadImage, LimitExceeded.
         """
         found = self.encode_noted(image, **options)
         for note in found.notes:
@@ -88,11 +87,11 @@ class BaseCodec(ABC):
         return found.data
 
     def encode_noted(self, image: Source | Picture, **options: Unpack[EncodeOptions]) -> Found:
-        """`encode` for programs with a place for notes: the file, and a line for each target that it misses."""
+        """Like `encode`, but returns the file together with notes: a line for each missed target."""
         with self._undisturbed(), within_memory():
             settings = checked(options)
             if not self.runtime.facts.rated and settings.rate is not None:
-                raise UsageError(f"{self.name} has one rate only; {settings.rate} cannot be chosen")
+                raise UsageError(f"{self.name} has one rate only, so {settings.rate} cannot be set")
             picture = read_picture(image)
             settings.limits.check_size(picture.width, picture.height)
             return preparation.encode(self.runtime, picture, settings)
@@ -116,22 +115,22 @@ class BaseCodec(ABC):
         max_memory: int | str | None = None,
         max_pixels: int | str | None = None,
     ) -> Any:
-        """The bytes or the path of a .rgo file to a picture.
+        """Decode the bytes or the path of a .rgo file -> a picture.
 
         as_: "pil", an image; "numpy", uint8 (H,W) or (H,W,C); or "torch", a uint8 tensor (C,H,W) on the CPU. C is 1 for
         grey (no axis in NumPy), 3 for colour, and one more with alpha.
-        region: (x, y, width, height) in pixels, the part that is wanted; the same pixels as in the whole, and of a file
-        with tiles only those are decoded that it needs.
-        reduced: "1/2" or "1/4", a smaller picture, such as a thumbnail; its sides are rounded up. A file that is coded
-        at that size gives the coded pixels, which are quick to decode. Others are decoded as they are coded and then
-        reduced, each pixel the mean of a square (or enlarged, to 1/2 from 1/4): that saves memory, but no time. A
-        region is still in pixels of the full size; the result is what it meets.
-        max_memory: bytes that this process may occupy, about.
-        max_pixels: files of larger pictures are refused before anything is decoded, default 2**28; as in encoding, both
-        sides count as multiples of 64.
+        region: (x, y, width, height) in pixels, the part to decode. It has the same pixels as in the whole picture. In
+        a file with tiles, only the tiles that it needs are decoded.
+        reduced: "1/2" or "1/4", a smaller picture, such as a thumbnail; its sides are rounded up. This is fast if the
+        file is coded at that size. Otherwise the picture is decoded as it is coded and then reduced, each pixel the
+        mean of a square (or enlarged, from 1/4 to 1/2), which saves memory but no time. A region is still given in
+        pixels of the full size; the result covers the pixels that it touches.
+        max_memory: approximate limit of the memory of this process in bytes.
+        max_pixels: files of larger pictures are refused before anything is decoded, default 2**28. As in encoding, both
+        sides are rounded up to multiples of 64.
 
         Raises CorruptFile for damaged data, MissingWeights for a file of other weights, UnsupportedFile, LimitExceeded,
-        UsageError for a region that is not inside the picture.
+        and UsageError for a region that is not inside the picture.
         """
         opened = Opened.of(data, limits_of(max_pixels, max_memory))
         return self.decode_opened(opened, as_, region, log2_reduced(reduced), max_memory)
@@ -144,7 +143,7 @@ class BaseCodec(ABC):
             return given_as(to_pil(decoded(self.runtime, opened, region, smaller, max_memory)), as_)
 
     def verify(self, data: Data, *, max_memory: int | str | None = None, max_pixels: int | str | None = None) -> None:
-        """Decode every symbol of a .rgo file and compare the checksum; raises as `decode` does."""
+        """Decode every symbol of a .rgo file and compare the checksum. Raises the same errors as `decode`."""
         self.verify_opened(Opened.of(data, limits_of(max_pixels, max_memory)), max_memory)
 
     def verify_opened(self, opened: Opened, max_memory: int | str | None) -> None:

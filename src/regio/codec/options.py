@@ -179,7 +179,7 @@ def _number(fits: Callable[[float], bool], wanted: str) -> Callable[[Any, str], 
 
     def read(value: Any, name: str) -> float:
         if not _is_number(value):
-            raise UsageError(f"{name}={value!r}: a number is wanted")
+            raise UsageError(f"{name}={value!r}: must be a number")
         if not fits(float(value)):
             raise UsageError(f"{name}={float(value):g}: {wanted}")
         return float(value)
@@ -215,14 +215,14 @@ def count(value: Any, name: str, what: str = "bytes") -> int:
     return found
 
 
-_PERCENT = _number(lambda number: 0 <= number <= 100, "0 to 100 is possible")
+_PERCENT = _number(lambda number: 0 <= number <= 100, "must be 0 to 100")
 _READERS: dict[str, Callable[[Any, str], Any]] = {
     "quality": _PERCENT,
-    "target_bpp": _number(lambda number: 0 < number < math.inf, "a finite number above 0 is wanted"),
+    "target_bpp": _number(lambda number: 0 < number < math.inf, "must be a finite number above 0"),
     "max_bytes": count,
-    "target_psnr": _number(math.isfinite, "a finite number is wanted"),
+    "target_psnr": _number(math.isfinite, "must be a finite number"),
     "grid": _grid,
-    "roi_strength": _number(lambda number: 0 < number <= 100, "above 0 to 100 is possible, in points of quality"),
+    "roi_strength": _number(lambda number: 0 < number <= 100, "must be above 0 and at most 100 points of quality"),
     "background": _PERCENT,
     "scale": _scale,
     "max_memory": count,

@@ -22,7 +22,7 @@ def load(name_or_path: str | PathLike[str] = DEFAULT, device: str = "auto", look
     """As `regio.load`; MissingWeights for what only torch can do: other weights, devices and looks."""
     _check(device)
     if not isinstance(name_or_path, str | PathLike):
-        raise UsageError(f"cannot load a codec from {type(name_or_path).__name__}: a name or a path is wanted")
+        raise UsageError(f"cannot load a codec from {type(name_or_path).__name__}: give a name or a path")
     name = str(name_or_path)
     if "/" in name or name.endswith(".safetensors") or (name and Path(name).is_dir()):
         raise MissingWeights(f"{name!r} is not bundled, so it needs {TORCH}")

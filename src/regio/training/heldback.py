@@ -30,7 +30,7 @@ def split(pictures: Pictures, folder: RunFolder, held_back: int) -> tuple[Pictur
     missing = sorted(wanted - set(keys))
     if wanted and not kept:
         raise UsageError(
-            f"{folder.path} holds back {len(wanted)} pictures, and but none of them is in the folders of the recipe; "
+            f"{folder.path} holds back {len(wanted)} pictures, but none of them is in the folders of the recipe; "
             "put them back, or name another folder with --output"
         )
     if missing:
