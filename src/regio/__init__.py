@@ -30,28 +30,10 @@ if TYPE_CHECKING:
     from regio.info import Info, inspect
 
 __all__ = [
-    "BadImage",
-    "Codec",
-    "CorruptFile",
-    "Info",
-    "LimitExceeded",
-    "MissingWeights",
-    "RegioError",
-    "TargetMissed",
-    "UnsupportedFile",
-    "UsageError",
-    "__version__",
-    "bulk",
-    "decode",
-    "encode",
-    "errors",
-    "inspect",
-    "interop",
-    "load",
-    "models",
-    "regions",
-    "verify",
-]
+    "BadImage", "Codec", "CorruptFile", "Info", "LimitExceeded", "MissingWeights", "RegioError", "TargetMissed",
+    "UnsupportedFile", "UsageError", "__version__", "bulk", "decode", "encode", "errors", "inspect", "interop", "load",
+    "models", "regions", "verify",
+]  # fmt: skip
 
 _HOME = {  # public name -> the module it lives in; loaded when the name is first used (PEP 562)
     "Codec": "regio.codec",

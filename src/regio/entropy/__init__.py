@@ -14,35 +14,22 @@ if TYPE_CHECKING:  # so that type checkers know what __getattr__ gives
     from regio.entropy.symbols import TableSet, Written
     from regio.entropy.tables import FactorizedTables
 
-_HOMES = {
-    "Coder": "coders",
-    "FactorizedPrior": "priors",
-    "FactorizedTables": "tables",
-    "Mixture": "mixture",
-    "RateEstimator": "coders",
-    "StreamReader": "coders",
-    "StreamWriter": "coders",
-    "TableSet": "symbols",
-    "Written": "symbols",
-    "level_to_scale": "scales",
-    "scale_to_level": "scales",
+_NAMES = {  # of each module
+    "coders": ("Coder", "RateEstimator", "StreamReader", "StreamWriter"),
+    "mixture": ("Mixture",),
+    "priors": ("FactorizedPrior",),
+    "scales": ("level_to_scale", "scale_to_level"),
+    "symbols": ("TableSet", "Written"),
+    "tables": ("FactorizedTables",),
 }
 __all__ = [
-    "Coder",
-    "FactorizedPrior",
-    "FactorizedTables",
-    "Mixture",
-    "RateEstimator",
-    "StreamReader",
-    "StreamWriter",
-    "TableSet",
-    "Written",
-    "level_to_scale",
-    "scale_to_level",
-]
+    "Coder", "FactorizedPrior", "FactorizedTables", "Mixture", "RateEstimator", "StreamReader", "StreamWriter",
+    "TableSet", "Written", "level_to_scale", "scale_to_level",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    home = next((home for home, names in _NAMES.items() if name in names), None)
+    if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(f"{__name__}.{home}"), name)

@@ -22,25 +22,7 @@ from regio.format.header import Header, rate_step
 from regio.format.rate_map import NO_MAP, Ladder, RateMap
 
 __all__ = [
-    "DEFAULT_LIMITS",
-    "NO_LIMITS",
-    "NO_MAP",
-    "Chunk",
-    "CustomWeights",
-    "Data",
-    "Header",
-    "Kind",
-    "Ladder",
-    "Limits",
-    "RateMap",
-    "RgoFile",
-    "Tile",
-    "TileIndex",
-    "coded_side",
-    "pack",
-    "parse",
-    "rate_step",
-    "read",
-    "tile_grid",
+    "DEFAULT_LIMITS", "NO_LIMITS", "NO_MAP", "Chunk", "CustomWeights", "Data", "Header", "Kind", "Ladder", "Limits",
+    "RateMap", "RgoFile", "Tile", "TileIndex", "coded_side", "pack", "parse", "rate_step", "read", "tile_grid",
     "verify_check",
-]
+]  # fmt: skip

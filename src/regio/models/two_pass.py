@@ -14,14 +14,7 @@ from regio.entropy import Coder, RateEstimator, scale_to_level
 from regio.models.context import context_net, symbols_of
 from regio.nn.checkerboard import join, split
 from regio.nn.conv import zeroed
-from regio.nn.fixed_point import (
-    INPUT_LIMIT,
-    OUTPUT_SCALE,
-    WEIGHT_UNIT,
-    FixedPointContext,
-    magnitudes,
-    nearest,
-)
+from regio.nn.fixed_point import INPUT_LIMIT, OUTPUT_SCALE, WEIGHT_UNIT, FixedPointContext, fixed, magnitudes
 from regio.nn.gain import RateTable, rate_step
 from regio.nn.norm import bounded, lower_bound
 from regio.nn.precise import seen_by
@@ -164,7 +157,7 @@ class HyperContext(nn.Module):
             mean, level = (half.flatten(2)[:, :, None, at.to(guess.device)] for half in guess.chunk(2, dim=1))
             mean = bounded(mean)
             if not training:
-                mean = nearest(mean / MEAN_UNIT) * MEAN_UNIT
+                mean = fixed(mean, MEAN_UNIT)
             values = None if z is None else z.flatten(2)[:, :, None, at]
             coded = coder.gaussian("z", values, mean.to(device, torch.float32), _bounded(level, exact), 0.0)
             done = done.flatten(2).index_copy(2, at, coded.flatten(2)).reshape(done.shape)

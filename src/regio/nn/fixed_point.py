@@ -121,11 +121,6 @@ class FixedPointContext(nn.Module):
         return self.last.exact(exact_leaky(x)) * OUTPUT_SCALE
 
 
-def nearest(x: Tensor) -> Tensor:
-    """The nearest whole number, halves up: the same on every machine."""
-    return torch.floor(x + 0.5)
-
-
 def magnitudes(symbols: Tensor) -> Tensor:
     """Whole numbers -> about log2(1 + |symbol|) in eighths, the same on every machine: a table and no logarithm."""
     table = symbols.new_tensor(_MAGNITUDES) / 8

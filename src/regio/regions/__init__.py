@@ -10,15 +10,6 @@ from regio.regions.smoothing import BOX, pool, smooth, upper_half
 from regio.regions.sources import DETECTORS, importance
 
 __all__ = [
-    "BOX",
-    "DETECTORS",
-    "Importance",
-    "Labels",
-    "OnnxDetector",
-    "Polygon",
-    "importance",
-    "pool",
-    "read_labels",
-    "smooth",
-    "upper_half",
-]
+    "BOX", "DETECTORS", "Importance", "Labels", "OnnxDetector", "Polygon", "importance", "pool", "read_labels",
+    "smooth", "upper_half",
+]  # fmt: skip
