@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from regio.codec.options import DEFAULT_QUALITY
 
 if TYPE_CHECKING:
-    from regio.codec.api import BaseCodec, Codec, decode, encode, load, shared, verify
+    from regio.codec.api import Codec, decode, encode, load, shared, verify
+    from regio.codec.base import BaseCodec
 
 __all__ = ["DEFAULT_QUALITY", "BaseCodec", "Codec", "decode", "encode", "load", "shared", "verify"]
 
