@@ -93,10 +93,10 @@ def _segpic_1(table: PaperTable, measured: Measured) -> Made:
     rows: list[tuple[str, ...]] = [(*table.header, f"{column}, recomputed", f"{column}, Regio")]
     for row in table.rows:
         theirs = references.get(table.curves.get(row[0], ""))
-        again = _percent(anchor, theirs, "psnr", measured.fit)
+        again = _percent(anchor, theirs, measured.fit)
         preset = table.models.get(row[0])
         own = by_name.get(preset or "")
-        cell = _percent(anchor, own.curve("psnr"), "psnr", measured.fit) if own else "no weights" if preset else "–"
+        cell = _percent(anchor, own.curve("psnr"), measured.fit) if own else "no weights" if preset else "–"
         rows.append((*row, again, cell))
     extra = [one for one in (*measured.ours, *measured.others) if one.name not in table.models.values()]
     ours: list[tuple[str, ...]] = [("model", "BD-rate", "overlap, dB", "points (ours, anchor)")]
@@ -116,7 +116,7 @@ def _segpic_2(table: PaperTable, measured: Measured) -> Made:
         own = by_name.get(preset)
         cells = ["no weights"] + 2 * ["–"]
         if own is not None:
-            cells = [_percent(anchor, own.curve("psnr"), "psnr", measured.fit), *_times(own)]
+            cells = [_percent(anchor, own.curve("psnr"), measured.fit), *_times(own)]
         rows.append((*row, f"{parameters(preset) / 1e6:.1f} M", *cells))
     extra = [curve for curve in measured.ours if curve.name not in table.models.values()]
     ours: list[tuple[str, ...]] = [("model", "encode", "decode", "device")]
@@ -197,10 +197,10 @@ def parameters(preset: str) -> int:
     return sum(parameter.numel() for parameter in net.parameters())
 
 
-def _percent(anchor: Curve | None, curve: Curve | None, metric: Metric, fit: Fit) -> str:
+def _percent(anchor: Curve | None, curve: Curve | None, fit: Fit) -> str:
     if anchor is None or curve is None:
         return "–"
-    found = bd_rate(anchor, curve, metric=metric, fit=fit)
+    found = bd_rate(anchor, curve, fit=fit)
     return found.note or f"{found.percent:+.2f}"
 
 

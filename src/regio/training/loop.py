@@ -63,8 +63,7 @@ def train(
     if max_minutes is not None and not max_minutes >= 0:
         raise UsageError(f"max_minutes = {max_minutes} is not a number of minutes")
     recipe = read_recipe(recipe_path, settings)
-    fabric = make_fabric(device)
-    folder = RunFolder(out or Path("runs") / recipe.name)
+    fabric, folder = make_fabric(device), RunFolder(out or Path("runs") / recipe.name)
     fabric.launch()
     if fabric.is_global_zero:
         folder.settle()
@@ -87,9 +86,8 @@ def train(
     deadline = math.inf if max_minutes is None else began + 60 * max_minutes
     # crops are all of a size, so kernels are worth choosing; what sets probabilities never runs in TF32
     with stop_on_signal() as stop, torch.backends.cudnn.flags(enabled=True, benchmark=True, allow_tf32=False):
-        Drive(
-            run, trained.to(fabric.device), held, last, deadline, stop, report if fabric.is_global_zero else None
-        ).go()
+        told = report if fabric.is_global_zero else None
+        Drive(run, trained.to(fabric.device), held, last, deadline, stop, told).go()
     if stop.wanted:
         raise KeyboardInterrupt
     return folder.path
