@@ -73,7 +73,7 @@ $(READY): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@# torch first and alone, so that an index given for it serves nothing else
 	@$(PIP) $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
-	@$(PIP) --editable ".[train,eval,regions,detectors,hub,bulk,onnx,docs,dev]"
+	@$(PIP) --editable ".[torch,train,eval,regions,detectors,hub,bulk,onnx,docs,dev]"
 	@$(PIP) $(GRADIO_NEEDS)
 	@$(PIP) --no-deps gradio
 	@touch $@
