@@ -53,3 +53,16 @@ def test_a_name_is_taken_at_the_end_or_never(tmp_path: Path) -> None:
         part.write_bytes(b"half") and full_disk(0)
     assert [entry.name for entry in tmp_path.iterdir()] == ["a"]
     assert (tmp_path / "a").read_bytes() == b"1"
+
+
+def test_a_folder_that_takes_nothing_is_told_by_the_name_of_the_target(tmp_path: Path) -> None:
+    for target in (tmp_path / "none" / "a", Path("/proc/a")):
+        with pytest.raises(OSError) as error, replacing(target) as part:
+            part.write_bytes(b"1")
+        assert error.value.filename == str(target)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "b").touch()
+    with pytest.raises(OSError) as error, replacing(tmp_path / "full") as part:
+        part.write_bytes(b"1")
+    assert (error.value.filename, error.value.filename2) == (str(tmp_path / "full"), str(tmp_path / "full"))
+    assert [entry.name for entry in tmp_path.iterdir()] == ["full"]

@@ -102,6 +102,12 @@ def test_a_name_that_is_not_bundled_lists_those_that_are() -> None:
         store.load("segpic-huge")
 
 
+def test_another_file_is_no_weights_file(tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").touch()
+    with pytest.raises(UnsupportedFile, match=r"photo\.jpg is not a weights file; their names end in \.safetensors$"):
+        store.load(tmp_path / "photo.jpg")
+
+
 def test_bundled_weights_that_are_not_those_of_the_release_are_refused(
     saved: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

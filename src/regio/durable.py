@@ -27,14 +27,17 @@ def replacing(target: Path) -> Iterator[Path]:
     """A path beside `target` to write to. It takes that name at the end, or is gone on an error. A link is replaced.
 
     For what a crash of the process must not leave half written; the data may still be in memory when this returns.
+    An OSError names `target`.
     """
     part = target.with_name(f".regio-{os.urandom(6).hex()}.part")
     try:
         yield part
         part.replace(target)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):
             part.unlink()
+        if isinstance(error, OSError) and error.filename == os.fspath(part):
+            error.filename = os.fspath(target)
         raise
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 from toy_codec import picture
 
 import regio
+from regio import light
 from regio.codec.layout import Tiling
 
 pytestmark = pytest.mark.weights
@@ -203,3 +204,31 @@ def test_the_command_line_codes_without_torch_and_says_in_one_line_what_needs_it
     for name in ("a", "b"):
         regio.verify(tmp_path / f"{name}.rgo")
     assert (tmp_path / "b.rgo").stat().st_size <= 900
+
+
+def test_the_command_line_codes_by_torch_where_onnx_runtime_is_missing_or_broken(tmp_path: Path) -> None:
+    Image.fromarray(picture(64, 96)).save(tmp_path / "a.png")
+    (tmp_path / "a.rgo").write_bytes(light.encode(tmp_path / "a.png", quality=40))
+    stub = tmp_path / "stub"
+    stub.mkdir()
+    code = "import sys; {}; from regio.cli.app import run; sys.exit(run(sys.argv[1:]))"
+    missing, broken = (
+        code.format("sys.modules['onnxruntime'] = None"),
+        code.format(f"sys.path.insert(0, {str(stub)!r})"),
+    )
+    (stub / "onnxruntime.py").write_text("raise ImportError('no libx.so')", encoding="utf-8")
+    decode, encode = ["decode", "a.rgo", "-o", "b.png"], ["encode", "a.png", "-o", "c.rgo"]
+    for start, command, why in (
+        (missing, decode, "is not installed"),
+        (broken, encode, "cannot be loaded (no libx.so)"),
+    ):
+        for engine, expected in (
+            ("auto", (0, "")),
+            ("onnx", (1, f"regio: {command[1]}: ONNX Runtime {why}: pip install onnxruntime\n")),
+        ):
+            line = [sys.executable, "-c", start, *command, "--force", "--engine", engine]
+            done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
+            assert (done.returncode, done.stderr) == expected
+    with Image.open(tmp_path / "b.png") as image:
+        assert image.size == (96, 64)
+    regio.verify(tmp_path / "c.rgo")

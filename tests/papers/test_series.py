@@ -182,6 +182,8 @@ def test_a_series_that_is_none_says_what_is_wrong(place: Path, tmp_path: Path) -
     store.save(RoiCodec(ROI_PRESETS["toy"]).eval(), tmp_path / "roi.safetensors")
     (tmp_path / "copy.safetensors").write_bytes((place / "q1.safetensors").read_bytes())
     first = place / "q1.safetensors"
+    photo = tmp_path / "photo.jpg"
+    photo.touch()
     for name, says in (
         (f"={first}", "NAME=A.safetensors"),
         ("segpic=", "NAME=A.safetensors"),
@@ -190,6 +192,9 @@ def test_a_series_that_is_none_says_what_is_wrong(place: Path, tmp_path: Path) -
         (f"segpic={first}+{tmp_path / 'copy.safetensors'}", "hold the same weights"),
         (f"segpic={first}+{tmp_path / 'roi.safetensors'}", "a SegPIC and .*roi.safetensors a RoiCodec"),
         (f"segpic={first}+{tmp_path / 'none.safetensors'}", "no such weights file"),
+        ("segpic=photo.jpg+photo.jpg", "photo.jpg is not a weights file"),
+        (f"segpic={first}+photo.jpg+mask.png", "photo.jpg is not a weights file"),
+        (f"segpic={photo}", "photo.jpg is not a weights file"),
     ):
         with pytest.raises(Exception, match=says):
             line_up([name], device="cpu")

@@ -89,6 +89,12 @@ def test_a_look_that_cannot_be_had_is_one_line(weights: Path) -> None:
         regio.load(weights, look="natural")
 
 
+@pytest.mark.weights
+def test_a_bundled_codec_without_a_look_says_so_without_a_path() -> None:
+    with pytest.raises(MissingWeights, match=r"^the weights of mcm-tiny have no look 'natural'$"):
+        regio.load("mcm-tiny", look="natural")
+
+
 def test_a_codec_in_another_look_is_not_saved_as_if_it_were_its_weights(weights: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="cannot be saved in its look 'natural'"):
         regio.load(weights, look="natural").save_pretrained(tmp_path / "shared")

@@ -13,3 +13,7 @@ __all__ = [
     "DecodeOptions", "EncodeOptions", "Job", "Report", "Row", "decode", "decoding", "encode", "encoding",
     "read_manifest",
 ]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return __all__

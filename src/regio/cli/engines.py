@@ -38,7 +38,7 @@ def codec_for(engine: str, codec: str | None, device: str) -> "BaseCodec":
     if engine == "onnx" or (engine == "auto" and _without_gpu(device)):
         from regio import light
 
-        if engine == "onnx" or light.has(name):
+        if engine == "onnx" or (light.has(name) and _onnx_runs()):
             return light.load(name)
     from regio.codec import load
 
@@ -107,7 +107,7 @@ class Decoder:
             return False
         from regio.light import knows
 
-        return self.engine == "onnx" or knows(data)
+        return self.engine == "onnx" or (knows(data) and _onnx_runs())
 
 
 def _check(engine: str) -> None:
@@ -119,9 +119,16 @@ def _check(engine: str) -> None:
 
 def _without_gpu(device: str) -> bool:
     """Whether the CPU does the work; told without torch, which takes long to load."""
-    if find_spec("onnxruntime") is None:
-        return False
     return device == "cpu" or (device == "auto" and (find_spec("torch") is None or not _gpu()))
+
+
+def _onnx_runs() -> bool:
+    """Whether ONNX Runtime is installed, and not broken."""
+    try:
+        import onnxruntime  # noqa: F401
+    except ImportError:
+        return False
+    return True
 
 
 def _gpu() -> bool:

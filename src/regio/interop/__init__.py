@@ -22,6 +22,11 @@ from regio.models.segpic import SegPIC, SegPICConfig
 
 __all__ = ["mae_from_official", "mcm_from_official", "read_checkpoint", "segpic_from_official"]
 
+
+def __dir__() -> list[str]:
+    return __all__
+
+
 # Ours -> theirs, as regular expressions, applied one after the other to each parameter name.
 _RENAMED = [
     (r"^regional\.analysis\.", "dyn_encoder."),

@@ -22,6 +22,10 @@ from regio.models.catalog import CATALOG, DEFAULT, by_id
 __all__ = ["LightCodec", "decode", "encode", "engine", "has", "knows", "load", "verify"]
 
 
+def __dir__() -> list[str]:
+    return __all__
+
+
 def decode(
     data: Data,
     *,

@@ -67,8 +67,9 @@ class Graphs:
     def _made(self, graph: Graph) -> Any:
         try:
             import onnxruntime
-        except ModuleNotFoundError as error:
-            raise RegioError("ONNX Runtime is not installed: pip install onnxruntime") from error
+        except ImportError as error:
+            why = "is not installed" if isinstance(error, ModuleNotFoundError) else f"cannot be loaded ({error})"
+            raise RegioError(f"ONNX Runtime {why}: pip install onnxruntime") from error
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = self.threads, 1
         options.enable_cpu_mem_arena = False  # half the memory, for a twentieth of the time

@@ -13,3 +13,7 @@ __all__ = [
     "BOX", "DETECTORS", "Importance", "Labels", "OnnxDetector", "Polygon", "importance", "pool", "read_labels",
     "smooth", "upper_half",
 ]  # fmt: skip
+
+
+def __dir__() -> list[str]:
+    return __all__

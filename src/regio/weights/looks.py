@@ -68,7 +68,8 @@ def dressed(weights: Weights, look: str) -> Weights:
         return plain
     path = None if weights.path is None else path_of(weights.path, look)
     if path is None or not path.is_file():
-        where = "" if path is None else f": there is no {shown(path)}"
+        bundled = weights.path == store.bundled(weights.name)  # nobody puts a look beside those
+        where = "" if path is None or bundled else f": there is no {shown(path)}"
         raise MissingWeights(f"the weights of {weights.name} have no look {look!r}{where}")
     net = deepcopy(plain.net)
     net.load_state_dict({**net.state_dict(), **_read(path, look, plain)})

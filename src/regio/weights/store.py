@@ -99,6 +99,8 @@ def load(name_or_path: str | Path) -> Weights:
         return weights
     if path.is_dir() or (text.count("/") == 1 and not path.exists()):
         return shared(name_or_path)
+    if path.is_file():
+        raise UnsupportedFile(f"{shown(path)} is not a weights file; their names end in .safetensors")
     by_name(text)  # raises, naming the bundled ones
     raise AssertionError("unreachable")
 

@@ -91,8 +91,8 @@ def line_up(names: Sequence[str], *, device: str = "auto", strength: float | Non
     but opponents with "+roi" as well: then the codec favours marked regions with that strength (default: the codec's).
 
     An opponent whose library is not installed is skipped with the reason. A name that is neither an opponent nor
-    weights raises what `regio.load` raises; an empty list, a name given twice, or a series of different networks,
-    UsageError.
+    weights raises what `regio.load` raises; an empty list, a name given twice, or a series of different networks
+    or of what is no weights file, UsageError.
     """
     if not names:
         raise UsageError(f"name at least one codec: a Regio model, or {', '.join(OPPONENTS)}")
@@ -128,6 +128,9 @@ def own_named(name: str, *, device: str = "auto", strength: float | None = None)
     paths = [path.strip() for path in re.split(r"(?<=\.safetensors)\+", listed)]
     if not label.strip() or not all(paths) or len(set(paths)) < len(paths):
         raise UsageError(f"{name}: give NAME=A.safetensors+B.safetensors with different files")
+    for path in paths:
+        if "+" in path and not Path(path).exists():
+            raise UsageError(f"{name}: {path.split('+')[0]} is not a weights file; their names end in .safetensors")
     members = tuple(OwnCodec(regio.load(path, device=device), strength=chosen) for path in paths)
     kinds = [type(one.codec.net).__name__ for one in members]
     for path, kind in zip(paths, kinds, strict=True):
