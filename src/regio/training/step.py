@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from regio.entropy import RateEstimator
 from regio.errors import UsageError
@@ -84,7 +85,7 @@ class TrainingStep(nn.Module):
         bits, x_hat = charged(out.bits, drawn.side, phase.prototypes), out.x_hat.float()
         if phase.measure == "terms":
             assert self.terms is not None
-            judged = self.terms(x, x_hat, drawn.importance)
+            judged = self.terms(x, heard_by(weight, x_hat), drawn.importance)
             cost, more = weighed(x, x_hat, bits, overall(weight), judged.total), judged.parts
         else:
             cost, more = rate_distortion(x, x_hat, bits, weight, phase.measure, phase.means), {}
@@ -124,6 +125,18 @@ def charged(bits: dict[str, Tensor], side: Tensor, prototypes: float = 1.0) -> d
 def overall(weight: Tensor) -> Tensor:
     """Turn λ (B,) or (B,1,h,w) into one of each sample (B,), the geometric mean."""
     return weight if weight.dim() == 1 else weight.log().mean(dim=(1, 2, 3)).exp()
+
+
+def heard_by(weight: Tensor, x_hat: Tensor) -> Tensor:
+    """Return x_hat (B,3,H,W) as it is; its gradient is multiplied by λ at each pixel, relative to the sample's mean.
+
+    weight: λ (B,), which changes nothing, or (B,1,h,w). So a distortion that judges the picture as a whole can follow a
+    map of λ.
+    """
+    if weight.dim() == 1:
+        return x_hat
+    share = F.interpolate(weight / overall(weight).view(-1, 1, 1, 1), x_hat.shape[2:], mode="nearest")
+    return x_hat.detach() + share * (x_hat - x_hat.detach())
 
 
 def distortion_weight(rate: Tensor, phase: Phase) -> Tensor:
