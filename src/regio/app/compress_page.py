@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -126,16 +125,22 @@ def _connect_work(workers: Workers, arrived: Any, left: Controls, right: Results
     def run(request: gr.Request, found: Arrived | None, *chosen: Any) -> Iterator[Any]:
         if found is None:
             raise UsageError("Drop a picture first.")
-        first = True
+        made: Outcome | None = None
         for said in workers.run(visitor_of(request), "compress", found.path, choices_in(*chosen)):
-            yield going(working(*said)) if isinstance(said, Step) else shown(said, first=first)
-            first &= isinstance(said, Step)
+            if isinstance(said, Step):
+                yield going(working(*said))
+                continue
+            yield shown(said, first=made is None)
+            made = said
+        if made is None or not made.done:  # again, as what the worker said last may stand over the line of `stop`
+            yield going(cancelled(made))
 
     def stop(made: Outcome | None, request: gr.Request) -> Any:
         workers.cancel(visitor_of(request), "compress")
-        time.sleep(1)  # what the worker said last is on its way, and would stand over the line below
-        line = "Cancelled." if made is None else "Cancelled. What was finished is below."
-        return notice(line), *free
+        return cancelled(made), *free  # at once: a run that begins before this is answered would be cancelled, too
+
+    def cancelled(made: Outcome | None) -> str:
+        return notice("Cancelled." if made is None else "Cancelled. What was finished is below.")
 
     begun = left.go.click(begin, [], [*right.outputs, *buttons], queue=False, **QUIET)
     left.go.click(None, js=TO_RESULT)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -47,21 +46,21 @@ def several_page(codecs: tuple[str, ...], workers: Workers) -> Any:
         return notice("Waiting for a free place."), "", hidden, gr.update(visible=False), gr.update(visible=True)
 
     def run(request: gr.Request, files: list[str] | None, *fields: Any) -> Iterator[Any]:
-        asked = 0
+        asked = told_of = 0
         for said in workers.run(visitor_of(request), "several", files or [], *several_in(*fields)):
             if isinstance(said, Step):
                 yield working(*said), gr.skip(), gr.skip()
                 continue
-            asked = said.asked
+            asked, told_of = said.asked, told_of + 1
             done = gr.update(value=said.archive, visible=True) if said.archive else gr.skip()
             yield gr.skip(), said.table, done
         study = f" The blind study has {asked} more." if asked else ""
-        yield notice(f"Done.{study}"), gr.skip(), gr.skip()
+        cancelled = told_of < len(files or [])
+        yield notice("Cancelled." if cancelled else f"Done.{study}"), gr.skip(), gr.skip()
 
     def cancel(request: gr.Request) -> Any:
         workers.cancel(visitor_of(request), "several")
-        time.sleep(1)  # what the worker said last is on its way, and would stand over the line below
-        return notice("Cancelled."), *free
+        return notice("Cancelled."), *free  # at once: a run that begins before this is answered would be cancelled, too
 
     folder.upload(lambda files: files, [folder], [upload], **QUIET)
     begun = go.click(begin, [], [*shows, *buttons], queue=False, **QUIET)
