@@ -1,21 +1,29 @@
-"""Segmenters from ONNX files, made here byte by byte; FID with a stand-in for torch-fidelity."""
+"""Networks that label pictures, made here byte by byte; a person's labels; FID with a stand-in for torch-fidelity."""
 
 from __future__ import annotations
 
+import csv
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
+import typer
 from PIL import Image
+from typer.testing import CliRunner
 
-from regio.errors import MissingWeights, RegioError, UsageError
+from regio.cli.evaluate import evaluate
+from regio.errors import BadImage, MissingWeights, RegioError, UsageError
 from regio.evaluation.contestants.opponents import OPPONENTS
 from regio.evaluation.fidelity import PATCH, columns_of, fidelity, patches
 from regio.evaluation.judges.agreement import DEVIATION, MEAN, Agreement, labeller_named, mean_iou
+from regio.evaluation.judges.base import Setting
 from regio.evaluation.judges.instances import agreement_of, instances_in
+from regio.evaluation.judges.truth import Truth, TruthJudge
+from regio.evaluation.judging import Judges
 from regio.evaluation.sweep import sweep
+from regio.images import Pixels
 
 
 def field(number: int, value: int | bytes | str) -> bytes:
@@ -173,3 +181,79 @@ def test_the_shipped_detector_of_salient_objects_is_a_segmenter() -> None:
     assert set(np.unique(labels)) == {0, 1}
     assert labels[45, 60] == 1
     assert mean_iou(labels, labeller_named("salient").labels(pixels)) == 1
+
+
+def halves(top: int, bottom: int) -> Pixels:
+    """40 x 16 pixels of two pure colours, which the network of `test_downstream` labels 0, 1 or 2."""
+    pixels = np.zeros((40, 16, 3), np.uint8)
+    pixels[:20, :, top] = pixels[20:, :, bottom] = 255
+    return pixels
+
+
+@pytest.fixture
+def masks(tmp_path: Path) -> Path:
+    """Labels of a.png, of half its size: red above, blue below, but a person saw green in the lowest quarter."""
+    (tmp_path / "masks").mkdir()
+    labels = np.repeat(np.array([0] * 10 + [2] * 5 + [1] * 5, np.uint8)[:, None], 8, axis=1)
+    Image.fromarray(labels).save(tmp_path / "masks" / "a.png")
+    return tmp_path / "masks"
+
+
+def test_labels_are_compared_with_a_persons_and_the_loss_with_what_the_original_has(
+    tmp_path: Path, masks: Path
+) -> None:
+    pytest.importorskip("onnxruntime")
+    judge = TruthJudge.make(Setting(segmenter=network(tmp_path / "net.onnx"), truth=masks))
+    assert judge.description.startswith("net.onnx ")
+    assert judge.description.endswith(" against masks")
+    original = Judges((judge,)).look_at("sub/a.png", halves(0, 2))
+    best = (1 + 1 / 2 + 0) / 3  # red whole, blue on twice its area, green nowhere
+    same, red = original.figures(halves(0, 2)), original.figures(halves(0, 0))
+    assert (same["truth"], same["truth-lost"]) == pytest.approx((best, 0))
+    assert (red["truth"], red["truth-lost"]) == pytest.approx((0.5 / 3, best - 0.5 / 3))
+
+
+def test_the_parts_of_a_face_become_one_map(tmp_path: Path) -> None:
+    (tmp_path / "0").mkdir()
+    for part, box in (("skin", (0, 0, 8, 6)), ("nose", (3, 3, 5, 5)), ("hair", (0, 0, 8, 1))):
+        mask = np.zeros((8, 8), np.uint8)
+        mask[box[1] : box[3], box[0] : box[2]] = 255
+        Image.fromarray(mask).save(tmp_path / "0" / f"00007_{part}.png")
+    found = Truth(tmp_path).labels("7.jpg", (16, 16))
+    expected = np.zeros((8, 8), int)
+    expected[:6], expected[3:5, 3:5], expected[:1] = 1, 10, 17  # skin, nose, hair: the data set's numbers
+    assert (found == expected.repeat(2, 0).repeat(2, 1)).all()
+    with pytest.raises(BadImage, match=r"has no labels of 8\.jpg"):
+        Truth(tmp_path).labels("8.jpg", (16, 16))
+
+
+def test_what_cannot_be_compared_is_refused_in_one_line(tmp_path: Path, masks: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    segmenter = network(tmp_path / "net.onnx")
+    with pytest.raises(UsageError, match="--truth needs a --segmenter"):
+        TruthJudge.make(Setting(truth=masks))
+    with pytest.raises(UsageError, match="there is no folder"):
+        TruthJudge.make(Setting(segmenter=segmenter, truth=tmp_path / "nothing"))
+    with pytest.raises(UsageError, match="finds objects; a segmenter that labels every pixel is wanted"):
+        TruthJudge.make(Setting(segmenter=detector(tmp_path / "objects.onnx"), truth=masks))
+    with pytest.raises(BadImage, match=r"the labels of a\.png are of 8 x 20 pixels, the picture of 40 x 40"):
+        Truth(masks).labels("a.png", (40, 40))
+
+
+def test_evaluate_prints_the_figure_and_skips_what_nobody_labelled(tmp_path: Path, masks: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    (tmp_path / "in").mkdir()
+    for name in ("a", "unknown"):
+        Image.fromarray(halves(0, 2)).save(tmp_path / "in" / f"{name}.png")
+    command = ["evaluate", str(tmp_path / "in"), "--codecs", "jpeg", "--settings", "jpeg=90", "--crops", "0"]
+    command += ["--segmenter", network(tmp_path / "net.onnx"), "--truth", str(masks), "-o", str(tmp_path / "out")]
+    commands = typer.Typer()
+    commands.command()(evaluate)
+    commands.callback()(lambda: None)
+    result = CliRunner().invoke(commands, command)
+    assert result.exit_code == 0, result.output
+    assert "true mIoU" in result.stdout
+    assert "masks has no labels of unknown.png" in " ".join(result.stderr.split())
+    with (tmp_path / "out" / "sweep.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (float(row["truth"]), float(row["truth-lost"])) == pytest.approx((0.5, 0), abs=0.01)

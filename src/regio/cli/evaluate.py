@@ -61,6 +61,13 @@ Segmenter = Annotated[
         "module:function"
     ),
 ]
+TrueLabels = Annotated[
+    Path | None,
+    typer.Option(
+        help="labels by people, which those of --segmenter are compared with instead of its own on the original: a "
+        "folder of PNG files with the pictures' names, or CelebAMask-HQ's folder of masks"
+    ),
+]
 Fid = Annotated[bool, typer.Option("--fid", help="add FID and KID (needs torch-fidelity); slow")]
 Crops = Annotated[int, typer.Option(min=0, help="number of pictures whose crops the page shows")]
 CropBpp = Annotated[float, typer.Option(min=0.001, max=24, help="bits per pixel of these crops")]
@@ -102,6 +109,7 @@ def evaluate(
     marks: MarkedBy = None,
     roi_strength: Strength = None,
     segmenter: Segmenter = None,
+    truth: TrueLabels = None,
     fid: Fid = False,
     crops: Crops = 3,
     crop_bpp: CropBpp = 0.2,
@@ -131,8 +139,9 @@ def evaluate(
         method, own, others = fit_named(fit), numbers_in(qualities), settings_in(settings)
         if ssimulacra2 is None:  # the papers' tables do not have it
             ssimulacra2 = table is None and Ssimulacra2.installed()
-        asked = names_of_judges(judges, lpips, lpips_weights, segmenter, dists=dists, ssimulacra2=ssimulacra2)
-        panel = judges_for(asked, Setting(device, lpips_weights, lpips or "squeeze", segmenter), marks)
+        asked = names_of_judges(judges, lpips, lpips_weights, dists=dists, ssimulacra2=ssimulacra2)
+        asked += ["truth"] if truth else ["agreement"] if segmenter else []
+        panel = judges_for(asked, Setting(device, lpips_weights, lpips or "squeeze", segmenter, truth), marks)
         names = tuple(names_in(codecs)) if codecs or table is None else ()
         order = Order(
             table or "", folder, output, references, labels, names, own, others, panel, method, anchor, dataset,
@@ -191,7 +200,6 @@ def names_of_judges(
     named: str | None,
     lpips: str | None,
     weights: Path | None,
-    segmenter: str | None,
     *,
     dists: bool,
     ssimulacra2: bool,
@@ -204,7 +212,7 @@ def names_of_judges(
         names.append("ssimulacra2")
     if lpips is not None or (weights is not None and "dists" not in names):
         names.insert(0, "lpips")
-    return [*names, "agreement"] if segmenter else names
+    return names
 
 
 def judges_for(names: list[str], setting: Setting, marks: Path | None) -> Judges:

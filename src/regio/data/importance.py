@@ -70,16 +70,26 @@ class FaceParts:
 
     def find(self, file: Path, size: tuple[int, int]) -> Tensor | None:
         """See ImportanceSource."""
+        labels = self.labels(file)
+        return None if labels is None else torch.from_numpy((labels > 0).astype(np.uint8) * 255)
+
+    def labels(self, file: Path) -> NDArray[np.int64] | None:
+        """Labels (h,w) of a picture's parts: 1 to 18 as in FACE_PARTS, each over those before it, 0 elsewhere.
+
+        None without any mask. Masks of another size than the first are left out.
+        """
         if not file.stem.isdecimal():
             return None
-        number, union = int(file.stem), None
+        number, labels = int(file.stem), None
         folder = self.folder / str(number // _FACE_FOLDER)
-        for part in FACE_PARTS:
+        for label, part in enumerate(FACE_PARTS, 1):
             path = folder / f"{number:05}_{part}.png"
             values = _grey(path) if path.exists() else None
-            if values is not None and (union is None or union.shape == values.shape):
-                union = values if union is None else np.maximum(union, values)
-        return None if union is None else torch.from_numpy((union > 0).astype(np.uint8) * 255)
+            if values is not None:
+                labels = np.zeros(values.shape, np.int64) if labels is None else labels
+                if labels.shape == values.shape:
+                    labels[values > 0] = label
+        return labels
 
 
 class CocoInstances:

@@ -29,7 +29,9 @@ class Judges:
         """Prepare for versions of an (H,W,3) uint8 picture."""
         mask = self.marks.mask(picture, *pixels.shape[:2]) if self.marks else None
         everybody = (*(judge() for judge in ALWAYS), *self.others)
-        return Original(pixels, self.names(picture), mask, tuple(judge.prepare(pixels, mask) for judge in everybody))
+        return Original(
+            pixels, self.names(picture), mask, tuple(judge.named(picture).prepare(pixels, mask) for judge in everybody)
+        )
 
 
 @dataclass(frozen=True, eq=False)

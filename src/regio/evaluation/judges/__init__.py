@@ -19,13 +19,14 @@ from regio.evaluation.judges.ms_ssim import MsSsim
 from regio.evaluation.judges.psnr import Psnr
 from regio.evaluation.judges.regions import Regions
 from regio.evaluation.judges.ssimulacra2 import Ssimulacra2
+from regio.evaluation.judges.truth import TruthJudge
 
 __all__ = ["ALWAYS", "JUDGES", "Column", "Figures", "Judge", "Setting", "Ssimulacra2", "Verdict", "judges_named"]
 
 ALWAYS: tuple[type[Judge], ...] = (Psnr, MsSsim, Regions)
 """Asked of every picture; `regio evaluate` asks SSIMULACRA 2, too, where it is installed."""
 JUDGES: list[type[Judge]] = [
-    Psnr, MsSsim, LpipsJudge, Regions, Agreement, DistsJudge, Ssimulacra2, Butteraugli, Blocks
+    Psnr, MsSsim, LpipsJudge, Regions, Agreement, DistsJudge, Ssimulacra2, Butteraugli, Blocks, TruthJudge
 ]  # fmt: skip
 
 

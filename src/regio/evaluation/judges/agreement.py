@@ -74,6 +74,17 @@ def mean_iou(reference: Labels, labels: Labels) -> float:
     return float(np.mean(scores))
 
 
+def nearest(labels: Labels, size: tuple[int, int]) -> Labels:
+    """Labels (h,w) -> (H,W) = size, by nearest neighbour."""
+    import numpy as np
+
+    rows, columns = (
+        np.minimum((np.arange(side) + 0.5) * have / side, have - 1).astype(int)
+        for side, have in zip(size, labels.shape, strict=True)
+    )
+    return labels[np.ix_(rows, columns)]
+
+
 @dataclass(frozen=True)
 class Labeller:
     """A function from (H,W,3) uint8 to labels (h,w), or to scores (classes,h,w) whose largest wins."""
@@ -91,11 +102,7 @@ class Labeller:
         if found.ndim != 2:
             shape = f"returns an array of shape {found.shape}"
             raise UsageError(f"{self.name}: {shape}; labels (H,W) or scores (classes,H,W) fit")
-        rows, columns = (
-            np.minimum((np.arange(size) + 0.5) * have / size, have - 1).astype(int)
-            for size, have in zip(pixels.shape[:2], found.shape, strict=True)
-        )
-        return found[np.ix_(rows, columns)].astype(np.int64)
+        return nearest(found.astype(np.int64), (pixels.shape[0], pixels.shape[1]))
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,7 @@ class Setting:
     weights: Path | None = None  # folder; None: the cache, else their publishers
     lpips: str = "squeeze"  # its network
     segmenter: str | None = None
+    truth: Path | None = None  # folder of labels to compare the segmenter's with
 
 
 class Judge(ABC):
@@ -67,6 +68,10 @@ class Judge(ABC):
     def make(cls, setting: Setting) -> Judge:
         """The judge, ready. MissingWeights or UsageError where what it needs is not here."""
         return cls()
+
+    def named(self, picture: str) -> Judge:
+        """The judge for the picture of that name in its folder; most do not ask."""
+        return self
 
     def prepare(self, original: Pixels, mask: Mask | None) -> Verdict:
         """Look at an (H,W,3) uint8 original once -> a function that judges versions of it.
