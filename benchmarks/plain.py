@@ -38,6 +38,7 @@ from regio.models.paper_transforms import Down, Up
 from regio.models.segpic import PRESETS
 from regio.nn.attention import ResidualUnit, ShiftedWindowAttention, WindowAttentionModule
 from regio.nn.conv import Pointwise
+from regio.nn.norm import BETA_FLOOR, GDN
 from regio.nn.regional import RegionAdaptiveTransform, Regions
 from regio.weights import store
 
@@ -83,11 +84,19 @@ def convolving(self: nn.Conv2d, x: Tensor) -> Tensor:
     return F.conv2d(x, self.weight, self.bias, self.stride, self.padding)
 
 
+def normalising(self: GDN, x: Tensor) -> Tensor:
+    """The forward pass of a divisive normalisation."""
+    beta = self.beta.clamp(min=BETA_FLOOR**0.5).square()
+    energy = F.conv2d(x * x, self.gamma.square()[:, :, None, None], beta)
+    return x * (torch.sqrt(energy) if self.inverse else torch.rsqrt(energy))
+
+
 PLAIN: dict[type[nn.Module], Callable[..., Tensor]] = {
     RegionAdaptiveTransform: unfolding,
     ShiftedWindowAttention: attending,
     WindowAttentionModule: gating,
     Pointwise: convolving,
+    GDN: normalising,
     ResidualUnit: lambda self, x: F.gelu(x + self.branch(x)),
     Down: lambda self, x: self.affine(self.norm(self.conv(x))),
     Up: lambda self, x: self.norm(self.conv(self.affine(x))),

@@ -95,3 +95,12 @@ def test_curves_of_opponents_are_written_for_codecs_that_are_complete(pictures: 
         "ms-ssim-rgb"  # the pictures are too small for it
     }
     assert len((out / "webp.csv").read_text().splitlines()) == 1 + 2 * 6
+
+
+def test_the_plain_way_is_timed_beside_ours(pictures: Path) -> None:
+    done = run("plain.py", pictures / "0.png", "--preset", "segpic-s", "--repeats", 1, "--crop", 64)
+    assert done.returncode == 0, done.stderr
+    rows = [line.split() for line in done.stdout.splitlines()[1:3]]
+    assert [row[0] for row in rows] == ["ours", "plain"]
+    assert all(float(figure) > 0 for row in rows for figure in row[1:])
+    assert "segpic-s, 64 x 64 pixels, 1 threads" in done.stdout

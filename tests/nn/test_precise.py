@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from regio.nn.precise import Kept, PreciseConv, PreciseStack, conv_by_taps, make_precise, seen_by, taps_of
+from regio.nn.precise import Kept, PreciseConv, PreciseStack, Seen, conv_by_taps, make_precise, seen_by, taps_of
 
 
 @pytest.mark.parametrize("kernel", [1, 3, 5])
@@ -100,7 +100,7 @@ def test_values_go_to_float64_and_back_but_are_left_alone_otherwise() -> None:
     assert seen_by(half.double(), single).dtype == torch.float32
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 6), (5, 1), (4, 7)])
+@pytest.mark.parametrize("size", [(1, 1), (1, 6), (5, 1), (4, 7), (24, 16)])
 def test_a_stack_keeps_its_margins_and_gives_what_its_layers_give(size: tuple[int, int]) -> None:
     torch.manual_seed(0)
     stack = PreciseStack(PreciseConv(5, 4, 3), nn.GELU(), PreciseConv(4, 6, 1), nn.GELU(), PreciseConv(6, 2, 3))
@@ -112,3 +112,18 @@ def test_a_stack_keeps_its_margins_and_gives_what_its_layers_give(size: tuple[in
     expected = nn.Sequential(*stack)(torch.cat(parts, dim=1).double())  # with gradients: torch's convolutions
     assert (in_double - expected).abs().max() < 1e-14
     assert (in_single - expected).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("size", [(4, 7), (24, 16)])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_stacks_that_share_a_map_give_what_each_gives_alone(size: tuple[int, int], dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    stacks = [PreciseStack(PreciseConv(5, 4, 3), nn.GELU(), PreciseConv(4, 2, 3)).to(dtype) for _ in range(2)]
+    x, rest = (torch.randn(2, channels, *size, dtype=torch.float64) for channels in (2, 3))
+    seen = Seen(x)
+    with torch.no_grad():
+        for stack in stacks:
+            expected = stack(x.to(dtype), rest.to(dtype))
+            assert (stack(seen.by(stack), rest.to(dtype)) - expected).abs().max() < 1e-14
+        alone = PreciseStack(PreciseConv(2, 3, 3)).to(dtype)
+        assert torch.equal(alone(seen.by(alone)), alone(x.to(dtype)))

@@ -9,7 +9,7 @@ from regio.entropy import Coder, scale_to_level
 from regio.entropy.tables import SCALE_MIN
 from regio.nn.conv import zeroed
 from regio.nn.norm import bounded, lower_bound
-from regio.nn.precise import PreciseConv, PreciseStack, seen_by
+from regio.nn.precise import PreciseConv, PreciseStack, Seen, seen_by
 
 GUARD = 1e-6  # levels computed in float64 differ by far less; see docs/portability.md
 
@@ -66,16 +66,18 @@ class ChannelContext(nn.Module):
         mean_side (B,side,h,w); scale_side (B,side,h,w) features, or levels (B,M,h,w) where context moves no scales.
         """
         done: list[Tensor] = []
+        for_means, for_scales = Seen(mean_side), Seen(scale_side)
         for k, (mean_net, residual_net) in enumerate(zip(self.means, self.residuals, strict=True)):
             seen = done[: self.support]
             part = slice(k * self.width, (k + 1) * self.width)
-            mean = bounded(mean_net(*(seen_by(part, mean_net) for part in (mean_side, *seen))))
+            mean = bounded(mean_net(for_means.by(mean_net), *(seen_by(part, mean_net) for part in seen)))
             if self.scales is None:
                 level = lower_bound(scale_side[:, part], 0.0)
             else:
-                level = to_level(self.scales[k](scale_side, *seen))
+                level = to_level(self.scales[k](for_scales, *seen))
             decoded = coder.gaussian("y", None if y is None else y[:, part], mean, level, self.guard)
-            residual = residual_net(*(seen_by(part, residual_net) for part in (mean_side, *seen, decoded)))
+            seen = [seen_by(part, residual_net) for part in (*seen, decoded)]
+            residual = residual_net(for_means.by(residual_net), *seen)
             done.append(decoded + 0.5 * torch.tanh(residual))
         return torch.cat(done, dim=1)
 

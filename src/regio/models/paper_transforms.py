@@ -105,12 +105,12 @@ class StridedTransform:
         )
 
     def _down(self, before: int, after: int, sal: bool, last: bool = False) -> Down:
-        norm = None if last and not self.tail else GDN(after)
+        norm = None if last and not self.tail else GDN(after, quick=True)
         return Down(halve(before, after, self.kernel), norm, self._sal(after) if sal else None)
 
     def _up(self, before: int, after: int, sal: bool, last: bool = False) -> Up:
         conv = subpixel(before, after, self.kernel) if self.subpixel else double(before, after, self.kernel)
-        norm = None if last else GDN(after, inverse=not self.tail)
+        norm = None if last else GDN(after, inverse=not self.tail, quick=True)
         return Up(self._sal(before) if sal else None, conv, norm)
 
     def _to_colours(self, before: int, sal: bool) -> list[nn.Module]:

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from regio.nn.conv import pointwise
+
 PEDESTAL = 2.0**-36  # keeps the square root differentiable at zero
 BETA_FLOOR = 1e-6
 LATENT_LIMIT = 2.0**14  # coded units, far beyond any photograph
@@ -53,9 +55,10 @@ class GDN(nn.Module):
     non-negative during training: start is beta = 1, gamma = 0.1 on the diagonal.
     """
 
-    def __init__(self, channels: int, inverse: bool = False) -> None:
+    def __init__(self, channels: int, inverse: bool = False, quick: bool = False) -> None:
+        """quick: see conv1x1."""
         super().__init__()
-        self.inverse = inverse
+        self.inverse, self.sum = inverse, pointwise if quick else F.conv2d
         self.beta = nn.Parameter(torch.sqrt(torch.ones(channels) + PEDESTAL))
         self.gamma = nn.Parameter(torch.sqrt(0.1 * torch.eye(channels) + PEDESTAL))
 
@@ -63,5 +66,5 @@ class GDN(nn.Module):
         """x (B,C,H,W) -> (B,C,H,W)."""
         beta = lower_bound(self.beta, (BETA_FLOOR + PEDESTAL) ** 0.5).square() - PEDESTAL
         gamma = lower_bound(self.gamma, PEDESTAL**0.5).square() - PEDESTAL
-        energy = F.conv2d(x * x, gamma[:, :, None, None], beta)
+        energy = self.sum(x * x, gamma[:, :, None, None], beta)
         return x * (torch.sqrt(energy) if self.inverse else torch.rsqrt(energy))

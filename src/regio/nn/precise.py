@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from regio.nn.winograd import conv_by_tiles, fits
+from regio.nn.winograd import conv_by_tiles, fits, to_tiles
 
 Made = TypeVar("Made")
 
@@ -82,22 +82,49 @@ class PreciseStack(nn.Sequential):
     There the zeros around a map are laid once, and each convolution writes where the next one reads.
     """
 
-    def forward(self, *parts: Tensor) -> Tensor:
+    def forward(self, first: "Tensor | Seen", *rest: Tensor) -> Tensor:
         """Maps (B,C,h,w), one after the other by channels -> (B,out,h,w)."""
-        x = parts[0]
+        x = first.x if isinstance(first, Seen) else first
         if x.dtype != torch.float64 or x.device.type != "cpu" or torch.is_grad_enabled():
-            x = torch.cat(parts, dim=1)
+            x = torch.cat((x, *rest), dim=1)
             for layer in self:
                 x = layer(x)
             return x
         convs = [layer for layer in self if isinstance(layer, PreciseConv)]
         margin = max(conv.kernel_size[0] for conv in convs) // 2
-        framed = Framed.around(parts, margin)
-        for conv in convs:
+        if isinstance(first, Seen) and rest and fits(x.shape[2], x.shape[3], convs[0].kernel_size[0]):
+            framed = first.passed(convs[0], rest, margin)
+        else:
+            framed = Framed.around((x, *rest), margin).passed(convs[0])
+        for conv in convs[1:]:
+            framed.apply(F.gelu)
             framed = framed.passed(conv)
-            if conv is not convs[-1]:
-                framed.apply(F.gelu)
         return framed.map
+
+
+class Seen:
+    """A map x (B,C,h,w) that several stacks begin with: what their convolutions make of its tiles is made once."""
+
+    def __init__(self, x: Tensor) -> None:
+        self.x = x
+        self._tiles: list[Tensor] | None = None  # of each picture
+
+    def by(self, part: nn.Module) -> "Tensor | Seen":
+        """See `seen_by`."""
+        x = seen_by(self.x, part)
+        return self if x is self.x else x
+
+    def passed(self, conv: PreciseConv, rest: Sequence[Tensor], margin: int) -> "Framed":
+        """This map and others behind a layer, by tiles."""
+        assert conv.bias is not None
+        if self._tiles is None:
+            self._tiles = Framed.around([self.x], 1).tiles()
+        taps, bias = taps_of(conv.weight), conv.bias.detach()
+        result = Framed(len(self.x), len(bias), (self.x.shape[2], self.x.shape[3]), margin, self.x)
+        for mine, theirs, total in zip(self._tiles, Framed.around(rest, 1).tiles(), result.map, strict=True):
+            conv_by_tiles([mine, theirs], taps, bias, total)
+        result.clear()
+        return result
 
 
 class Framed:
@@ -163,10 +190,14 @@ class Framed:
         if not fits(*self.size, conv.kernel_size[0]):
             return self.convolved(taps, bias)
         result = Framed(len(self.memory), len(bias), self.size, self.margin, self.memory)
-        for seen, total in zip(self.widened(1), result.map, strict=True):
-            conv_by_tiles(seen, taps, bias, total)
+        for seen, total in zip(self.tiles(), result.map, strict=True):
+            conv_by_tiles([seen], taps, bias, total)
         result.clear()
         return result
+
+    def tiles(self) -> list[Tensor]:
+        """Transformed values (36,C,tiles) of each picture."""
+        return [to_tiles(seen) for seen in self.widened(1)]
 
     def apply(self, activation: Callable[[Tensor], Tensor]) -> None:
         """Replace the map by a function of it that keeps zeros."""

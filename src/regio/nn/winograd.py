@@ -7,6 +7,7 @@ lose about two digits: float32 cannot spare them, float64 can.
 Kernels are transformed a few at a time, as they are used. Kept, they would take four times their memory.
 """
 
+from collections.abc import Sequence
 from functools import cache
 
 import torch
@@ -42,10 +43,10 @@ def fits(height: int, width: int, kernel: int) -> bool:
     return kernel == 3 and whole and (height // TILE) * (width // TILE) >= FEWEST
 
 
-def conv_by_tiles(seen: Tensor, taps: Tensor, bias: Tensor, out: Tensor) -> None:
-    """seen (C,h+2,w+2) with its margin, taps (9,K,C), bias (K,) -> out (K,h,w), all float64; h and w as `fits` says."""
-    of_values, of_kernels, of_results = _transforms()
-    channels, count, (height, width) = len(seen), len(out), out.shape[1:]
+def to_tiles(seen: Tensor) -> Tensor:
+    """seen (C,h+2,w+2) with its margin, float64; h and w as `fits` says -> transformed values (36,C,tiles)."""
+    of_values, _, _ = _transforms()
+    channels, height, width = seen.shape
     rows, columns = height // TILE, width // TILE
     tiles = _tiles(seen, REACH, rows, columns)  # (6,6,C,rows,columns), overlapping
     values = seen.new_empty(REACH * REACH, channels, rows * columns)
@@ -53,14 +54,25 @@ def conv_by_tiles(seen: Tensor, taps: Tensor, bias: Tensor, out: Tensor) -> None
     for k in range(0, channels, step):
         some = slice(k, k + step)
         torch.mm(of_values, tiles[:, :, some].reshape(REACH * REACH, -1), out=values[:, some].flatten(1))
+    return values
+
+
+def conv_by_tiles(values: Sequence[Tensor], taps: Tensor, bias: Tensor, out: Tensor) -> None:
+    """values (36,C_i,tiles), of maps one after the other by channels; taps (9,K,C), bias (K,) -> out (K,h,w)."""
+    _, of_kernels, of_results = _transforms()
+    channels, count, (height, width) = taps.shape[2], len(out), out.shape[1:]
+    rows, columns = height // TILE, width // TILE
     result = _tiles(out, TILE, rows, columns)  # (4,4,K,rows,columns)
     step = max(1, BLOCK // (REACH * REACH * channels))
-    room = seen.new_empty(REACH * REACH, min(step, count) * channels)
+    room = taps.new_empty(REACH * REACH, min(step, count) * channels)
     for k in range(0, count, step):
         some = slice(k, min(k + step, count))
         few = some.stop - k
         kernels = torch.mm(of_kernels, taps[:, some].flatten(1), out=room[:, : few * channels])
-        products = torch.bmm(kernels.view(-1, few, channels), values)  # (36,few,tiles)
+        parts = torch.split(kernels.view(-1, few, channels), [one.shape[1] for one in values], dim=2)
+        products = torch.bmm(parts[0], values[0])  # (36,few,tiles)
+        for part, one in zip(parts[1:], values[1:], strict=True):
+            products.baddbmm_(part, one)
         sums = (of_results @ products.flatten(1)).view(TILE, TILE, few, rows, columns)
         torch.add(sums, bias[some, None, None], out=result[:, :, some])
 
