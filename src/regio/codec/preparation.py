@@ -24,6 +24,7 @@ from regio.images import Picture, fill_hidden, metadata_chunks
 from regio.regions import Importance, importance
 
 SMALLER = 1, 2  # log2 of the scales that are tried besides the whole size
+LEAST_RAW = 4096  # bytes; in smaller pictures headers count
 SMALLER_BELOW = 0.08  # bits per pixel; above it, the whole size is best (docs/decisions/0037)
 
 
@@ -44,7 +45,28 @@ def encode(engine: Engine, picture: Picture, settings: Settings) -> Found:
     if settings.log2_scale is None and settings.searched and crowded:
         best = _best_smaller(engine, picture, settings, region, best)
     assert best is not None
+    most = raw_bytes(best.job)
+    if not settings.searched and most >= LEAST_RAW and len(best.found.data) > most:
+        return _within_raw(engine, picture, settings, best.found, most)
     return best.found
+
+
+def raw_bytes(job: Encoding) -> int:
+    """What a picture takes without compression, a byte a sample, with the other parts of its file."""
+    return job.pixels * (1 if job.picture.grey else 3) + job.metadata + job.opacity
+
+
+def _within_raw(engine: Engine, picture: Picture, settings: Settings, found: Found, most: int) -> Found:
+    """A file of at most `most` bytes instead of one that is larger than the picture, with a note.
+
+    Noise and patterns of pure colours can be so; a higher rate makes them hardly better.
+    """
+    note = f"quality {settings.wanted:g} takes {len(found.data)} bytes, more than the picture without compression"
+    try:
+        smaller = encode(engine, picture, replace(settings, rate="max_bytes", wanted=float(most), background=None))
+    except UsageError:
+        return found._replace(notes=(*found.notes, note))
+    return smaller._replace(notes=(*smaller.notes, f"{note}; the file has the best quality that takes less"))
 
 
 class _Attempt(NamedTuple):
