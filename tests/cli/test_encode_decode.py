@@ -343,7 +343,7 @@ def test_a_failed_write_leaves_nothing_behind(
     ("output", "message"),
     [
         ("no/such/folder.rgo", "there is no folder no/such"),
-        ("photo.png/a.rgo", "photo.png is no folder"),
+        ("photo.png/a.rgo", "photo.png is not a folder"),
         ("b.jpg", "the result is a .rgo file"),
         ("B.PNG", "the result is a .rgo file"),
         ("/proc/nothing/a.rgo", "there is no folder /proc/nothing"),

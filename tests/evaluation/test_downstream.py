@@ -209,8 +209,8 @@ def test_labels_are_compared_with_a_persons_and_the_loss_with_what_the_original_
     original = Judges((judge,)).look_at("sub/a.png", halves(0, 2))
     best = (1 + 1 / 2 + 0) / 3  # red whole, blue on twice its area, green nowhere
     same, red = original.figures(halves(0, 2)), original.figures(halves(0, 0))
-    assert (same["truth"], same["truth-lost"]) == pytest.approx((best, 0))
-    assert (red["truth"], red["truth-lost"]) == pytest.approx((0.5 / 3, best - 0.5 / 3))
+    assert (same["truth"], same["truth_lost"]) == pytest.approx((best, 0))
+    assert (red["truth"], red["truth_lost"]) == pytest.approx((0.5 / 3, best - 0.5 / 3))
 
 
 def test_the_parts_of_a_face_become_one_map(tmp_path: Path) -> None:
@@ -256,4 +256,4 @@ def test_evaluate_prints_the_figure_and_skips_what_nobody_labelled(tmp_path: Pat
     assert "masks has no labels of unknown.png" in " ".join(result.stderr.split())
     with (tmp_path / "out" / "sweep.csv").open(newline="") as file:
         (row,) = csv.DictReader(file)
-    assert (float(row["truth"]), float(row["truth-lost"])) == pytest.approx((0.5, 0), abs=0.01)
+    assert (float(row["truth"]), float(row["truth_lost"])) == pytest.approx((0.5, 0), abs=0.01)

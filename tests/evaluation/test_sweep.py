@@ -90,7 +90,7 @@ def test_the_csv_keeps_the_columns_of_files_that_exist(folder: Path, tmp_path: P
     assert head == (
         "codec,picture,quality,bytes,bpp,psnr,ms_ssim,encode_seconds,decode_seconds,weights,commit,device,lpips,"
         "roi_psnr,background_psnr,agreement,roi_share,judges,dists,ssimulacra2,butteraugli,mean_y,mean_cb,mean_cr,"
-        "blocking"
+        "blocking,truth,truth_lost"
     )
     fields = next(csv.reader([line]))
     assert fields[:4] == ["rounding", "a.png", "1", fields[3]]

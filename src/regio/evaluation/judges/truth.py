@@ -22,7 +22,7 @@ class TruthJudge(Judge):
     """Mean intersection over union of a segmenter's labels and a person's, and how much compression took of it."""
 
     name = "truth"
-    columns = (Column("truth", "true mIoU", ".3f"), Column("truth-lost", "mIoU lost", ".3f"))
+    columns = (Column("truth", "true mIoU", ".3f"), Column("truth_lost", "mIoU lost", ".3f"))
 
     def __init__(self, labeller: Labeller, truth: Truth, picture: str = "") -> None:
         self.labeller, self.truth, self.picture = labeller, truth, picture
@@ -49,7 +49,7 @@ class TruthJudge(Judge):
 
         def verdict(decoded: Pixels) -> dict[str, float]:
             found = mean_iou(labels, self.labeller.labels(decoded))
-            return {"truth": found, "truth-lost": best - found}
+            return {"truth": found, "truth_lost": best - found}
 
         return verdict
 
