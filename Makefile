@@ -13,7 +13,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 
 FAST := tests/format tests/entropy tests/nn tests/models tests/regions tests/images tests/losses tests/test_import_table.py
 
-GRAPHS := segpic-xs
+GRAPHS := roi-xs segpic-xs
 
 .DEFAULT_GOAL := help
 # threads that wait for each other sleep, so that another program on the machine does not slow them tenfold

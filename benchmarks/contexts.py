@@ -1,6 +1,6 @@
 """Decoding times of the ROI codec's three contexts, on one picture, in one process.
 
-    python benchmarks/contexts.py PICTURE [--preset roi-xs] [--quality 50]
+    python benchmarks/contexts.py PICTURE [--preset roi-xs-1] [--quality 50]
 
 All three models have the same transforms, fresh (a transform codec; trained weights change the symbols, not how many
 there are), and are made, stored and read as everybody's weights are. Times are medians of the processor time of this
@@ -30,7 +30,7 @@ REPEATS = {"none": 5, "checkerboard": 5, "autoregressive": 1}
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("picture", type=Path)
-    parser.add_argument("--preset", default="roi-xs")
+    parser.add_argument("--preset", default="roi-xs-1")
     parser.add_argument("--quality", type=float, default=50.0)
     options = parser.parse_args()
     rows = [measure(context, options.preset, options.picture, options.quality) for context in CONTEXTS]

@@ -1,6 +1,6 @@
 """Codecs at equal bytes: sheets to look at, crops of pictures at real size, and what judges say in the mean.
 
-    python benchmarks/look.py PICTURE... -o FOLDER [--codecs segpic-xs,roi-xs,avif,webp,jpeg] [--rates 0.12,0.25,0.4]
+    python benchmarks/look.py PICTURE... -o FOLDER [--codecs roi-xs,segpic-xs,avif,webp,jpeg] [--rates 0.12,0.25,0.4]
         [--judges blocks,ssimulacra2] [--crop NAME:X,Y,W,H ...]
     python benchmarks/look.py --docs
 
@@ -44,7 +44,7 @@ from regio.images import Pixels, read_picture
 SIDE = 256  # of a crop
 COLUMNS = 3
 LINE = 18  # pixels a line of a label takes
-CODECS = "segpic-xs,roi-xs,avif,webp,jpeg"
+CODECS = "roi-xs,segpic-xs,avif,webp,jpeg"
 RATES = "0.12,0.25,0.4"
 DOCS = Path(__file__).parents[1] / "docs"
 MARK = "<!-- from here on made by benchmarks/look.py -->\n"

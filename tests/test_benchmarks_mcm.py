@@ -1,6 +1,5 @@
-"""The commands that measure kept sets, masking and textures run, on toys, and fail when they should."""
+"""The commands that measure kept sets and masking run, on toys, and fail when they should."""
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from shared import SHARED, needs_shared
 from toy_codec import picture
 
 from regio.models.mcm import MCM, TOY
-from regio.models.roi import PRESETS, RoiCodec
 from regio.weights import store
 
 JUDGES = SHARED / "data" / "weights"
@@ -55,19 +53,3 @@ def test_studies_of_masking_run_and_want_the_right_weights(pictures: Path, tmp_p
     done = run("masking.py", "layouts", pictures, "--codec", grid, "--packed", packed, "--judges", JUDGES)
     assert "grid against packed" in done.stdout, done.stderr
     assert run("masking.py", "layouts", pictures, "--codec", grid).returncode == 2
-
-
-@needs_shared
-def test_textures_are_measured_inside_and_outside_of_the_region(pictures: Path, tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    store.save(RoiCodec(PRESETS["toy"]).eval(), tmp_path / "roi.safetensors")
-    (tmp_path / "marks.json").write_text(json.dumps({"0": {"face": [100, 100, 80, 80]}}))
-    both = ("--before", tmp_path / "roi.safetensors", "--after", tmp_path / "roi.safetensors", "--bpp", 2)
-    more = ("--lpips", JUDGES, "--marks", tmp_path / "marks.json", "--crops", tmp_path / "crops")
-    done = run("textures.py", pictures, *both, *more)
-    assert done.returncode == 0, done.stderr
-    rows = [line.split()[-7:] for line in done.stdout.splitlines() if "mean" in line]
-    assert len(rows) == 2
-    assert rows[0] == rows[1]  # the same weights: the same files
-    assert (tmp_path / "crops" / "0.jpg").exists()
-    assert run("textures.py", pictures, *both).returncode == 2  # no judge

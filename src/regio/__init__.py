@@ -1,7 +1,7 @@
 """Regio: a region-aware learned image codec.
 
     import regio
-    codec = regio.load("segpic-xs")
+    codec = regio.load("roi-xs")
     data = codec.encode("photo.jpg", quality=60)
     regio.decode(data).save("photo.png")
 

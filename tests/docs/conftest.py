@@ -24,7 +24,7 @@ def one_load() -> Iterator[None]:
 
     original, loaded = api.load, {}
 
-    def load(name: Any = "segpic-xs", device: str = "auto", look: str = "faithful") -> Any:
+    def load(name: Any = "roi-xs", device: str = "auto", look: str = "faithful") -> Any:
         if str(name).endswith(".safetensors"):
             return original(name, device, look)
         if (name, look) not in loaded:

@@ -34,25 +34,25 @@ import pickle
 path, damaged = sys.argv[1:]
 expected = light.decode(path, as_="numpy")
 assert (regio.decode(path, as_="numpy") == expected).all()
-assert (regio.decode(path, as_="numpy", codec="segpic-xs") == expected).all()
+assert (regio.decode(path, as_="numpy", codec="roi-xs") == expected).all()
 assert regio.decode(path, region=(10, 5, 30, 20)).size == (30, 20)
 assert regio.decode(path, look="faithful", device="cpu").size == (96, 64)
 regio.verify(path)
 codec = regio.load()
-assert isinstance(codec, regio.Codec) and (codec.name, codec.look) == ("segpic-xs", "faithful")
+assert isinstance(codec, regio.Codec) and (codec.name, codec.look) == ("roi-xs", "faithful")
 assert codec.fingerprint.startswith(regio.inspect(path).fingerprint)
 codec.verify(path)
 regio.verify(path, codec=codec)
 with Image.open(path) as image:
     assert image.tobytes() == expected.tobytes()
 calls = [
-    lambda: regio.load("roi-xs"),
+    lambda: regio.load("mcm-tiny"),
     lambda: regio.load("mine/model.safetensors"),
     lambda: regio.load("owner/name"),
     lambda: regio.load(look="natural"),
-    lambda: regio.encode(damaged, codec="roi-xs"),
+    lambda: regio.encode(damaged, codec="mcm-tiny"),
     lambda: regio.encode(damaged, device="cuda"),
-    lambda: regio.decode(path, codec="roi-xs"),
+    lambda: regio.decode(path, codec="mcm-tiny"),
     lambda: regio.decode(path, device="cuda"),
     lambda: regio.decode(path, look="natural"),
     lambda: regio.decode(path, as_="torch"),
@@ -179,7 +179,7 @@ assert not run(["encode", picture, "-o", folder + "/b.rgo", "--max-bytes", "900"
 assert not run(["decode", folder + "/a.rgo", "-o", folder + "/a.png"])
 assert not run(["verify", folder + "/a.rgo", folder + "/b.rgo"])
 for arguments, code in (
-    (["encode", picture, "-o", folder + "/c.rgo", "--codec", "roi-xs"], 4),
+    (["encode", picture, "-o", folder + "/c.rgo", "--codec", "mcm-tiny"], 4),
     (["encode", picture, "-o", folder + "/c.rgo", "--engine", "torch"], 1),
     (["decode", folder + "/a.rgo", "-o", folder + "/c.png", "--engine", "torch"], 1),
     (["verify", folder + "/a.rgo", "--engine", "torch"], 1),

@@ -58,7 +58,7 @@ def networks(x: torch.Tensor) -> torch.Tensor:
     assert_type(RoiCodec.from_pretrained(Path("folder")), RoiCodec)
     assert_type(MCM.from_pretrained("owner/name"), MCM)
     assert_type(net.push_to_hub("owner/name", private=True), str)
-    RoiCodec(RoiCodecConfig.preset("roi-xs"))
+    RoiCodec(RoiCodecConfig.preset("roi-xs-1"))
     MCM(MCMConfig.preset("mcm-tiny"))
     return out.x_hat
 

@@ -16,7 +16,7 @@ from regio.weights import store
 pytestmark = pytest.mark.weights
 RANGES = {  # least PSNR at quality 0 and at 100, bits per pixel to ask for
     "segpic-xs": ((20, 40), (0.15, 0.3, 0.6)),
-    "roi-xs": ((21, 36), (0.15, 0.3, 0.6)),
+    "roi-xs": ((18, 38), (0.15, 0.3, 0.6)),
     "mcm-tiny": ((11, 26), (0.03, 0.08, 0.2)),
 }
 EVERY = pytest.mark.parametrize("entry", CATALOG.values(), ids=lambda entry: entry.name)
@@ -57,7 +57,7 @@ def test_a_photograph_comes_back_at_every_quality_and_more_bytes_make_it_better(
         qualities.append(psnr(portrait, codec.decode(data)))
         # 0.5 % for the coder's and the tables' rounding, 16 bytes of header and ending; MCM's kept set ends by itself,
         # and at the lowest rate, where nearly all symbols are zero, four passes of rounded tables take eight bytes more
-        spare = {"roi-xs": 16, "segpic-xs": 24}.get(codec.name, 18)
+        spare = {"roi-xs": 24, "segpic-xs": 24}.get(codec.name, 18)
         assert len(data) <= 1.005 * codec.estimate_bits(portrait, quality) / 8 + spare
     assert sizes == sorted(set(sizes))
     assert qualities == sorted(set(qualities))

@@ -30,7 +30,7 @@ def bench(
 
     \b
     Examples:
-      regio bench --codecs segpic-xs,avif --sizes 768x512
+      regio bench --codecs roi-xs,avif --sizes 768x512
       regio bench photo.png --devices cpu,cuda --threads 4
     """
     import json

@@ -23,7 +23,7 @@ def compare(
 
     \b
     Examples:
-      regio compare photo.png --bpp 0.2 --codecs segpic-xs,jpeg,avif
+      regio compare photo.png --bpp 0.2 --codecs roi-xs,jpeg,avif
       regio compare - -o sheet.png < a.png
     """
     import io

@@ -124,7 +124,7 @@ def evaluate(
 
     \b
     Examples:
-      regio evaluate kodak --codecs segpic-xs,jpeg,avif --anchor avif
+      regio evaluate kodak --codecs roi-xs,jpeg,avif --anchor avif
       regio evaluate photos --qualities 20,40,60,80 --lpips squeeze -o report/photos
       regio evaluate --table segpic-1 --references curves
       regio evaluate kodak --table segpic-1 --references curves --codecs segpic=q1.safetensors+q2.safetensors

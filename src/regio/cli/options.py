@@ -49,7 +49,7 @@ CodecName = Annotated[
     str | None,
     typer.Option(
         "--codec",
-        help="a name from `regio models`, a .safetensors file or a hub id; default: segpic-xs",
+        help="a name from `regio models`, a .safetensors file or a hub id; default: roi-xs",
         autocompletion=codecs,
     ),
 ]

@@ -29,17 +29,18 @@ FAMILIES = {  # what a weights file may name: module:class
     "roi": "regio.models.roi:RoiCodec",
 }
 CATALOG: dict[int, Entry] = {
-    7: Entry(7, "segpic-xs", "segpic", "086034e344f03a30fa0d5c3f28575c54", "photographs at any rate, small and fast"),
-    3: Entry(3, "roi-xs", "roi", "f06b6a0b0e6c7754b508158ca08f15da", "photographs as people see them, least LPIPS"),
+    8: Entry(8, "roi-xs", "segpic", "2ad4e5fc8dd90e8218e09caf22269144", "photographs, for people who look at them"),
+    7: Entry(7, "segpic-xs", "segpic", "086034e344f03a30fa0d5c3f28575c54", "photographs, least squared error"),
     4: Entry(4, "mcm-tiny", "mcm", "0b95f436133f10c238ea36cece2b5a28", "recognisable from 0.01 to 0.1 bits per pixel"),
 }
 RETIRED: dict[int, str] = {  # ids whose weights are no longer bundled -> what has them
     1: "release 0.1.0",
     2: "the repository between 0.1.0 and 0.2.0",
+    3: "the repository before 2026-11-28",
     5: "the repository before 2026-11-28",
     6: "the repository of 2026-11-28",
 }
-DEFAULT = "segpic-xs"
+DEFAULT = "roi-xs"
 
 
 def by_id(number: int) -> Entry:

@@ -317,7 +317,7 @@ PRESETS = {
     "roi": PAPER,
     "roi-none": replace(PAPER, context="none"),
     "roi-autoregressive": replace(PAPER, context="autoregressive"),
-    "roi-xs": XS,
+    "roi-xs-1": XS,
     "toy": TOY,
     "toy-maps": replace(TOY, emphasis=False),
     "toy-none": replace(TOY, context="none"),

@@ -1,4 +1,4 @@
-"""LPIPS v0.1 by one of three networks, 0 for equal pictures. `roi-xs` and MCM's weights were trained on it."""
+"""LPIPS v0.1 by one of three networks, 0 for equal pictures. `roi-xs` and `mcm-tiny` were trained on the first."""
 
 from __future__ import annotations
 

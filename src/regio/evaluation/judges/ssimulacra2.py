@@ -1,4 +1,4 @@
-"""SSIMULACRA 2, by the package of that name: fitted to people's votes. Nothing of ours is trained on it."""
+"""SSIMULACRA 2, by the package of that name: fitted to people's votes. `roi-xs` is trained on its formula."""
 
 from __future__ import annotations
 
