@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from regio.nn.fixed_point import FixedPointContext, FixedPointNet, magnitudes, nearest
+from regio.nn.fixed_point import FixedPointContext, FixedPointNet, magnitudes
 from regio.nn.gain import RATE_STEPS
+from regio.nn.whole import nearest
 
 
 def network(channels: int = 3, widths: tuple[int, ...] = (4, 5, 4), points: int = 5, out: int = 6) -> FixedPointNet:
