@@ -242,7 +242,8 @@ def test_a_painted_region_is_encoded_and_the_file_decodes_to_the_same_pixels_els
     command = [sys.executable, "-m", "regio", "decode", str(saved["rgo"]), "-o", str(decoded)]
     subprocess.run(command, check=True, capture_output=True, timeout=120)
     with Image.open(decoded) as ours, Image.open(saved["png"]) as theirs:
-        assert np.array_equal(np.asarray(ours), np.asarray(theirs))
+        apart = np.asarray(ours, np.int16) - np.asarray(theirs, np.int16)
+    assert np.abs(apart).max() <= 1  # the app decodes by torch, the command by ONNX Runtime
 
 
 def test_the_region_is_where_it_was_painted_and_is_better_for_it(finished: Any) -> None:
@@ -399,7 +400,7 @@ def test_wrong_files_get_a_message_and_the_right_one_works_after_them(visit: Ope
     compress(page)
     page.wait_for_selector("#outcome :text('Nothing is painted yet')")
     page.get_by_label("None, spread evenly").check()
-    compress(page, 0.03)
+    compress(page, 0.01)
     page.wait_for_selector("#outcome :text('bytes are too few')")
     page.close()
 
