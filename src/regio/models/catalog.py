@@ -31,7 +31,7 @@ FAMILIES = {  # what a weights file may name: module:class
 CATALOG: dict[int, Entry] = {
     8: Entry(8, "roi-xs", "segpic", "2ad4e5fc8dd90e8218e09caf22269144", "photographs, for people who look at them"),
     7: Entry(7, "segpic-xs", "segpic", "086034e344f03a30fa0d5c3f28575c54", "photographs, least squared error"),
-    4: Entry(4, "mcm-tiny", "mcm", "0b95f436133f10c238ea36cece2b5a28", "masked compression, for research; roi-xs scores better"),
+    4: Entry(4, "mcm-tiny", "mcm", "0b95f436133f10c238ea36cece2b5a28", "masked compression, for research"),
 }
 RETIRED: dict[int, str] = {  # ids whose weights are no longer bundled -> what has them
     1: "release 0.1.0",
