@@ -194,6 +194,10 @@ def check(command: str) -> None:
             script = ROOT / words[0]
             assert script.is_file(), f"{command}: no such script"
             source = script.read_text(encoding="utf-8")
+            beside = [
+                script.with_name(f"{name}.py") for name in re.findall(r"^from (\w+) import", source, re.MULTILINE)
+            ]
+            source += "".join(path.read_text(encoding="utf-8") for path in beside if path.is_file())
             unknown = {word for word in words if word.startswith("--") and f'"{word}"' not in source}
             assert not unknown, f"{command}: no option {', '.join(sorted(unknown))}"
         elif program == "make":
