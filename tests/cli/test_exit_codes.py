@@ -108,7 +108,7 @@ def test_the_version_is_a_result(regio: Regio) -> None:
 
 def test_what_needs_torch_says_so_in_one_line_where_it_is_missing(tmp_path: Path) -> None:
     (tmp_path / "torch.py").write_text("raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')")
-    golden = Path(__file__).parents[1] / "weights/golden/portrait-3.rgo"
+    golden = Path(__file__).parents[1] / "weights/golden/portrait-8.rgo"
     command = [sys.executable, "-m", "regio", "decode", str(golden), "--engine", "torch", "-o", "out.png"]
     path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
     done = subprocess.run(

@@ -156,7 +156,7 @@ def test_every_kind_of_file_is_written_without_torch_as_torch_writes_it(tmp_path
     Image.fromarray(np.dstack([plain, veil])).save(tmp_path / "alpha.png")
     blocked(WRITES, tmp_path, json.dumps(KINDS))
 
-    codec = regio.load("segpic-xs", "cpu")
+    codec = regio.load("roi-xs", "cpu")
     whole = codec.runtime.tiling
     for name, (source, given) in {**KINDS, "pillow": ("colour.png", {"quality": 45})}.items():
         options = {**given, "roi": [tuple(box) for box in given["roi"]]} if "roi" in given else dict(given)

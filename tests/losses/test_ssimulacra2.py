@@ -96,5 +96,5 @@ def test_descent_raises_the_score() -> None:
 
 
 def test_pictures_without_a_scale_are_refused() -> None:
-    with pytest.raises(ValueError, match="from 8 pixels a side"):
+    with pytest.raises(ValueError, match="at least 8 pixels a side"):
         ssimulacra2(torch.zeros(1, 3, 7, 20), torch.zeros(1, 3, 7, 20))

@@ -117,7 +117,7 @@ def test_a_device_without_float64_is_refused_in_one_line() -> None:
         def deciding(self) -> list[torch.nn.Module]:
             return [Part(1, 1)]
 
-    with pytest.raises(UsageError, match="float64, which device cpu cannot"):
+    with pytest.raises(UsageError, match="float64, which device cpu does not support"):
         settle(Net(), CPU)
 
 
