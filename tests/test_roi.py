@@ -66,7 +66,7 @@ def test_alpha_of_the_paper_is_about_seventeen_points() -> None:
         ({"roi_strength": 10}, "roi_strength has no effect without a region"),
         ({"background": 10}, "background has no effect without a region"),
         ({"roi": BOX, "roi_strength": 0}, "roi_strength=0"),
-        ({"roi": BOX, "roi_strength": 101}, "above 0 to 100"),
+        ({"roi": BOX, "roi_strength": 101}, "above 0 and at most 100"),
         ({"roi": BOX, "roi_strength": float("nan")}, "roi_strength=nan"),
         ({"roi": BOX, "background": -1}, "background=-1"),
         ({"roi": BOX, "background": 10, "roi_strength": 10}, "contradict"),
