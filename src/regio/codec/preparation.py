@@ -63,10 +63,10 @@ def _within_raw(engine: Engine, picture: Picture, settings: Settings, found: Fou
     """
     note = f"quality {settings.wanted:g} takes {len(found.data)} bytes, more than the picture without compression"
     try:
-        smaller = encode(engine, picture, replace(settings, rate="max_bytes", wanted=float(most), background=None))
+        within = encode(engine, picture, replace(settings, rate="max_bytes", wanted=float(most), background=None))
     except UsageError:
         return found._replace(notes=(*found.notes, note))
-    return smaller._replace(notes=(*smaller.notes, f"{note}; the file has the best quality that takes less"))
+    return within._replace(notes=(*within.notes, f"{note}; the file has the best quality that takes less"))
 
 
 class _Attempt(NamedTuple):
