@@ -1,6 +1,7 @@
 """Packs what a browser needs to decode files of some codecs: `python web/pack.py segpic-xs FOLDER`.
 
-FOLDER gets NAME.rgow for each, and models.json, which says what there is. NAME.rgow is: four bytes, the length of the
+FOLDER gets NAME.rgow for each, and models.json, which says what there is, and which other numbers of models the
+catalog knows. NAME.rgow is: four bytes, the length of the
 JSON that follows, big endian; the JSON; bytes. The JSON has the plan of docs/light.md without what only a writer needs,
 and for each file that the graphs point to its `name`, its `size` and the `ranges` [start, length] of it that they use.
 The bytes are those ranges, one after the other, then the graphs.
@@ -12,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import onnx
+
+from regio.models.catalog import CATALOG, RETIRED
 
 WEIGHTS = Path(__file__).parents[1] / "src" / "regio" / "weights"
 
@@ -64,8 +67,10 @@ def main(names: list[str], folder: Path) -> None:
     """Write the packed codecs and the list of them; those of other names that the list has stay."""
     folder.mkdir(parents=True, exist_ok=True)
     index = folder / "models.json"
-    listed: dict[str, Any] = json.loads(index.read_text(encoding="utf-8")) if index.exists() else {}
-    listed = {number: entry for number, entry in listed.items() if entry["name"] not in names}
+    before: dict[str, Any] = json.loads(index.read_text(encoding="utf-8")) if index.exists() else {}
+    listed: dict[str, Any] = {str(number): {} for number in RETIRED}
+    listed |= {str(entry.id): {"name": entry.name} for entry in CATALOG.values()}
+    listed |= {number: entry for number, entry in before.items() if "file" in entry and entry["name"] not in names}
     for name in names:
         data = packed(name)
         plan = json.loads(data[4 : 4 + int.from_bytes(data[:4], "big")])["plan"]

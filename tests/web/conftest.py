@@ -32,7 +32,7 @@ const text = async (blob) => new Promise((resolve) => {
 });
 window.decode = async (address, options = {}) => {
   const parts = [];
-  const data = await (await fetch(address)).arrayBuffer();
+  const data = await (await fetch(address, { cache: "no-store" })).arrayBuffer();
   try {
     const onPart = ({ left, top, width, height }) => parts.push([left, top, width, height]);
     const picture = await decoder.decode(data, { onPart, ...options });
@@ -40,7 +40,7 @@ window.decode = async (address, options = {}) => {
     const [pixels, png] = [await text(new Blob([picture.data])), await text(await toPng(picture))];
     return { width, height, grey, alpha, codec, milliseconds, parts, data: pixels, png };
   } catch (error) {
-    return { kind: error.name, message: error.message };
+    return { kind: error.name, message: error.message, parts };
   }
 };
 document.title = "ready";

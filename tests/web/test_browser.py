@@ -7,52 +7,23 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import os
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import matplotlib
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 from web.conftest import CONFORMANCE, ROOT, packed_names
+from web.opened import FACTS, FILES, Visit, chosen, decode, expected, harness, pixels
 
 import regio
 
 pytestmark = [pytest.mark.browser, pytest.mark.weights]
 
-FACTS: dict[str, dict[str, Any]] = json.loads((CONFORMANCE / "files.json").read_text(encoding="utf-8"))
-FILES = [name for name, facts in FACTS.items() if facts["codec"] in packed_names()]
 PORTRAIT = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
 BUDGET = {"scripts and page": 160_000, "engine": 14_500_000, "weights": 10_500_000}  # bytes; docs/web.md says them
-Visit = Callable[..., Any]
-
-
-def expected(name: str) -> NDArray[np.int64]:
-    """The picture of a conformance file, RGBA."""
-    with Image.open(CONFORMANCE / f"{name}.png") as image:
-        return np.asarray(image.convert("RGBA")).astype(int)
-
-
-def decode(page: Any, name: str) -> dict[str, Any]:
-    found: dict[str, Any] = page.evaluate("name => window.decode(`files/${name}`)", f"{name}.rgo")
-    return found
-
-
-def pixels(found: dict[str, Any]) -> NDArray[np.int64]:
-    """(H,W,4)."""
-    data = np.frombuffer(base64.b64decode(found["data"]), np.uint8)
-    return data.reshape(found["height"], found["width"], 4).astype(int)
-
-
-def harness(visit: Visit, where: str = "") -> Any:
-    page = visit(f"{where}harness.html")
-    page.wait_for_function("document.title === 'ready'")
-    return page
 
 
 def test_files_of_all_kinds_decode_to_the_pictures_of_the_python_decoder(visit: Visit) -> None:
@@ -74,17 +45,6 @@ def test_threads_change_no_pixel_by_more_than_one(visit: Visit) -> None:
     assert np.abs(pixels(decode(page, name)) - expected(name)).max() <= 1
 
 
-def test_large_files_show_their_first_parts_before_the_rest_is_decoded(visit: Visit) -> None:
-    page = harness(visit)
-    name = next(name for name in FILES if name.endswith("-blocks"))
-    found = decode(page, name)
-    assert len(found["parts"]) == 4
-    covered = np.zeros((found["height"], found["width"]), int)
-    for left, top, width, height in found["parts"]:
-        covered[top : top + height, left : left + width] += 1
-    assert (covered == 1).all()
-
-
 def test_the_png_has_the_same_pixels_and_the_metadata(visit: Visit) -> None:
     page = harness(visit)
     for feature in ("metadata", "colour", "grey", "alpha"):
@@ -100,35 +60,6 @@ def test_the_png_has_the_same_pixels_and_the_metadata(visit: Visit) -> None:
                 assert image.info.get("icc_profile") == ours.info.get("icc_profile")
             if feature == "colour":
                 assert b"cICP\x0c\x0d\x00\x01" in base64.b64decode(found["png"])
-
-
-def test_bad_files_are_refused_in_one_line_of_the_kind_that_python_has(visit: Visit, site: Path) -> None:
-    page = harness(visit)
-    data = (CONFORMANCE / f"{FILES[0]}.rgo").read_bytes()
-    bad = {
-        "cut": data[:-9],
-        "flipped": data[:-4] + bytes([data[-4] ^ 4]) + data[-3:],
-        "text": b"this is no picture",
-        "later": data[:2] + b"\x20" + data[3:],
-        "other": data[:3] + bytes([99]) + data[4:],
-        "huge": bytes.fromhex("D752 10 06 ABCD 808040 808040 9603 00000000"),
-    }
-    kinds = {"later": "UnsupportedFile", "other": "MissingWeights", "huge": "LimitExceeded"}
-    for name, wrong in bad.items():
-        (site / "files" / f"bad-{name}.rgo").write_bytes(wrong)
-        found = decode(page, f"bad-{name}")
-        assert found["kind"] == kinds.get(name, "CorruptFile"), (name, found)
-        assert "\n" not in found["message"]
-    assert "message" not in decode(page, FILES[0])  # and the decoder goes on
-
-
-def chosen(page: Any, path: Path) -> str:
-    """Choose a file on the page -> what it says in the end."""
-    page.evaluate("document.getElementById('stage').dataset.state = ''")
-    page.set_input_files("#file", str(path))
-    page.wait_for_selector("#stage[data-state=done], #stage[data-state=fault]")
-    said: str = page.text_content("#status")
-    return said
 
 
 def test_a_visitor_opens_zooms_and_saves_a_picture(visit: Visit, tmp_path: Path) -> None:
@@ -175,17 +106,6 @@ def test_two_fingers_zoom(visit: Visit) -> None:
     assert page.locator("#canvas").bounding_box()["width"] == pytest.approx(2 * before, rel=0.05)
 
 
-def test_a_bad_file_gives_one_line_and_the_next_one_opens(visit: Visit, tmp_path: Path) -> None:
-    page = visit("index.html")
-    (tmp_path / "no picture.rgo").write_bytes(b"GIF89a and so on")
-    said = chosen(page, tmp_path / "no picture.rgo")
-    assert said == "no picture.rgo: this is not a .rgo file: it does not begin with the bytes D7 52"
-    assert page.locator("#status.fault").count() == 1
-    assert page.locator("#canvas").is_hidden()
-    assert chosen(page, CONFORMANCE / f"{FILES[0]}.rgo").startswith(f"{FILES[0]}.rgo: ")
-    assert page.locator("#status.fault").count() == 0
-
-
 def test_weights_and_engine_are_fetched_once(visit: Visit) -> None:
     page = visit("index.html")
     fetched: list[str] = []
@@ -210,20 +130,55 @@ def test_weights_that_do_not_arrive_are_said_and_tried_again(visit: Visit) -> No
     assert chosen(page, file).startswith(f"{file.name}: {FACTS[FILES[0]]['header']['width']} × ")
 
 
+def embedded(site: Path, *images: str) -> None:
+    """A page with these images and the one line of script."""
+    line = '<!doctype html><title>t</title><script type="module" src="regio-embed.js"></script>'
+    (site / "embedded.html").write_text("\n".join([line, *images]), encoding="utf-8")
+
+
 def test_images_of_a_page_are_shown_by_one_line(visit: Visit, site: Path) -> None:
     name = next(name for name in FILES if name.endswith("-plain"))
-    (site / "embedded.html").write_text(
-        '<!doctype html><title>t</title><script type="module" src="regio-embed.js"></script>'
-        f'<img id="good" data-rgo="files/{name}.rgo" alt="waves">'
-        '<img id="bad" data-rgo="files/none.rgo" alt="nothing">',
-        encoding="utf-8",
+    embedded(
+        site,
+        f'<img id="good" data-rgo="files/{name}.rgo" alt="waves" title="the sea">',
+        f'<img id="sized" data-rgo="files/{name}.rgo" alt="waves" width="50" height="40">',
     )
     page = visit("embedded.html")
-    page.wait_for_selector("#bad[title]", state="attached")
-    assert page.get_attribute("#bad", "title") == "files/none.rgo cannot be fetched: the server says 404"
-    page.wait_for_function("document.getElementById('good').naturalWidth === 100")
-    page.evaluate("document.getElementById('bad').dataset.rgo = document.getElementById('good').dataset.rgo")
-    page.wait_for_function("document.getElementById('bad').naturalWidth === 100")
+    for image in ("good", "sized"):
+        page.wait_for_function(f"document.getElementById('{image}').naturalWidth === 100")
+    assert (page.get_attribute("#good", "alt"), page.get_attribute("#good", "title")) == ("waves", "the sea")
+    after = page.locator("#sized").bounding_box()
+    assert (after["width"], after["height"]) == (50, 40)  # as its attributes say
+
+
+def test_an_image_that_cannot_be_shown_says_why(visit: Visit, site: Path) -> None:
+    name = next(name for name in FILES if name.endswith("-plain"))
+    (site / "files" / "broken.rgo").write_bytes((CONFORMANCE / f"{name}.rgo").read_bytes()[:-5])
+    embedded(
+        site,
+        '<img id="told" data-rgo="files/none.rgo" alt="a lighthouse" title="the coast">',
+        '<img id="mute" data-rgo="files/broken.rgo">',
+        '<img id="kept" data-rgo="files/none.rgo" src="data:image/gif;base64,'
+        'R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7" alt="a dot">',
+    )
+    page = visit("embedded.html")
+    why = "files/none.rgo cannot be fetched: the server says 404"
+    page.wait_for_selector(f"#told[title='{why}']")
+    assert page.get_attribute("#told", "alt") == "a lighthouse"
+    assert page.locator("#told").bounding_box()["width"] > 60  # the words are seen
+    page.wait_for_selector("#mute[title^='the file is damaged']", state="attached")
+    assert page.get_attribute("#mute", "alt") == page.get_attribute("#mute", "title")
+    page.wait_for_selector(f"#kept[title='{why}']", state="attached")
+    assert page.evaluate("document.getElementById('kept').naturalWidth") == 1
+    show = "([id, address]) => { document.getElementById(id).dataset.rgo = address }"
+    for image in ("told", "mute"):
+        page.evaluate(show, [image, f"files/{name}.rgo"])
+        page.wait_for_function(f"document.getElementById('{image}').naturalWidth === 100")
+    assert page.get_attribute("#told", "title") == "the coast"  # the complaint goes
+    assert page.get_attribute("#mute", "title") is page.get_attribute("#mute", "alt") is None
+    page.evaluate(show, ["told", "files/none.rgo"])
+    page.wait_for_selector(f"#told[title='{why}']")
+    assert page.evaluate("document.getElementById('told').naturalWidth") == 0  # not the picture of another file
 
 
 def test_the_site_stays_within_its_budget(site: Path) -> None:

@@ -11,14 +11,15 @@ import { checkWeights } from "./weights.js";
 /** Called when a part of the picture is final; picture: all of it, the rest still empty. */
 export type Progress = (picture: Rgba, left: number, top: number, width: number, height: number) => void;
 
-/** Decodes a parsed file; RgoError if anything about it is wrong. */
-export async function decodeWith(codec: Codec, file: RgoFile, progress?: Progress): Promise<Rgba> {
+/** Decodes a parsed file; RgoError if anything about it is wrong. pause: awaited before each tile and each part. */
+export async function decodeWith(codec: Codec, file: RgoFile, progress?: Progress, pause?: () => Promise<void>): Promise<Rgba> {
   const { header, tiling } = file;
   checkWeights(codec.weights.plan, header.model, header.fingerprint);
   const { multiple } = codec.weights.plan.network;
   if (tiling.side !== null && tiling.side % multiple) throw new CorruptFile(`tiles of ${tiling.side} pixels do not fit this model`);
   const alpha = alphaOf(file);
   const fetch = async (k: number): Promise<Latents> => {
+    await pause?.();
     const tile = tiling.tiles[k]!;
     const latents = await walk(codec, header, tile);
     if (tile.check === null) verifyCheck(file, [latents.symbolCrc]);
@@ -32,6 +33,7 @@ export async function decodeWith(codec: Codec, file: RgoFile, progress?: Progres
   for await (const piece of new Synthesis(codec, width, height, tiling.side, header.grid, fetch).pieces()) {
     put(piece, coded, header.grey);
     if (early) progress?.(coded, piece.left, piece.top, Math.min(piece.width, width - piece.left), Math.min(piece.height, height - piece.top));
+    await pause?.();
   }
   if (early) return coded;
   const large = enlarged(coded, header.width, header.height, 2 ** header.log2Scale);

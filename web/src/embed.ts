@@ -10,6 +10,32 @@ import { Decoder, RgoError, toPng } from "./index.js";
 const decoder = new Decoder(new URL(".", import.meta.url));
 
 const shown = new WeakMap<HTMLImageElement, string>();
+const faulty = new WeakMap<HTMLImageElement, { attribute: "alt" | "title"; before: string | null }[]>();
+
+/** Says what is wrong where a visitor sees it: in the title, and instead of a missing alt text. */
+function complain(image: HTMLImageElement, message: string): void {
+  forget(image);
+  const attributes = image.hasAttribute("alt") ? (["title"] as const) : (["title", "alt"] as const);
+  faulty.set(
+    image,
+    attributes.map((attribute) => ({ attribute, before: image.getAttribute(attribute) })),
+  );
+  for (const attribute of attributes) image.setAttribute(attribute, message);
+  const ours = shown.get(image);
+  if (ours === undefined) return; // what the page itself has as its `src` stays
+  URL.revokeObjectURL(ours);
+  shown.delete(image);
+  image.removeAttribute("src");
+}
+
+/** Takes that back. */
+function forget(image: HTMLImageElement): void {
+  for (const { attribute, before } of faulty.get(image) ?? []) {
+    if (before === null) image.removeAttribute(attribute);
+    else image.setAttribute(attribute, before);
+  }
+  faulty.delete(image);
+}
 
 async function show(image: HTMLImageElement, address: string): Promise<void> {
   try {
@@ -20,13 +46,15 @@ async function show(image: HTMLImageElement, address: string): Promise<void> {
     if (image.dataset["rgo"] !== address) return URL.revokeObjectURL(url); // it shows something else by now
     URL.revokeObjectURL(shown.get(image) ?? "");
     shown.set(image, url); // kept, so that the visitor can save the picture
+    forget(image);
     image.src = url;
     await image.decode();
     image.dispatchEvent(new CustomEvent("rgoshown", { bubbles: true }));
   } catch (error) {
     const message = (error as Error).message;
-    image.title = message;
     console.warn(`${address}: ${message}`);
+    if (image.dataset["rgo"] !== address) return;
+    complain(image, message);
     image.dispatchEvent(new CustomEvent("rgoerror", { bubbles: true, detail: message }));
   }
 }

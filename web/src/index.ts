@@ -7,7 +7,7 @@
  */
 
 import { CorruptFile, LimitExceeded, MissingWeights, RgoError, UnsupportedFile } from "./errors.js";
-import { type Part, type Reply, type Request, type Transferred } from "./messages.js";
+import { type Cancel, type Part, type Reply, type Request, type Transferred } from "./messages.js";
 import { writePng } from "./png-writer.js";
 
 export { CorruptFile, LimitExceeded, MissingWeights, RgoError, UnsupportedFile } from "./errors.js";
@@ -38,6 +38,8 @@ export interface Options {
   readonly onStart?: () => void;
   /** Called with parts of a large picture as soon as they are final. */
   readonly onPart?: (part: Part) => void;
+  /** Ends the decoding, which then rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
 }
 
 const KINDS = { CorruptFile, LimitExceeded, MissingWeights, UnsupportedFile };
@@ -45,7 +47,7 @@ const KINDS = { CorruptFile, LimitExceeded, MissingWeights, UnsupportedFile };
 interface Job {
   readonly options: Options;
   readonly resolve: (picture: Decoded) => void;
-  readonly reject: (error: RgoError) => void;
+  readonly reject: (error: unknown) => void;
   started: number;
 }
 
@@ -63,6 +65,8 @@ export class Decoder {
 
   /** The pixels of a file; an RgoError of one line if it is damaged or cannot be decoded here. */
   decode(data: Uint8Array | ArrayBuffer, options: Options = {}): Promise<Decoded> {
+    const { signal } = options;
+    if (signal?.aborted) return Promise.reject(signal.reason);
     this.worker ??= this.start();
     const id = ++this.last;
     const { base } = this;
@@ -70,6 +74,7 @@ export class Decoder {
     const request: Request = { id, data: bytes, base, maxPixels: options.maxPixels ?? MAX_PIXELS, parts: Boolean(options.onPart) };
     return new Promise((resolve, reject) => {
       this.jobs.set(id, { options, resolve, reject, started: performance.now() });
+      signal?.addEventListener("abort", () => this.cancel(id, signal.reason), { once: true });
       this.worker!.postMessage(request, [bytes.buffer]);
     });
   }
@@ -77,6 +82,15 @@ export class Decoder {
   /** Ends the worker and frees its memory; pictures not decoded yet end in an error. */
   close(): void {
     this.end(new RgoError("the decoder was closed"));
+  }
+
+  private cancel(id: number, reason: unknown): void {
+    const job = this.jobs.get(id);
+    if (!job) return;
+    this.jobs.delete(id);
+    const message: Cancel = { id, cancel: true };
+    this.worker?.postMessage(message);
+    job.reject(reason);
   }
 
   private start(): Worker {

@@ -12,6 +12,12 @@ export interface Request {
   readonly parts: boolean;
 }
 
+/** The picture of this number is no longer wanted. */
+export interface Cancel {
+  readonly id: number;
+  readonly cancel: true;
+}
+
 export type Reply = { readonly id: number } & (
   | { readonly kind: "header"; readonly width: number; readonly height: number }
   | { readonly kind: "fetching"; readonly done: number; readonly total: number }

@@ -13,6 +13,7 @@ export interface Shown {
   readonly metadata: Metadata;
 }
 
+const STRIP = 2 ** 20; // bytes of rows that are filtered at a time
 const LATIN = new TextEncoder();
 
 function chunk(kind: string, body: Uint8Array): Uint8Array[] {
@@ -26,9 +27,17 @@ function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   return whole;
 }
 
-async function deflated(data: Uint8Array<ArrayBuffer>): Promise<Uint8Array> {
-  const stream = new Blob([data]).stream().pipeThrough(new CompressionStream("deflate"));
-  return new Uint8Array(await new Response(stream).arrayBuffer());
+/** The parts, compressed together as they come. */
+async function deflated(parts: Iterable<Uint8Array<ArrayBuffer>>): Promise<Uint8Array> {
+  const { readable, writable } = new CompressionStream("deflate");
+  const whole = new Response(readable).arrayBuffer();
+  const writer = writable.getWriter();
+  for (const part of parts) {
+    await writer.write(part);
+    await new Promise((resolve) => setTimeout(resolve)); // browsers compress on the thread that asks
+  }
+  await writer.close();
+  return new Uint8Array(await whole);
 }
 
 const D65 = [0.3127, 0.329];
@@ -48,7 +57,7 @@ const COLOURS: Readonly<Record<number, { primaries?: number[]; exponent: number;
 };
 
 async function colourChunks({ icc, colour }: Metadata): Promise<Uint8Array[]> {
-  if (icc) return chunk("iCCP", joined([LATIN.encode("profile\0\0"), await deflated(icc.slice())]));
+  if (icc) return chunk("iCCP", joined([LATIN.encode("profile\0\0"), await deflated([icc.slice()])]));
   const found = colour === undefined ? undefined : COLOURS[colour];
   if (!found) return chunk("sRGB", Uint8Array.of(0));
   const chunks = found.codes ? chunk("cICP", Uint8Array.of(...found.codes, 0, 1)) : [];
@@ -60,24 +69,26 @@ async function colourChunks({ icc, colour }: Metadata): Promise<Uint8Array[]> {
   return chunks;
 }
 
-/** Rows of samples, each the difference to the one above where that is likely to be smaller. */
-function filteredRows({ width, height, data, grey, alpha }: Shown): Uint8Array<ArrayBuffer> {
+/** Rows of samples, each the difference to the one above, in strips: the page stays free in between. */
+function* filteredRows({ width, height, data, grey, alpha }: Shown): Generator<Uint8Array<ArrayBuffer>> {
   const channels = (grey ? 1 : 3) + (alpha ? 1 : 0);
   const places = [...(grey ? [0] : [0, 1, 2]), ...(alpha ? [3] : [])];
   const line = width * channels;
-  const rows = new Uint8Array((line + 1) * height);
+  const each = Math.max(1, Math.floor(STRIP / (line + 1)));
+  let rows = new Uint8Array(0);
   const plain = [new Uint8Array(line), new Uint8Array(line)] as [Uint8Array, Uint8Array];
   for (let y = 0; y < height; y++) {
     const [above, here] = plain;
     for (let x = 0, to = 0; x < width; x++) {
       for (const place of places) here[to++] = data[4 * (y * width + x) + place]!;
     }
-    const start = y * (line + 1);
+    if (y % each === 0) rows = new Uint8Array((line + 1) * Math.min(each, height - y));
+    const start = (y % each) * (line + 1);
     rows[start] = 2;
     for (let k = 0; k < line; k++) rows[start + 1 + k] = here[k]! - above[k]!;
     plain.reverse();
+    if (start + line + 1 === rows.length) yield rows;
   }
-  return rows;
 }
 
 export async function writePng(shown: Shown): Promise<Blob> {

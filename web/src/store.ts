@@ -1,13 +1,13 @@
 /** Fetches weights and engine once, and keeps them in the browser's cache. */
 
-import { MissingWeights, RgoError } from "./errors.js";
+import { MissingWeights, RgoError, UnsupportedFile } from "./errors.js";
 
 const CACHE = "regio-decode";
 
-/** models.json: what weights there are, by number of the model. pack.py writes it. */
+/** What models.json says of a model: its name, unless it is retired, and where its weights are if the page has them. */
 export interface Listed {
-  readonly name: string;
-  readonly file: string;
+  readonly name?: string;
+  readonly file?: string;
   readonly bytes: number;
   readonly fingerprint: string;
 }
@@ -15,6 +15,7 @@ export interface Listed {
 /** Called while something is fetched; total is what models.json says of its size. */
 export type Fetching = (done: number, total: number) => void;
 
+/** All models that were known when the page was made, by number. pack.py writes them. */
 export async function models(base: string): Promise<Record<string, Listed>> {
   const response = await ask(new URL("models.json", base), { cache: "no-cache" });
   return (await response.json()) as Record<string, Listed>;
@@ -22,7 +23,8 @@ export async function models(base: string): Promise<Record<string, Listed>> {
 
 export async function weightsOf(base: string, model: number, fetching?: Fetching): Promise<Uint8Array> {
   const listed = (await models(base))[model];
-  if (!listed) throw new MissingWeights(`the file needs weights number ${model}, which this page does not have`);
+  if (!listed) throw new UnsupportedFile(`the file needs model ${model}, from a later release; update the decoder`);
+  if (!listed.file) throw new MissingWeights(`the file needs the weights of ${listed.name ?? `model ${model}`}, which this page does not have`);
   const url = new URL(`${listed.file}?${listed.fingerprint.slice(0, 8)}`, base);
   return cached(url, { bytes: listed.bytes, fetching: (done) => fetching?.(done, listed.bytes) });
 }

@@ -1,10 +1,10 @@
 /** The worker: decodes one file after the other, so that the page stays free. */
 
 import { parse } from "./container.js";
-import { decodeWith } from "./decode.js";
+import { type Progress, decodeWith } from "./decode.js";
 import { VERSION, prepare } from "./engine.js";
-import { RgoError } from "./errors.js";
-import { type Request, type Reply } from "./messages.js";
+import { MissingWeights, RgoError } from "./errors.js";
+import { type Cancel, type Reply, type Request } from "./messages.js";
 import { type Rgba } from "./pixels.js";
 import { cached, weightsOf } from "./store.js";
 import { type Codec, loadCodec } from "./walk.js";
@@ -14,9 +14,14 @@ declare const self: DedicatedWorkerGlobalScope;
 
 const WASM = "ort-wasm-simd-threaded.wasm";
 const MOST_THREADS = 4;
+const BREATH = 50; // ms after which messages are let in
 
 let engine: Promise<void> | null = null;
 const codecs = new Map<number, Promise<Codec>>();
+/** Numbers of pictures that are no longer wanted. */
+const unwanted = new Set<number>();
+
+class Unwanted extends Error {}
 
 function reply(message: Reply, transfer: Transferable[] = []): void {
   self.postMessage(message, transfer);
@@ -43,6 +48,18 @@ function codec({ base, id }: Request, model: number): Promise<Codec> {
   return found;
 }
 
+/** Lets messages in from time to time; ends the picture if one of them says so. */
+function breathing(id: number): () => Promise<void> {
+  let last = performance.now();
+  return async () => {
+    if (performance.now() - last > BREATH) {
+      await new Promise((resolve) => setTimeout(resolve));
+      last = performance.now();
+    }
+    if (unwanted.has(id)) throw new Unwanted();
+  };
+}
+
 /** A rectangle of a picture, as an array of its own. */
 function cut(picture: Rgba, left: number, top: number, width: number, height: number): Uint8ClampedArray<ArrayBuffer> {
   const part = new Uint8ClampedArray(4 * width * height);
@@ -55,16 +72,19 @@ function cut(picture: Rgba, left: number, top: number, width: number, height: nu
 
 async function decode(request: Request): Promise<void> {
   const { id, data, maxPixels, parts } = request;
+  if (unwanted.has(id)) throw new Unwanted();
   const file = parse(data, maxPixels);
   const { header } = file;
   reply({ id, kind: "header", width: header.width, height: header.height });
+  if (file.weights) throw new MissingWeights(`the file needs the weights "${file.weights.name}", which this page does not have`);
   const loaded = await codec(request, header.model);
   reply({ id, kind: "loaded" });
-  const picture = await decodeWith(loaded, file, (whole, left, top, width, height) => {
+  const progress: Progress = (whole, left, top, width, height) => {
     if (!parts) return;
     const part = cut(whole, left, top, width, height);
     reply({ id, kind: "part", left, top, width, height, data: part }, [part.buffer]);
-  });
+  };
+  const picture = await decodeWith(loaded, file, progress, breathing(id));
   const { width, height, data: pixels } = picture;
   const shown = { width, height, data: pixels, grey: header.grey, alpha: file.chunks.has(4), metadata: file.metadata };
   reply({ id, kind: "done", shown, codec: loaded.weights.plan.name, quality: header.rate / 40 }, [pixels.buffer]);
@@ -84,12 +104,20 @@ let queue: Promise<void> = Promise.resolve();
 
 // threads of ONNX Runtime load this file, too, and are called so
 if (!self.name.startsWith("em-pthread")) {
-  self.addEventListener("message", ({ data: request }: MessageEvent<Request>) => {
+  self.addEventListener("message", ({ data: request }: MessageEvent<Request | Cancel>) => {
+    const { id } = request;
+    if ("cancel" in request) {
+      unwanted.add(id);
+      return;
+    }
     queue = queue.then(() =>
-      decode(request).catch((error: unknown) => {
-        const [name, message] = fault(error);
-        reply({ id: request.id, kind: "error", name, message });
-      }),
+      decode(request)
+        .catch((error: unknown) => {
+          if (error instanceof Unwanted) return;
+          const [name, message] = fault(error);
+          reply({ id, kind: "error", name, message });
+        })
+        .finally(() => unwanted.delete(id)),
     );
   });
 }
