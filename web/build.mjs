@@ -1,6 +1,6 @@
 /** Bundles the decoder into dist/, or the folder given: what a site serves. pack.py puts weights there. */
 
-import { copyFileSync, mkdirSync } from "node:fs";
+import { copyFileSync, mkdirSync, rmSync } from "node:fs";
 
 import { build } from "esbuild";
 
@@ -14,6 +14,7 @@ const WASM = "ort-wasm-simd-threaded.wasm";
 const folder = process.argv[2] ?? "dist";
 
 mkdirSync(folder, { recursive: true });
+rmSync(`${folder}/types`, { recursive: true, force: true }); // tsc leaves those of files that are gone
 await build({
   entryPoints: Object.entries(ENTRIES).map(([out, file]) => ({ in: file, out })),
   outdir: folder,
@@ -27,3 +28,4 @@ await build({
 });
 for (const name of ["index.html", "page.css"]) copyFileSync(`page/${name}`, `${folder}/${name}`);
 copyFileSync(`node_modules/onnxruntime-web/dist/${WASM}`, `${folder}/${WASM}`);
+for (const path of ["../LICENSE", "NOTICE"]) copyFileSync(path, `${folder}/${path.split("/").at(-1)}`);

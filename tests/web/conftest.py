@@ -72,11 +72,14 @@ def site(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
-    """As most servers: no special headers. The path /threads/... is served with those that allow threads."""
+    """As most servers: no special headers. The path /threads/... is served with those that allow threads.
+
+    The folder is also at /regio/, as in the examples of the pages.
+    """
 
     def send_head(self) -> Any:
         self.isolated = self.path.startswith("/threads/")
-        self.path = self.path.removeprefix("/threads")
+        self.path = self.path.removeprefix("/threads").replace("/regio/", "/", 1)
         return super().send_head()
 
     def end_headers(self) -> None:
