@@ -42,8 +42,8 @@ def main() -> None:
         theirs = avif.at_bytes(pixels, len(data))
         other = psnr(pixels, avif.decode(theirs.data)) if theirs.fits else math.nan
         kind = name.split("-", 2)[2]
-        sizes = f"{lossless.tell()} | {len(data)} | {ours:.1f}"
-        print(f"| {kind} | {sizes} | {len(theirs.data)} | {other:.1f} |", flush=True)
+        sizes = f"{lossless.tell()} | {len(data)} | {'exact' if math.isinf(ours) else f'{ours:.1f}'}"
+        print(f"| {kind} | {sizes} | {len(theirs.data)} | {'–' if math.isnan(other) else f'{other:.1f}'} |", flush=True)
 
 
 if __name__ == "__main__":

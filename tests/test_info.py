@@ -55,6 +55,7 @@ def test_a_plain_file_says_all_of_this() -> None:
         "codec": "segpic-xs",
         "fingerprint": "abcd",
         "quality": 60.5,
+        "lossless": False,
         "grid": 4,
         "bytes_total": 214,
         "bpp": 8 * 214 / 7000,

@@ -11,6 +11,9 @@ from regio.format import NO_LIMITS, Data, Kind, RgoFile, parse, read
 from regio.format.chunks import METADATA, block_of, kind_name
 from regio.format.header import STEPS_PER_QUALITY
 
+BEST = 100.0
+LOSSLESS = "without loss"
+
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Info:
@@ -19,7 +22,8 @@ class Info:
     width, height  of the decoded picture, in pixels
     codec          name in the catalog, "custom (NAME)" or "unknown (id N)"
     fingerprint    of the weights, in hexadecimal: two bytes for the catalog's, all sixteen for custom ones
-    quality        0..100; 0 where the model has one rate
+    quality        0..100; 0 where the model has one rate, 100 where the picture is stored without loss
+    lossless       whether the file holds the picture without loss: then no codec is needed
     grid           SegPIC's regions are a grid of this many by as many
     bpp            bits of the whole file for each pixel
     parts          bytes of header, each chunk, rate map and payload; they add up to bytes_total
@@ -37,6 +41,7 @@ class Info:
     codec: str
     fingerprint: str
     quality: float
+    lossless: bool
     grid: int
     bytes_total: int
     bpp: float
@@ -78,6 +83,8 @@ class Info:
     def _repr_html_(self) -> str:
         """HTML for notebooks: the main fields, and the bytes of each part."""
         quality = f"{self.quality:g}" if self.roi_quality is None else f"{self.quality:g}, region {self.roi_quality:g}"
+        if self.lossless:
+            quality = LOSSLESS
         facts = {
             "picture": f"{self.width} × {self.height}, {self.colour}",
             "codec": f"{self.codec}, weights {self.fingerprint[:8]}",
@@ -92,7 +99,7 @@ class Info:
     def __repr__(self) -> str:
         extras = "".join(f", {name}" for name in self.metadata)
         return (
-            f"<Info {self.width}x{self.height} {self.colour}, {self.codec}, quality {self.quality:g}, "
+            f"<Info {self.width}x{self.height} {self.colour}, {self.codec}, {quality_of(self)}, "
             f"{self.bytes_total} bytes, {self.bpp:.4g} bpp{extras}>"
         )
 
@@ -113,7 +120,9 @@ def at_scale(info: Info) -> str:
 
 
 def quality_of(info: Info) -> str:
-    """The quality as a line says it: "quality 60", or "quality 70 in the region of interest and 50 elsewhere"."""
+    """The quality in words, such as "quality 60" and "quality 70 in the region of interest and 50 elsewhere"."""
+    if info.lossless:
+        return LOSSLESS
     if info.roi_quality is None:
         return f"quality {info.quality:g}"
     return f"quality {info.roi_quality:g} in the region of interest and {info.quality:g} elsewhere"
@@ -137,7 +146,8 @@ def _describe(file: RgoFile, total: int) -> Info:
         alpha=file.body(Kind.ALPHA) is not None,
         codec=_catalog_name(head.model) if weights is None else f"custom ({weights.name})",
         fingerprint=(head.fingerprint if weights is None else weights.fingerprint).hex(),
-        quality=head.quality,
+        quality=BEST if file.lossless else head.quality,
+        lossless=file.lossless,
         grid=head.grid,
         bytes_total=total,
         bpp=8 * total / head.pixels,

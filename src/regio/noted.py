@@ -25,12 +25,8 @@ class Noted(NamedTuple):
     """A line for each thing that was changed, missed or not found."""
 
 
-def encode(codec: BaseCodec, picture: Picture, before: int, options: EncodeOptions, *, compare: bool = False) -> Noted:
-    """Encode a picture that was read from a file of `before` bytes. Raises as `Codec.encode`.
-
-    compare: say, too, where a lossless WebP file would be smaller; it is made for that, 2 s for 24 megapixels.
-    """
-    from regio.images import lossless_size
+def encode(codec: BaseCodec, picture: Picture, before: int, options: EncodeOptions) -> Noted:
+    """Encode a picture that was read from a file of `before` bytes. Raises as `Codec.encode`."""
     from regio.info import inspect
     from regio.regions import importance
 
@@ -44,11 +40,7 @@ def encode(codec: BaseCodec, picture: Picture, before: int, options: EncodeOptio
     if region is not None and not region.found:
         notes += (f"{region.what}; coded evenly",)
     after = len(found.data)
-    if compare and (lossless := lossless_size(picture)) < after:
-        notes += (
-            f"a lossless WebP file of this picture takes {lossless} bytes, this .rgo file {after}: "
-            "line art, charts and screens are better kept as WebP or PNG",
-        )
-    elif after > before:
+    info = inspect(found.data)
+    if after > before:
         notes += (f"the .rgo file is larger than the original: {after} bytes, not {before}; try a lower quality",)
-    return Noted(found.data, inspect(found.data), region, seconds, notes)
+    return Noted(found.data, info, region, seconds, notes)

@@ -1,7 +1,6 @@
 """Encode and decode on the command line, everything but the codec itself."""
 
 import os
-import re
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -468,16 +467,13 @@ def test_sizes_are_written_as_people_read_them(before: int, after: int, text: st
     assert change(before, after) == text
 
 
-def test_a_result_that_another_file_beats_is_noted(regio: Regio) -> None:
-    Image.new("RGB", (100, 60), "red").save("flat.png")
+def test_a_result_that_is_larger_than_its_original_is_noted(regio: Regio) -> None:
     noise = np.random.default_rng(1).integers(0, 256, (60, 100, 3), np.uint8)
     Image.fromarray(noise).save("noise.jpg", quality=50)
-    flat, rough = regio("encode", "flat.png"), regio("encode", "noise.jpg")
-    assert re.search(r"a lossless WebP file of this picture takes \d+ bytes, this .rgo file \d+: line art", flat.err)
+    rough = regio("encode", "noise.jpg")
     sizes = Path("noise.rgo").stat().st_size, Path("noise.jpg").stat().st_size
     assert rough.err.count("\n") == 1
-    if "WebP" not in rough.err:
-        assert f"larger than the original: {sizes[0]} bytes, not {sizes[1]}" in rough.err
+    assert f"larger than the original: {sizes[0]} bytes, not {sizes[1]}" in rough.err
 
 
 def test_existing_results_can_be_left_out(regio: Regio, picture_file: MakeFile, stand_in: Any) -> None:

@@ -21,12 +21,13 @@ from conformance import streams  # noqa: E402
 from toy_codec import picture  # noqa: E402
 
 import regio  # noqa: E402
-from regio.codec import Codec  # noqa: E402
+from regio.codec import Codec, lossless, preparation  # noqa: E402
 from regio.codec.layout import Tiling  # noqa: E402
+from regio.codec.search import Found  # noqa: E402
 from regio.entropy import StreamReader  # noqa: E402
 from regio.format import Chunk, Kind, RgoFile, pack, parse  # noqa: E402
 from regio.format.metadata import DEFLATED  # noqa: E402
-from regio.models.catalog import CATALOG  # noqa: E402
+from regio.models.catalog import CATALOG, DEFAULT  # noqa: E402
 
 TILES = {"tiles": 6, "blocks": 7}  # features whose files have tiles, and log2 of their side
 HEADER = ("width", "height", "grey", "varies", "has_chunks", "model", "rate", "grid", "log2_scale", "check")
@@ -56,6 +57,14 @@ def with_metadata(image: Image.Image) -> Image.Image:
     image.info["exif"] = exif.tobytes()
     image.info["xmp"] = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
     return image
+
+
+def chart(height: int, width: int) -> Image.Image:
+    """Bars: few colours, so a palette."""
+    pixels = np.full((height, width, 3), 255, np.uint8)
+    for k, at in enumerate(range(3, width - 8, 9)):
+        pixels[4 + 3 * k % (height - 8) : -2, at : at + 6] = (40 * k % 256, 90, 200)
+    return Image.fromarray(pixels)
 
 
 Made = tuple[str, Image.Image, dict[str, Any]]
@@ -90,6 +99,13 @@ def second_generation() -> Iterator[Made]:
     yield "blocks", grey(520, 600), {"quality": 20}
 
 
+def without_loss() -> Iterator[Made]:
+    """What needs no weights, so that one codec's files suffice."""
+    yield "lossless", with_plane(chart(45, 77)), {}
+    yield "lossless-grey", grey(40, 61), {}
+    yield "lossless-picture", plain(40, 64), {}
+
+
 def features(codec: Codec) -> Iterator[Made]:
     yield from every_model(codec.net.rated)
     name = type(codec.net).__name__
@@ -97,6 +113,8 @@ def features(codec: Codec) -> Iterator[Made]:
         yield from with_regions()
     if getattr(codec.net.config, "quadtree", None):
         yield from second_generation()
+    if codec.name == DEFAULT:
+        yield from without_loss()
 
 
 class Recorder:
@@ -136,7 +154,15 @@ def recorded(codec: Codec, data: bytes) -> tuple[Image.Image, Tiles]:
 def encode(codec: Codec, feature: str, image: Image.Image, options: dict[str, Any]) -> bytes:
     side = TILES.get(feature.split("-")[0])
     codec.runtime.tiling = Tiling(whole_pixels=0, log2_sides=(side,)) if side else Tiling()
-    data = codec.encode(image, **options)
+    exact = feature.startswith("lossless")  # whatever takes fewer bytes
+    with ExitStack() as stack:
+        if exact:
+            stack.enter_context(patch.object(lossless, "_guess", return_value=0))
+            stack.enter_context(patch.object(preparation, "_coded", return_value=Found(bytes(1 << 20), 0)))
+        else:
+            stack.enter_context(patch.object(preparation, "_lossless", return_value=None))
+        data = codec.encode(image, **options)
+    assert parse(data).lossless == exact
     if feature == "colour":  # Display P3, which a profile would have to say in one of many ways
         file = parse(data)
         _, ((symbol_crc, _),) = recorded(codec, data)

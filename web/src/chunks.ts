@@ -16,6 +16,7 @@ export const KINDS = {
   weights: 6,
   colour: 7,
   iccDeflated: 8,
+  lossless: 9,
   exifDeflated: 130,
   xmpDeflated: 131,
 } as const;
@@ -43,7 +44,8 @@ export function readChunks(from: Cursor, header: Header): Chunks {
     seen.add(kind);
     const length = from.varint(2 ** 32 - 1, `the length of chunk ${kind}`);
     const body = from.take(length);
-    const perPixel = kind === KINDS.alpha || kind === KINDS.tiles ? header.width * header.height : 0;
+    const each = kind === KINDS.lossless ? 4 : kind === KINDS.alpha || kind === KINDS.tiles ? 1 : 0;
+    const perPixel = each * header.width * header.height;
     if (length > MAX_CHUNK + perPixel) throw new LimitExceeded(`chunk ${kind} has ${length} bytes, more than ${MAX_CHUNK + perPixel}`);
     const crc = from.uint(4);
     if (crc32(body) !== crc) throw new CorruptFile(`chunk ${kind} is damaged: its CRC is ${hex(crc32(body))}, not ${hex(crc)}`);

@@ -7,6 +7,7 @@ import { type Header, codedSize, readHeader } from "./header.js";
 import { deflatedRows, readAlpha } from "./png.js";
 import { readLadder } from "./ratemap.js";
 import { type Tiling, readTiles } from "./tiles.js";
+import { beginsAs } from "./webp.js";
 
 /** Pixels that a picture may have, both sides rounded up to multiples of 64. */
 export const MAX_PIXELS = 2 ** 28;
@@ -42,13 +43,29 @@ export function parse(data: Uint8Array, maxPixels = MAX_PIXELS): RgoFile {
   if (alpha && alpha.length !== 1) deflatedRows(alpha, header.width, header.height);
   const coded = codedSize(header);
   const tiling = readTiles(chunks.get(KINDS.tiles), data.subarray(from.at), ...coded);
+  const bytesCrc = crc32(data.subarray(behindCheck), crc32(data.subarray(0, behindCheck - 4)));
+  const file = { header, chunks, tiling, weights, metadata, bytesCrc };
+  if (chunks.has(KINDS.lossless)) {
+    checkLossless(file, from.left);
+    return file;
+  }
   const [wide, high] = coded.map((side) => Math.min(round64(side), tiling.side ?? Infinity)) as [number, number];
   if (wide * high > MAX_PIECE) throw new LimitExceeded(`${wide} by ${high} pixels in one piece, the limit is ${MAX_PIECE}`);
   if (header.varies) for (const tile of tiling.tiles) readLadder(tile.data, header.rate);
-  const bytesCrc = crc32(data.subarray(behindCheck), crc32(data.subarray(0, behindCheck - 4)));
-  const file = { header, chunks, tiling, weights, metadata, bytesCrc };
   if (tiling.side !== null) verifyCheck(file, tiling.tiles.map((tile) => tile.check!));
   return file;
+}
+
+/** CorruptFile unless a file that holds the picture without loss is whole and codes nothing else. */
+function checkLossless(file: RgoFile, payload: number): void {
+  const { rate, grid, varies, log2Scale, width, height } = file.header;
+  if (payload || file.chunks.has(KINDS.tiles) || rate || grid !== 1 || varies || log2Scale) {
+    throw new CorruptFile("a picture without loss has no tiles, no payload and no rates");
+  }
+  if (!beginsAs(file.chunks.get(KINDS.lossless)!, width, height)) {
+    throw new CorruptFile(`lossless chunk: not a WebP bit stream of ${width} by ${height} without opacity`);
+  }
+  verifyCheck(file, [0]);
 }
 
 /** The check of a file, by the symbol CRC of each tile (one for a file without tiles). */

@@ -19,9 +19,9 @@ export const MAX_PIXELS = 2 ** 26;
 
 /** A decoded picture. */
 export interface Decoded extends Transferred {
-  /** Name of the weights that made it. */
+  /** Name of the weights that made it; "without loss" if it needed none. */
   readonly codec: string;
-  /** 0 to 100; the lowest where it varies over the picture. */
+  /** 0 to 100; the lowest where it varies over the picture, 100 without loss. */
   readonly quality: number;
   /** Milliseconds, without fetching and loading weights. */
   readonly milliseconds: number;

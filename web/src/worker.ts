@@ -1,7 +1,8 @@
 /** The worker: decodes one file after the other, so that the page stays free. */
 
+import { KINDS } from "./chunks.js";
 import { parse } from "./container.js";
-import { type Progress, decodeWith } from "./decode.js";
+import { type Progress, decodeWith, stored } from "./decode.js";
 import { VERSION, prepare } from "./engine.js";
 import { MissingWeights, RgoError } from "./errors.js";
 import { type Cancel, type Reply, type Request } from "./messages.js";
@@ -76,6 +77,15 @@ async function decode(request: Request): Promise<void> {
   const file = parse(data, maxPixels);
   const { header } = file;
   reply({ id, kind: "header", width: header.width, height: header.height });
+  const done = ({ width, height, data: pixels }: Rgba, codec: string, quality: number): void => {
+    const shown = { width, height, data: pixels, grey: header.grey, alpha: file.chunks.has(KINDS.alpha), metadata: file.metadata };
+    reply({ id, kind: "done", shown, codec, quality }, [pixels.buffer]);
+  };
+  const exact = stored(file);
+  if (exact) {
+    done(exact, "without loss", 100);
+    return;
+  }
   if (file.weights) throw new MissingWeights(`the file needs the weights "${file.weights.name}", which this page does not have`);
   const loaded = await codec(request, header.model);
   reply({ id, kind: "loaded" });
@@ -84,10 +94,7 @@ async function decode(request: Request): Promise<void> {
     const part = cut(whole, left, top, width, height);
     reply({ id, kind: "part", left, top, width, height, data: part }, [part.buffer]);
   };
-  const picture = await decodeWith(loaded, file, progress, breathing(id));
-  const { width, height, data: pixels } = picture;
-  const shown = { width, height, data: pixels, grey: header.grey, alpha: file.chunks.has(4), metadata: file.metadata };
-  reply({ id, kind: "done", shown, codec: loaded.weights.plan.name, quality: header.rate / 40 }, [pixels.buffer]);
+  done(await decodeWith(loaded, file, progress, breathing(id)), loaded.weights.plan.name, header.rate / 40);
 }
 
 /** What went wrong in one line: errors of ours as they are, others with what they mean. */

@@ -15,6 +15,7 @@ import { FACTS, bytesOf } from "./files.js";
 
 const DIST = fileURLToPath(new URL("../../dist/", import.meta.url));
 const WASM = fileURLToPath(new URL("../../node_modules/onnxruntime-web/dist/ort-wasm-simd-threaded.wasm", import.meta.url));
+const CODED = Object.entries(FACTS).filter(([, facts]) => facts.tiles.length);
 const codecs = new Map<string, Promise<Codec>>();
 
 function codec(name: string): Promise<Codec> {
@@ -23,7 +24,7 @@ function codec(name: string): Promise<Codec> {
   return codecs.get(name)!;
 }
 
-for (const [name, facts] of Object.entries(FACTS)) {
+for (const [name, facts] of CODED) {
   const skip = existsSync(`${DIST}${facts.codec}.rgow`) ? false : `no ${facts.codec}.rgow; run pack.py`;
   test(`${name}: the symbols are those of files.json`, { skip }, async () => {
     const file = parse(bytesOf(`${name}.rgo`));
@@ -36,7 +37,7 @@ for (const [name, facts] of Object.entries(FACTS)) {
   });
 }
 
-for (const [name, facts] of Object.entries(FACTS)) {
+for (const [name, facts] of CODED) {
   const skip = existsSync(`${DIST}${facts.codec}.rgow`) ? false : `no ${facts.codec}.rgow; run pack.py`;
   test(`${name}: the pixels are those of its picture, within 1 of 255`, { skip }, async () => {
     const file = parse(bytesOf(`${name}.rgo`));

@@ -24,7 +24,7 @@ from regio.app.study import Entrant, Study
 from regio.errors import MissingWeights
 from regio.evaluation.side_by_side import Window, busiest_window
 from regio.images import Picture, Pixels, read_picture, to_file
-from regio.info import Info
+from regio.info import Info, inspect
 
 if TYPE_CHECKING:
     from regio.codec import Codec
@@ -276,7 +276,9 @@ def _bits(codec: Codec, data: bytes, picture: Picture, folder: Path) -> tuple[st
     """The map of bits as a file, and a line about it."""
     found = bits_map(codec, data, picture)
     if found is None:
-        return None, f"{codec.name} does not code the picture place by place, so there is no map."
+        lossless = inspect(data).lossless
+        why = "The file holds the picture without loss" if lossless else f"{codec.name} does not code places"
+        return None, f"{why}, so there is no map."
     line = f"Dark: next to nothing. Bright: up to {found.most:.0f} bits for {found.side} × {found.side} pixels."
     return save_png(found.image, folder / "bits.png"), line
 

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from regio.app.coding import Version
 from regio.app.scores import Score, Scores
 from regio.app.study import Tally
-from regio.info import Info
+from regio.info import Info, quality_of
 
 Tone = Literal["status", "alert"]
 FIGURES = (("PSNR, dB", 2, max), ("MS-SSIM", 4, max), ("LPIPS ↓", 4, min))  # digits, and what is best, as in `Score`
@@ -110,7 +110,7 @@ def info_table(info: Info) -> str:
     rows = {
         "Picture": f"{info.width} × {info.height} pixels, {info.colour}",
         "Codec": f"{info.codec}, weights {info.fingerprint[:8]}",
-        "Quality": f"{info.quality:g}" + (f", region {info.roi_quality:g}" if info.roi_quality is not None else ""),
+        "Quality": quality_of(info).removeprefix("quality "),
         "Size": f"{info.bytes_total:,} bytes, {info.bpp:.3f} bits per pixel",
         "Parts": ", ".join(f"{name} {size:,}" for name, size in info.parts.items()),
         "Metadata": ", ".join(info.metadata) or "none",

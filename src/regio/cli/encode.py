@@ -87,7 +87,7 @@ def encode(
         picture = read_picture(original)
         before = original.stat().st_size if isinstance(original, Path) else len(original)
         mine: EncodeOptions = {**given, "roi": wanted}
-        made = noted.encode(loaded, picture, before, mine, compare=True)
+        made = noted.encode(loaded, picture, before, mine)
         write_whole(job, made.data, force=force)
         return _result(job, made, before)
 
@@ -99,7 +99,7 @@ def _result(job: Transfer, made: Noted, before: int) -> Result:
     from regio.info import at_scale, quality_of
 
     info = made.info
-    names = ("width", "height", "codec", "quality", "scale", "bytes_total", "bpp", "metadata_bytes")
+    names = ("width", "height", "codec", "quality", "lossless", "scale", "bytes_total", "bpp", "metadata_bytes")
     values = {"source": job.real, "target": job.real_target, "seconds": round(made.seconds, 3)}
     values |= {name: getattr(info, name) for name in names} | {"bytes_in": before, "notes": made.notes}
     if made.region is not None:

@@ -210,6 +210,8 @@ def _codec_for(
     look = look or looks.FAITHFUL
     if codec is not None:
         return load(codec, device, look)
+    if opened.file.lossless:  # whichever
+        return shared(DEFAULT, device, look)
     if opened.file.weights is not None:
         raise MissingWeights(
             f"the file was made with custom weights, {opened.file.weights.name!r}; name them with codec= or --codec"

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from regio.codec import lossless
 from regio.codec.alpha import unpack_alpha
 from regio.codec.engine import Engine, Terms
 from regio.codec.layout import Box, Layout, Span, layout_of
@@ -25,7 +26,7 @@ from regio.codec.tile_rates import rates_of_tile
 from regio.codec.windows import Tile
 from regio.errors import CorruptFile, UnsupportedFile, UsageError
 from regio.format import DEFAULT_LIMITS, Data, Header, Kind, Limits, RgoFile, parse, read, verify_check
-from regio.images import Picture, stored_in
+from regio.images import Picture, Pixels, stored_in
 
 Region = tuple[int, int, int, int]  # x, y, width, height in pixels
 
@@ -51,14 +52,21 @@ def decoded(
 
     smaller: the picture is wanted at 1 / 2^this of its size.
     """
-    decoding = Decoding(engine, opened)
     box = reduced(box_of(region, opened.file.header), smaller)
+    if opened.file.lossless:
+        Budget.of(memory_of(max_memory)).check(lossless.decoding_cost(opened.file.header))
+        whole = box.times(1 << smaller).within(whole_of(opened.file.header.width, opened.file.header.height))
+        return _with_the_rest(opened.file, means(lossless.pixels_of(opened.file, whole), smaller), box, smaller)
+    decoding = Decoding(engine, opened)
     Budget.of(memory_of(max_memory)).check(decoding_cost(engine.facts, decoding.layout, box))
     return decoding.picture(box, smaller)
 
 
 def verified(engine: Engine, opened: Opened, max_memory: int | str | None) -> None:
     """Decode every symbol of a file; raises as `Codec.decode`."""
+    if opened.file.lossless:
+        decoded(engine, opened, None, 0, max_memory)
+        return
     decoding = Decoding(engine, opened)
     nothing = Box(Span(0, 0), Span(0, 0))  # no picture is made
     Budget.of(memory_of(max_memory)).check(decoding_cost(engine.facts, decoding.layout, nothing))
@@ -93,17 +101,7 @@ class Decoding:
             parts = pieces(self.engine, self.layout, region, self.read, header.grid, header.grey, larger)
             for box, part in parts:
                 pixels[box.seen_from(region)] = part
-        alpha = file.body(Kind.ALPHA)
-        opacity = None if alpha is None else unpack_alpha(alpha, header.height, header.width)
-        rows, columns = region.times(1 << log2_reduced)
-        return Picture(
-            pixels,
-            grey=header.grey,
-            alpha=None
-            if opacity is None
-            else means(opacity[rows.start : rows.stop, columns.start : columns.stop], log2_reduced),
-            **stored_in(file)._asdict(),
-        )
+        return _with_the_rest(file, pixels, region, log2_reduced)
 
     def verify(self) -> None:
         """Decode every tile; CorruptFile unless all symbols are those that were written."""
@@ -149,6 +147,17 @@ class Decoding:
         if self.index is None:
             return verify_check(self.data, symbol_crc)
         return self.index.tiles[k].check == symbol_crc
+
+
+def _with_the_rest(file: RgoFile, pixels: Pixels, region: Box, log2_reduced: int) -> Picture:
+    """Pixels as a picture, with opacity and metadata; `region` is in pixels of the reduced size."""
+    header, body = file.header, file.body(Kind.ALPHA)
+    alpha = None
+    if body is not None:
+        rows, columns = region.times(1 << log2_reduced)
+        opacity = unpack_alpha(body, header.height, header.width)
+        alpha = means(opacity[rows.start : rows.stop, columns.start : columns.stop], log2_reduced)
+    return Picture(pixels, grey=header.grey, alpha=alpha, **stored_in(file)._asdict())
 
 
 def box_of(region: Region | None, picture: Header) -> Box:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from regio.codec import lossless
 from regio.codec.alpha import pack_alpha
 from regio.codec.encoding import Encoding
 from regio.codec.engine import Engine
@@ -19,18 +20,45 @@ from regio.codec.roi import OCTAVES, Emphasis, steps_of
 from regio.codec.scale import smaller
 from regio.codec.search import Found, largest_within, nearest_size, smallest_reaching
 from regio.errors import UsageError
-from regio.format import Chunk, Kind, coded_side
+from regio.format import Chunk, Header, Kind, coded_side
+from regio.format.header import MAX_RATE
 from regio.images import Picture, fill_hidden, metadata_chunks
 from regio.regions import Importance, importance
 
 SMALLER = 1, 2  # log2 of the scales that are tried besides the whole size
-LEAST_RAW = 4096  # bytes; in smaller pictures headers count
 SMALLER_BELOW = 0.08  # bits per pixel; above it, the whole size is best (docs/decisions/0037)
 
 
 def encode(engine: Engine, picture: Picture, settings: Settings) -> Found:
     """The file of a picture. Raises as `Codec.encode`."""
-    picture = fill_hidden(picture)
+    limit = {"max_bytes": settings.wanted, "target_bpp": settings.wanted * picture.width * picture.height / 8}
+    if settings.rate in limit and (data := _lossless(engine, picture, settings, int(limit[settings.rate]))):
+        return Found(data, MAX_RATE)
+    found = _coded(engine, fill_hidden(picture), settings)
+    data = _lossless(engine, picture, settings, len(found.data))
+    return Found(data, MAX_RATE) if data else found
+
+
+def _lossless(engine: Engine, picture: Picture, settings: Settings, limit: int) -> bytes | None:
+    """The file that holds the picture without loss, where it takes at most `limit` bytes.
+
+    Never with weights outside the catalog: whoever tries these wants to see what they do.
+    """
+    if not engine.number:
+        return None
+    header = Header(
+        model=engine.number,
+        fingerprint=engine.fingerprint[:2],
+        width=picture.width,
+        height=picture.height,
+        grey=picture.grey,
+        rate=0,
+    )
+    return lossless.smaller_file(picture, header, _chunks(picture, settings.strip), limit)
+
+
+def _coded(engine: Engine, picture: Picture, settings: Settings) -> Found:
+    """The file of a picture as the network codes it, at whichever scale is best."""
     region = None if settings.roi is None else importance(settings.roi, picture.pixels)
     first = settings.log2_scale or 0
     try:
@@ -45,28 +73,7 @@ def encode(engine: Engine, picture: Picture, settings: Settings) -> Found:
     if settings.log2_scale is None and settings.searched and crowded:
         best = _best_smaller(engine, picture, settings, region, best)
     assert best is not None
-    most = raw_bytes(best.job)
-    if not settings.searched and most >= LEAST_RAW and len(best.found.data) > most:
-        return _within_raw(engine, picture, settings, best.found, most)
     return best.found
-
-
-def raw_bytes(job: Encoding) -> int:
-    """What a picture takes without compression, a byte a sample, with the other parts of its file."""
-    return job.pixels * (1 if job.picture.grey else 3) + job.metadata + job.opacity
-
-
-def _within_raw(engine: Engine, picture: Picture, settings: Settings, found: Found, most: int) -> Found:
-    """A file of at most `most` bytes instead of one that is larger than the picture, with a note.
-
-    Noise and patterns of pure colours can be so; a higher rate makes them hardly better.
-    """
-    note = f"quality {settings.wanted:g} takes {len(found.data)} bytes, more than the picture without compression"
-    try:
-        within = encode(engine, picture, replace(settings, rate="max_bytes", wanted=float(most), background=None))
-    except UsageError:
-        return found._replace(notes=(*found.notes, note))
-    return within._replace(notes=(*within.notes, f"{note}; the file has the best quality that takes less"))
 
 
 class _Attempt(NamedTuple):

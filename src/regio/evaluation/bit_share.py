@@ -86,9 +86,12 @@ class Ledger:
 def bit_map(codec: Codec, data: bytes) -> BitMap | None:
     """Bits that a file spends on each latent position (h,w) of `y`, each of codec.net.stride pixels a side.
 
-    None if the model does not code places. Raises as `Codec.decode` does.
+    None if the model does not code places, or the file holds the picture without loss. Raises as `Codec.decode` does.
     """
-    decoding = Decoding(codec.runtime, Opened.of(data))
+    opened = Opened.of(data)
+    if opened.file.lossless:
+        return None
+    decoding = Decoding(codec.runtime, opened)
     layout = decoding.layout
     parts: list[tuple[Any, BitMap]] = []
     for k in range(layout.count):

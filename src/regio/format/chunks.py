@@ -21,6 +21,8 @@ MAX_NAME = 255  # UTF-8 bytes of the name of custom weights
 PNG_START = b"\x89PNG\r\n\x1a\n" + (13).to_bytes(4, "big") + b"IHDR"
 PNG_GREY_8 = b"\x08\x00"  # bit depth, colour type
 PNG_KINDS = (b"IHDR", b"IDAT", b"IEND")
+WEBP_START = b"\x2f"
+WEBP_SIDE = 1 << 14  # pixels of a side, at most
 
 
 class Kind(IntEnum):
@@ -34,6 +36,7 @@ class Kind(IntEnum):
     WEIGHTS = 6
     COLOUR = 7
     ICC_DEFLATED = 8
+    LOSSLESS = 9
     EXIF_DEFLATED = 130
     XMP_DEFLATED = 131
 
@@ -47,6 +50,7 @@ MEANINGS = {
     Kind.WEIGHTS: "custom weights: their fingerprint and name",
     Kind.COLOUR: "one byte for the colours of the decoded picture, instead of a profile",
     Kind.ICC_DEFLATED: "like `icc`, deflated",
+    Kind.LOSSLESS: "the picture without loss, as the bit stream of a WebP: no symbols and no weights are needed",
     Kind.EXIF_DEFLATED: "like `exif`, deflated",
     Kind.XMP_DEFLATED: "like `xmp`, deflated",
 }
@@ -231,6 +235,20 @@ def check_alpha(cursor: Cursor, width: int, height: int) -> None:
             raise cursor.fault("the PNG of the opacity has a chunk that is neither IHDR, IDAT nor IEND", at)
         cursor.take(length + CRC_BYTES)
     cursor.finish()
+
+
+def check_lossless(cursor: Cursor, width: int, height: int) -> None:
+    """Refuse a lossless chunk that is not, by its first five bytes, a WebP bit stream of the picture's size."""
+    start = cursor.at
+    if cursor.take(min(cursor.left, 5)) != webp_head(width, height):
+        raise cursor.fault(f"not a lossless WebP bit stream of {width}x{height} without opacity", start)
+
+
+def webp_head(width: int, height: int) -> bytes:
+    """How the bit stream of a lossless WebP without opacity begins; b"" where a side is too long for one."""
+    if max(width, height) > WEBP_SIDE:
+        return b""
+    return WEBP_START + (width - 1 | (height - 1) << 14).to_bytes(4, "little")
 
 
 def table() -> str:

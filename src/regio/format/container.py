@@ -26,6 +26,7 @@ from regio.names import opened
 
 Data = Buffer | str | os.PathLike[str] | BinaryIO  # a file, its path, or a stream of it
 
+NO_SYMBOLS = 0  # the symbol CRC of a file without symbols
 CODED_MULTIPLE = 64  # models fill up the sides of pictures to multiples of this, or of a divisor of it
 
 
@@ -42,7 +43,7 @@ class Limits:
     filled up to multiples of 64, as models do: a line of pixels counts 64. piece bounds, in pixels, a tile, or a
     picture without tiles, whose features take 100 to 220 bytes a pixel; writers of ours cut pictures of more than
     2**22. metadata bounds, in bytes, each chunk whose size does not follow from the picture's: an alpha plane or a tile
-    index may also take a byte for every pixel. It bounds what
+    index may also take a byte for every pixel, and a picture without loss four. It bounds what
     a deflated chunk inflates to, too, but never above MOST_INFLATED (16 MiB).
     """
 
@@ -72,8 +73,8 @@ class Limits:
 
     def check_chunk(self, head: Header, kind: int, length: int) -> None:
         """LimitExceeded for too long a chunk."""
-        follows_picture = kind in (Kind.ALPHA, Kind.TILES)
-        limit = self.metadata + (head.pixels if follows_picture else 0)
+        each = {Kind.ALPHA: 1, Kind.TILES: 1, Kind.LOSSLESS: 4}.get(Kind(kind), 0) if kind in set(Kind) else 0
+        limit = self.metadata + each * head.pixels
         if length > limit:
             raise LimitExceeded(
                 f"the {chunks.kind_name(kind)} chunk has {length} bytes, the limit is {limit}; "
@@ -106,6 +107,8 @@ class RgoFile:
         weights = self.body(Kind.WEIGHTS)
         if weights is not None and not weights.startswith(self.header.fingerprint):
             raise UsageError("the fingerprint in the header must be the beginning of that in the weights chunk")
+        if Kind.LOSSLESS in kinds and (self.payload or Kind.TILES in kinds or not _idle(self.header)):
+            raise UsageError("a picture without loss has no tiles, no payload and no rates")
 
     def body(self, kind: int) -> bytes | None:
         """Return the body of a chunk, or None."""
@@ -118,6 +121,11 @@ class RgoFile:
         """
         deflated = self.body(metadata.DEFLATED[kind])
         return self.body(kind) if deflated is None else metadata.inflated(Cursor(deflated, where=f"{kind.name} chunk"))
+
+    @property
+    def lossless(self) -> bool:
+        """Whether the file holds the picture without loss, in place of symbols."""
+        return self.body(Kind.LOSSLESS) is not None
 
     @property
     def colours(self) -> Colours | None:
@@ -160,6 +168,11 @@ class RgoFile:
         return None if body is None else chunks.read_weights(Cursor(body, where="weights chunk"))
 
 
+def _idle(head: Header) -> bool:
+    """Whether no field says how symbols are coded."""
+    return (head.rate, head.grid, head.varies, head.log2_scale) == (0, 1, False, 0)
+
+
 def _check(parts: Iterable[bytes | memoryview], symbol_crc: int) -> int:
     crc = 0
     for part in parts:
@@ -182,6 +195,8 @@ def _inspect_body(kind: int, body: Cursor, head: Header, limits: Limits) -> None
     """Refuse a body whose inside is wrong, so that nobody after parse() meets one."""
     if kind == Kind.ALPHA:
         chunks.check_alpha(body, head.width, head.height)
+    elif kind == Kind.LOSSLESS:
+        chunks.check_lossless(body, head.width, head.height)
     elif kind == Kind.TILES:
         chunks.read_tiles(body, *head.coded)
     elif kind == Kind.WEIGHTS:
@@ -237,7 +252,14 @@ def parse(data: Buffer, limits: Limits = DEFAULT_LIMITS) -> RgoFile:
         raise cursor.fault("model 0 and a weights chunk go together; one of them is missing")
     cursor.where = "payload"
     start = cursor.at
-    file = RgoFile(head, found, cursor.take(cursor.left))
+    try:
+        file = RgoFile(head, found, cursor.take(cursor.left))
+    except UsageError as error:
+        raise cursor.fault(str(error), start) from error
+    if file.lossless:
+        if not verify_check(data, NO_SYMBOLS):
+            raise CorruptFile("the file fails its check: it is damaged")
+        return file
     tiles = file.tiles
     limits.check_piece(head, tiles)
     if tiles is not None and tiles.payload_size != len(file.payload):

@@ -11,10 +11,10 @@ from regio.images.hidden import fill_hidden
 from regio.images.opening import FORMATS, open_picture
 from regio.images.reading import Array, Picture, Pixels, Source, read_picture
 from regio.images.stored import Stored, metadata_chunks, stored_in
-from regio.images.writing import lossless_size, metadata, quality_options, to_file, to_pil, writable_kind
+from regio.images.writing import metadata, quality_options, to_file, to_pil, writable_kind
 
 __all__ = [
     "EXIF_PREFIX", "FORMATS", "Array", "Picture", "Pixels", "Source", "Stored", "fill_hidden", "is_srgb",
-    "lossless_size", "metadata", "metadata_chunks", "open_picture", "quality_options", "read_picture", "stored_in",
+    "metadata", "metadata_chunks", "open_picture", "quality_options", "read_picture", "stored_in",
     "to_file", "to_pil", "writable_kind",
 ]  # fmt: skip

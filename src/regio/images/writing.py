@@ -2,8 +2,6 @@
 
 import io
 import logging
-import sys
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,8 +20,6 @@ _DEFAULTS: dict[str, dict[str, Any]] = {
 }
 _WITH_QUALITY = ("JPEG", "WEBP", "AVIF")
 _FINE = 90  # from this quality on, a JPEG file keeps all of the colours' resolution
-_WEBP_SIDE = 16383
-_ICON = 64 * 64  # pixels
 _JPEG_SEGMENT = 65533  # bytes that one segment of a JPEG file holds
 _ROOM = {"xmp": _JPEG_SEGMENT - len(b"http://ns.adobe.com/xap/1.0/\0"), "exif": _JPEG_SEGMENT}
 
@@ -67,19 +63,6 @@ def quality_options(extension: str, quality: float | None) -> dict[str, Any]:
     if kind == "JPEG":
         chosen |= {"optimize": True, "progressive": True, "subsampling": 0 if quality >= _FINE else 2}
     return chosen
-
-
-def lossless_size(picture: Picture) -> int:
-    """Bytes of the picture as a lossless WebP file, without metadata, by the fastest method: 2 s for 24 megapixels.
-
-    A very large number where a side is too long for WebP, and for icons, where all files are small.
-    """
-    if max(picture.width, picture.height) > _WEBP_SIDE or picture.width * picture.height < _ICON:
-        return sys.maxsize
-    stream = io.BytesIO()
-    image = to_pil(replace(picture, icc=None, exif=None, xmp=None))
-    image.convert("RGB" if picture.alpha is None else "RGBA").save(stream, "WEBP", lossless=True, method=0, quality=0)
-    return len(stream.getvalue())
 
 
 def to_file(image: Image.Image, extension: str, *, strip: bool = False, quality: float | None = None) -> bytes:

@@ -69,13 +69,15 @@ def knows(data: Data) -> bool:
     """Whether a file, given by bytes or path, names a codec that has graphs; False if it is not a .rgo file."""
     try:
         file = parse(read(data))
-        return file.weights is None and has(by_id(file.header.model).name)
+        return file.lossless or (file.weights is None and has(by_id(file.header.model).name))
     except RegioError:
         return False
 
 
 def _codec_for(opened: Opened, threads: int | None) -> LightCodec:
     """The codec that a file names; MissingWeights."""
+    if opened.file.lossless:  # whichever
+        return load(DEFAULT, threads)
     if opened.file.weights is not None:
         raise MissingWeights(f"the file was made with custom weights, {opened.file.weights.name!r}: that needs {TORCH}")
     return load(by_id(opened.file.header.model).name, threads)
