@@ -104,9 +104,15 @@ class CocoInstances:
             with annotations.open(encoding="utf-8") as file:
                 content = json.load(file, object_hook=_compact)
             numbers = {image["id"]: Path(image["file_name"]).name for image in content["images"]}
-            self.found: dict[str, list[_Outline]] = {name: [] for name in numbers.values()}
-            for number, outlines in content["annotations"]:
-                self.found[numbers[number]] += outlines
+            self.sizes = {  # (H,W), where the file has them
+                numbers[image["id"]]: (int(image["height"]), int(image["width"]))
+                for image in content["images"]
+                if {"height", "width"} <= image.keys()
+            }
+            self.names: dict[int, str] = {one["id"]: str(one["name"]) for one in content.get("categories", ())}
+            self.found: dict[str, list[tuple[int, list[_Outline]]]] = {name: [] for name in numbers.values()}
+            for number, label, outlines in content["annotations"]:
+                self.found[numbers[number]].append((label, outlines))
         except OSError as error:
             raise UsageError(f"{annotations}: {error.strerror}") from error
         except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -114,17 +120,15 @@ class CocoInstances:
 
     def find(self, file: Path, size: tuple[int, int]) -> Tensor | None:
         """See ImportanceSource."""
-        outlines = self.found.get(file.name)
-        if outlines is None:
-            return None
-        canvas = Image.new("L", size[::-1])
-        draw, runs = ImageDraw.Draw(canvas), np.zeros(size, np.uint8)
-        for outline in outlines:
-            if outline.dtype == np.int64:
-                runs |= _of_runs(outline, size)
-            elif len(outline) >= 6:  # three corners
-                draw.polygon(outline.tolist(), fill=255)
-        return torch.from_numpy(np.maximum(np.asarray(canvas), runs))
+        found = self.found.get(file.name)
+        return None if found is None else torch.from_numpy(_drawn([one for _, shape in found for one in shape], size))
+
+    def objects(self, name: str, size: tuple[int, int]) -> list[tuple[int, NDArray[np.uint8]]]:
+        """The category and the mask (H,W), 255 inside, of each object of a picture; none where it is not listed.
+
+        size: of the picture that the outlines are drawn for, `sizes` where the file has it.
+        """
+        return [(label, _drawn(shape, size)) for label, shape in self.found.get(name, ())]
 
 
 _Outline = NDArray[Any]  # corners x, y, x, y ... in float32, or lengths of runs down the columns in int64
@@ -138,8 +142,21 @@ def _compact(table: dict[str, Any]) -> Any:
     if isinstance(shape, dict):
         if not isinstance(shape["counts"], list):
             raise ValueError("compressed run lengths, which only pycocotools writes, are not read")
-        return table["image_id"], [np.array(shape["counts"], np.int64)]
-    return table["image_id"], [np.array(corners, np.float32) for corners in shape]
+        return table["image_id"], table.get("category_id", 0), [np.array(shape["counts"], np.int64)]
+    return table["image_id"], table.get("category_id", 0), [np.array(corners, np.float32) for corners in shape]
+
+
+def _drawn(outlines: list[_Outline], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Outlines -> (H,W), 255 inside any of them."""
+    canvas = Image.new("L", size[::-1])
+    draw, runs = ImageDraw.Draw(canvas), np.zeros(size, np.uint8)
+    for outline in outlines:
+        if outline.dtype == np.int64:
+            runs |= _of_runs(outline, size)
+        elif len(outline) >= 6:  # three corners
+            draw.polygon(outline.tolist(), fill=255)
+    drawn: NDArray[np.uint8] = np.maximum(np.asarray(canvas), runs)
+    return drawn
 
 
 def _of_runs(lengths: NDArray[np.int64], size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -21,6 +21,8 @@ class Instances(NamedTuple):
     labels: npt.NDArray[Any]  # (N,)
     boxes: npt.NDArray[Any]  # (N,4) left, top, right, bottom
     masks: npt.NDArray[Any] | None  # (N,H,W) bool
+    scores: npt.NDArray[Any] | None  # (N,); None: found by people
+    size: tuple[int, int]  # (H,W) of the picture that boxes and masks are in
 
     def overlaps(self, others: Instances) -> npt.NDArray[Any]:
         """Intersection over union of each with each of the others (N,M), of masks where both have them."""
@@ -64,7 +66,7 @@ def instances_in(found: Sequence[Any], size: tuple[int, int], name: str) -> Inst
     if masks is not None:
         masks = masks[:, 0] if masks.ndim == 4 else masks
         masks = masks[order] >= HALF if masks.shape[1:] == size else None
-    return Instances(labels[order], boxes[order].astype(np.float64), masks)
+    return Instances(labels[order], boxes[order].astype(np.float64), masks, scores[order], size)
 
 
 def agreement_of(reference: Instances, found: Instances) -> float:
