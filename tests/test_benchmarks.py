@@ -104,3 +104,15 @@ def test_the_plain_way_is_timed_beside_ours(pictures: Path) -> None:
     assert [row[0] for row in rows] == ["ours", "plain"]
     assert all(float(figure) > 0 for row in rows for figure in row[1:])
     assert "segpic-s, 64 x 64 pixels, 1 threads" in done.stdout
+
+
+def test_a_synthesis_in_bfloat16_is_compared_with_that_of_float32(pictures: Path) -> None:
+    done = run("half_synthesis.py", pictures, "--random", "toy", "--limit", 1, "--repeats", 1)
+    assert done.returncode == 0, done.stderr
+    header, row, *_ = done.stdout.splitlines()
+    assert header.split()[:2] == ["codec", "bpp"]
+    cells = row.split()
+    assert cells[0] == "random-toy"
+    assert 0 < float(cells[2].rstrip("%")) <= 100
+    assert cells[3].endswith("/255")
+    assert all(float(cell) > 0 for cell in cells[4:])

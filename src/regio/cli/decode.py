@@ -35,6 +35,14 @@ from regio.names import RGO
 Region = Annotated[
     str | None, typer.Option("--region", help="decode only this part, in pixels: 0,0,640,480", metavar="X,Y,W,H")
 ]
+Precision = Annotated[
+    str,
+    typer.Option(
+        "--precision",
+        help="float32, or bfloat16: by torch, a quarter faster on CPUs with AVX512-BF16 or AMX; pixels may differ by "
+        "1 or 2 of 255",
+    ),
+]
 Look = Annotated[
     str | None, typer.Option("--look", help="faithful (the default), or natural if the codec has that look")
 ]
@@ -49,6 +57,7 @@ def decode(
     reduced: Reduced = None,
     quality: PictureQuality = None,
     look: Look = None,
+    precision: Precision = "float32",
     strip: Strip = False,
     memory: Memory = None,
     max_pixels: MaxPixels = None,
@@ -81,7 +90,7 @@ def decode(
         from regio.images import to_file
 
         extensions = _extensions(jobs, kind, quality)
-        decoder = Decoder(engine, codec, device, look)
+        decoder = Decoder(engine, codec, device, look, precision)
 
     def work(job: Transfer) -> Result:
         data = read_rgo(job.source)

@@ -48,19 +48,21 @@ def codec_for(engine: str, codec: str | None, device: str) -> "BaseCodec":
 class Decoder:
     """Decodes each file by the engine that was asked for, or that suits it."""
 
-    def __init__(self, engine: str, codec: str | None, device: str, look: str | None = None) -> None:
-        """codec, device, look: as `regio.decode` takes them. UsageError where they contradict the engine."""
+    def __init__(
+        self, engine: str, codec: str | None, device: str, look: str | None = None, precision: str = "float32"
+    ) -> None:
+        """codec, device, look, precision: as `regio.decode` takes them. UsageError where they contradict the engine."""
         _check(engine)
-        plain = codec is None and look in (None, "faithful")
+        plain = codec is None and look in (None, "faithful") and precision == "float32"
         if engine == "onnx" and not (plain and device in ("auto", "cpu")):
-            raise UsageError("--engine onnx decodes on the CPU, by bundled codecs and in their own look")
-        self.engine, self.device, self.look = engine, device, look
+            raise UsageError("--engine onnx decodes on the CPU, by bundled codecs, in their own look and in float32")
+        self.engine, self.device, self.look, self.precision = engine, device, look, precision
         self.light = engine == "onnx" or (engine == "auto" and plain and _without_gpu(device))
         self.loaded: BaseCodec | None = None
         if codec is not None:
             from regio.codec import load
 
-            self.loaded = load(codec, device=device, look=look or "faithful")
+            self.loaded = load(codec, device=device, look=look or "faithful", precision=precision)
 
     def decode(
         self,
@@ -87,6 +89,7 @@ class Decoder:
             codec=self.loaded,
             device=self.device,
             look=self.look,
+            precision="float32" if self.loaded else self.precision,  # a loaded codec has its own
             max_memory=max_memory,
             max_pixels=max_pixels,
         )

@@ -44,6 +44,11 @@ class BaseCodec(ABC):
     def looking(self, look: str) -> BaseCodec:
         """The same codec with another look. MissingWeights where it does not have it."""
 
+    @property
+    def _decoder(self) -> Engine:
+        """The engine that decodes, where it is not quite the one that encodes."""
+        return self.runtime
+
     def _undisturbed(self) -> AbstractContextManager[object]:
         """Keep what the program has set in the engine's libraries away from the work."""
         return nullcontext()
@@ -140,7 +145,7 @@ class BaseCodec(ABC):
     ) -> Any:
         """`decode` for those who had to look into the file for its codec; smaller: by its power of two."""
         with self._undisturbed(), within_memory():
-            return given_as(to_pil(decoded(self.runtime, opened, region, smaller, max_memory)), as_)
+            return given_as(to_pil(decoded(self._decoder, opened, region, smaller, max_memory)), as_)
 
     def verify(self, data: Data, *, max_memory: int | str | None = None, max_pixels: int | str | None = None) -> None:
         """Decode every symbol of a .rgo file and compare the checksum. Raises the same errors as `decode`."""

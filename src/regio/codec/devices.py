@@ -37,6 +37,22 @@ def settle(net: Network, device: torch.device) -> Network:
     return net
 
 
+PRECISIONS = ("float32", "bfloat16")
+
+
+def synthesises_in_half(precision: str, device: torch.device) -> bool:
+    """Whether a precision is bfloat16; UsageError for one that there is not, or not on this device."""
+    if precision not in PRECISIONS:
+        raise UsageError(f"there is no precision {precision!r}; choose {' or '.join(PRECISIONS)}")
+    if precision == "float32":
+        return False
+    if device.type != "cpu":
+        raise UsageError(f"precision bfloat16 is for CPUs, not for device {device}")
+    if not (torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()):
+        raise UsageError("this processor does not compute in bfloat16 (AVX512-BF16 or AMX); use precision float32")
+    return True
+
+
 def here(device: torch.device) -> str:
     """This environment, in the words of an error."""
     threads = torch.get_num_threads()

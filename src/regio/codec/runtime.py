@@ -34,6 +34,8 @@ class Runtime(Engine):
     net: Network
     tables: TableSet
     device: torch.device
+    half: bool = False
+    """Whether pixels are computed in bfloat16; nothing else is."""
 
     @classmethod
     def of(cls, weights: Weights, device: str) -> Runtime:
@@ -62,7 +64,7 @@ class Runtime(Engine):
     @property
     def synthesis(self) -> NetworkSynthesis:
         """See Engine."""
-        return NetworkSynthesis(self.net)
+        return NetworkSynthesis(self.net, self.half)
 
     @contextmanager
     def working(self) -> Iterator[None]:

@@ -35,10 +35,10 @@ class WindowRegions:
 
 
 class NetworkSynthesis:
-    """Fulfils `Synthesis` by a network."""
+    """Fulfils `Synthesis` by a network. half: convolutions and matrix products in bfloat16, with sums in float32."""
 
-    def __init__(self, net: Network) -> None:
-        self.net = net
+    def __init__(self, net: Network, half: bool = False) -> None:
+        self.net, self.half = net, half
 
     @property
     def everything(self) -> bool:
@@ -47,4 +47,7 @@ class NetworkSynthesis:
 
     def pixels(self, decoded: Decoded, window: Window, rate: Tensor | None) -> Tensor:
         """See Synthesis."""
-        return self.net.synthesise(decoded, WindowRegions(window), rate)[0]
+        if not self.half:
+            return self.net.synthesise(decoded, WindowRegions(window), rate)[0]
+        with torch.autocast(decoded.y_hat.device.type, torch.bfloat16):
+            return self.net.synthesise(decoded, WindowRegions(window), rate)[0].float()
