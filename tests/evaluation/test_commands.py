@@ -1,4 +1,4 @@
-"""`regio evaluate` and `regio compare` on opponents only: what is printed, what is written, what is refused."""
+"""`regio evaluate` and `regio compare`, mostly on opponents: what is printed, what is written, what is refused."""
 
 from __future__ import annotations
 
@@ -133,6 +133,23 @@ def test_compare_prints_a_table_and_writes_the_sheet(tmp_path: Path) -> None:
     figures = json.loads(CliRunner().invoke(app(), [*command, "--force", "--json"]).stdout)
     assert figures["budget"] == 1500
     assert all(one["size"] <= 1500 and one["fits"] for one in figures["versions"])
+
+
+@pytest.mark.weights
+def test_compare_favours_what_is_marked(tmp_path: Path) -> None:
+    path = picture_file(tmp_path / "a.png")
+    (tmp_path / "boxes.json").write_text('{"a": {"face": [10, 10, 20, 20]}}')
+    command = ["compare", str(path), "--bpp", "0.5", "--codecs", "roi-xs,roi-xs+roi"]
+    command += ["--marks", str(tmp_path / "boxes.json"), "--json", "-o", str(tmp_path / "sheet.png"), "--device", "cpu"]
+    result = CliRunner().invoke(app(), command)
+    assert result.exit_code == 0, result.output
+    plain, favoured = json.loads(result.stdout)["versions"]
+    assert [plain["codec"], favoured["codec"]] == ["roi-xs", "roi-xs+roi"]
+    assert favoured["psnr"] < plain["psnr"]  # the rest pays for the region
+    (tmp_path / "boxes.json").write_text("{}")
+    refused = CliRunner().invoke(app(), [*command, "--force"])
+    assert isinstance(refused.exception, UsageError)
+    assert "marks nothing in a.png" in str(refused.exception)
 
 
 def test_compare_reads_and_writes_streams(tmp_path: Path) -> None:

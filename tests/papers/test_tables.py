@@ -273,3 +273,10 @@ def test_the_command_prints_every_table(tmp_path: Path) -> None:
         assert result.stdout.startswith(("[Liu2024] ", "[ROI2022] ", "[Li2023] ", "BD-rates against vtm"))
     made = json.loads(CliRunner().invoke(build(), [*command[:2], "curves", *command[3:], "--json"]).stdout)
     assert made["published"][1][:3] == ["half", "psnr", "-50.00 %"]
+
+
+@pytest.mark.parametrize(("name", "codec"), [("segpic-1", "segpic-xs"), ("roi-1", "roi-xs"), ("mcm-1", "mcm-tiny")])
+def test_without_codecs_a_table_has_bundled_ones(name: str, codec: str, tmp_path: Path) -> None:
+    header = "codec,picture,quality,bytes,bpp,psnr,ms_ssim,encode_seconds,decode_seconds,weights,commit\n"
+    (tmp_path / "sweep.csv").write_text(f"{header}{codec},a.png,50,1000,0.2,30,0.95,1,1,abc,def\n", encoding="utf-8")
+    assert f"{codec}: weights abc, source def." in run(Order(name, None, tmp_path)).table.notes

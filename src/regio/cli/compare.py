@@ -26,6 +26,10 @@ def compare(
         str | None,
         typer.Option("--output", "-o", help="side-by-side picture; default: beside the picture, .compare.png"),
     ] = None,
+    marks: Annotated[
+        Path | None,
+        typer.Option(help="region of interest, which MODEL+roi favours: JSON of boxes, or folder of masks"),
+    ] = None,
     segmenter: Annotated[
         str | None,
         typer.Option(
@@ -61,6 +65,7 @@ def compare(
     from regio.errors import UsageError
     from regio.evaluation.compare import FIGURES, at_bytes, table
     from regio.evaluation.contestants import line_up, names_in
+    from regio.evaluation.marks import read_marks
     from regio.images import read_picture
     from regio.names import PICTURES
 
@@ -71,15 +76,18 @@ def compare(
         job = jobs[0]
         if as_json and job.target is None:
             raise UsageError("--json and the side-by-side picture cannot both go to standard output; use -o FILE")
-        pixels = read_picture(read_whole(job.source)).pixels
-        draw = drawing(segmenter, truth, Path(job.source.real).name)
+        pixels, name = read_picture(read_whole(job.source)).pixels, Path(job.source.real).name
+        draw = drawing(segmenter, truth, name)
+        mask = read_marks(marks).mask(name, *pixels.shape[:2]) if marks else None
+        if marks and mask is None:
+            raise UsageError(f"--marks: {marks} marks nothing in {name}")
         lineup = line_up(names_in(codecs), device=device)
         say_left_out(lineup.skipped)
         budget = max(1, int(bpp * pixels.shape[0] * pixels.shape[1] / 8))
         versions = []
         for contestant in lineup.contestants:
             with talking(f"{contestant.name}: at most {budget} bytes"):
-                versions.append(at_bytes(pixels, contestant, budget))
+                versions.append(at_bytes(pixels, contestant.aimed_at(mask), budget))
         sheet = io.BytesIO()
         draw(pixels, versions).save(sheet, "PNG")
         write_whole(job, sheet.getvalue(), force=force)

@@ -125,7 +125,11 @@ _TABLES = (
             ("0.195", "31.76", "0.971", "0.032", "31.19"),
             ("0.293", "32.89", "0.979", "0.021", "33.16"),
         ),
-        notes=("The paper does not name the backbone of LPIPS.", "Its region of interest is a saliency map's."),
+        notes=(
+            "The paper does not name the backbone of LPIPS.",
+            "Its region of interest is a saliency map's.",
+            "No weights of its network are bundled: `roi-xs` is the network of `segpic-xs`, trained for eyes.",
+        ),
     ),
     PaperTable(
         name="mcm-1",

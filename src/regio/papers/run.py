@@ -13,7 +13,7 @@ from regio.evaluation.fidelity import read as read_fidelity
 from regio.evaluation.means import MeanCurve, mean_curves
 from regio.evaluation.plots import plot
 from regio.evaluation.sweep import Problem, Row, find_pictures, read_rows, sweep
-from regio.models.catalog import CATALOG
+from regio.models.catalog import CATALOG, DEFAULT
 from regio.papers.figures import kernels, label_source, masks, recorded, textures
 from regio.papers.mask_study import grids_of, with_labels
 from regio.papers.order import STUDY_QUALITIES, Order
@@ -74,9 +74,12 @@ def run(order: Order, *, progress: Callable[[str], None] = lambda line: None) ->
 
 
 def _names(order: Order) -> list[str]:
-    """The codecs that take part: those asked for, else the bundled ones of the family; and the table's opponents."""
+    """The codecs that take part: those asked for, else the bundled ones of the family; and the table's opponents.
+
+    No ROI codec is bundled; the default codec takes its place.
+    """
     bundled = [entry.name for entry in CATALOG.values() if entry.family == TABLES[order.name].family]
-    return list(dict.fromkeys([*(order.codecs or bundled), *OPPONENTS_OF.get(order.name, ())]))
+    return list(dict.fromkeys([*(order.codecs or bundled or [DEFAULT]), *OPPONENTS_OF.get(order.name, ())]))
 
 
 def _dataset(order: Order) -> str:

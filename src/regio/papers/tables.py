@@ -67,7 +67,7 @@ def beside(name: str, measured: Measured) -> Beside:
     if measured.ours:
         pictures = max(curve.pictures for curve in measured.ours)
         how = "estimated bits, no files" if all(one.estimated for one in measured.ours) else "real files"
-        said.append(f"Ours: {pictures} pictures of {measured.place}, {how}.")
+        said.append(f"Ours: {pictures} picture{'s' * (pictures != 1)} of {measured.place}, {how}.")
         bundled = {entry.fingerprint for entry in CATALOG.values()}
         known = {one.weights.partition(" ")[0] in bundled for one in measured.ours}
         said += [text for own, text in ((True, SMALL_BUDGET), (False, NOT_BUNDLED)) if own in known]
