@@ -167,3 +167,9 @@ def test_a_codec_that_changes_the_size_is_a_problem(folder: Path, tmp_path: Path
     outcome = sweep({"a.png": folder / "a.png"}, [Cropping()], tmp_path / "s.csv")
     assert outcome.rows == ()
     assert "differ in shape" in outcome.problems[0].reason
+
+
+def test_sheets_and_regions_that_were_written_beside_a_picture_are_no_pictures(tmp_path: Path) -> None:
+    for name in ("a.jpg", "a.compare.png", "a.roi.png", "b.roi.png", "sub.compare.png"):
+        Image.new("RGB", (4, 4)).save(tmp_path / name)
+    assert list(find_pictures(tmp_path)) == ["a.jpg", "b.roi.png", "sub.compare.png"]

@@ -61,6 +61,7 @@ class Row:
 
 
 NOBODY_ELSE = Judges()
+RESULTS = frozenset({".compare", ".roi"})
 FIRST_COLUMNS = (
     "codec", "picture", "quality", "bytes", "bpp", "psnr", "ms_ssim", "encode_seconds", "decode_seconds", "weights",
     "commit", "device", "lpips", "roi_psnr", "background_psnr", "agreement", "roi_share", "judges",
@@ -94,10 +95,13 @@ class Outcome(NamedTuple):
 def find_pictures(folder: Path) -> dict[str, Path]:
     """Pictures under a folder, subfolders included: name (relative path) -> path, sorted by name.
 
+    Left out is what `regio compare` and `regio regions` write beside a picture: photo.compare.png, photo.roi.png.
     Raises UsageError if the folder holds none.
     """
-    found = (path for path in folder.rglob("*") if path.suffix.lower() in PICTURES and path.is_file())
-    pictures = {path.relative_to(folder).as_posix(): path for path in found}
+    found = [path for path in folder.rglob("*") if path.suffix.lower() in PICTURES and path.is_file()]
+    plain = {path.with_suffix("") for path in found}
+    results = {stem for stem in plain if stem.suffix in RESULTS and stem.with_suffix("") in plain}
+    pictures = {path.relative_to(folder).as_posix(): path for path in found if path.with_suffix("") not in results}
     if not pictures:
         raise UsageError(f"{folder}: no pictures here ({', '.join(sorted(PICTURES))})")
     return dict(sorted(pictures.items()))
