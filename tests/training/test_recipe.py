@@ -225,7 +225,13 @@ def test_the_command_line_changes_fields(tmp_path: Path) -> None:
         (3, 5, 0.25, 0),
         (3, 7, 0.5, 0.1),
     ]
+    masked = tmp_path / "masked.toml"
+    masked.write_text('base = "recipe.toml"\n[data]\npanoptic = "a.json"', encoding="utf-8")
+    assert read_recipe(masked).data.panoptic == "a.json"
+    assert read_recipe(masked, ["data.panoptic="]).data.panoptic is None
     for setting, message in (
+        ("seed=", "recipe: seed = None is not a whole number"),
+        ("data.masks=''", "data: masks is empty"),
         ("seed", "--set seed: give KEY=VALUE"),
         ("=3", "give KEY=VALUE"),
         ("phase.3.batch=1", "--set phase.3.batch=1: the recipe has 2 phases"),

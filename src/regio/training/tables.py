@@ -32,6 +32,7 @@ def section(kind: type, values: Any, where: str) -> Any:
     tidy = {name: tuples(value) for name, value in values.items()}
     for name, value in tidy.items():
         check(fits(value, hints[name]), f"{where}: {name} = {value!r} is not {_spoken(hints[name])}")
+        check(value != "" or hints[name] is str, f"{where}: {name} is empty")  # as a path it would be this folder
     try:
         return kind(**tidy)
     except UsageError as error:
@@ -59,7 +60,8 @@ def read_table(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
 def changed(values: dict[str, Any], setting: str) -> dict[str, Any]:
     """The values with one "KEY=VALUE" changed; of tables, "phase.KEY" is that of every phase, "phase.2.KEY" of one.
 
-    VALUE is written as in TOML, or is a string without quotation marks. UsageError for what is no such thing.
+    VALUE is written as in TOML, or is a string without quotation marks; nothing at all is None. UsageError for what is
+    no such thing.
     """
     key, equals, text = setting.partition("=")
     names = key.strip().split(".")
@@ -67,7 +69,7 @@ def changed(values: dict[str, Any], setting: str) -> dict[str, Any]:
     try:
         read = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:
-        read = {"value": text.strip()}
+        read = {"value": text.strip() or None}
     check(len(read) == 1, f"--set {setting!r}: give one KEY=VALUE; repeat --set for more")
     value = read["value"]
     phases = values.get("phase")
