@@ -56,10 +56,10 @@ def result_of(path: AnyPath, extension: str, keep_suffix: bool) -> AnyPath:
     return path.with_name(path.name + extension) if keep_suffix else path.with_suffix(extension)
 
 
-def refuse_collisions(wanted: Mapping[str, Sequence[str]], advice: str) -> None:
-    """UsageError where several sources would be written to one target.
+def refuse_collisions(wanted: Mapping[str, Sequence[str]]) -> None:
+    """UsageError where several sources would be written to one target, which says what keeps them apart.
 
-    wanted: target -> its sources. advice: what to do about it, for the end of the message.
+    wanted: target -> its sources.
     """
     twice = {target: sources for target, sources in wanted.items() if len(sources) > 1}
     if not twice:
@@ -71,7 +71,12 @@ def refuse_collisions(wanted: Mapping[str, Sequence[str]], advice: str) -> None:
         lines.append(f"{', '.join(others)} and {last} would {number} be written to {shown(target)}")
     if (more := len(twice) - _MOST_NAMED) > 0:
         lines.append(f"{more} more name{'s are' if more > 1 else ' is'} wanted by several files")
-    raise UsageError("; ".join([*lines, advice] if advice else lines))
+    endings = [[PurePath(source).suffix for source in sources] for sources in twice.values()]
+    if all(len(set(found)) == len(found) for found in endings):
+        lines.append("--keep-suffix keeps them apart")
+    else:
+        lines.append("give the folder that holds them all, or each its own -o")
+    raise UsageError("; ".join(lines))
 
 
 def skipped(names: Iterable[str]) -> str:

@@ -207,6 +207,23 @@ def test_two_pictures_never_share_an_output(regio: Regio, picture_file: MakeFile
     assert names(tmp_path / "back") == ["a.bmp.png", "a.png.png"]
 
 
+@pytest.mark.parametrize("command", ["encode", "decode"])
+def test_the_same_name_in_two_folders_is_refused_with_advice_that_helps(
+    regio: Regio, picture_file: MakeFile, tmp_path: Path, command: str
+) -> None:
+    inputs = [str(picture_file(name).relative_to(tmp_path)) for name in ("in/one/p.png", "in/two/p.png")]
+    if command == "decode":
+        assert regio("encode", *inputs).code == 0
+        inputs = [name.replace(".png", ".rgo") for name in inputs]
+    for more in [[], ["--keep-suffix"]] if command == "encode" else [[]]:
+        done = regio(command, *inputs, "-o", "same/", *more)
+        assert done.code == 2
+        assert done.err.endswith("; give the folder that holds them all, or each its own -o\n")
+        assert not (tmp_path / "same").exists()
+    assert regio(command, "in", "-o", "same/").code == 0
+    assert len(list((tmp_path / "same").rglob("p.*"))) == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -461,6 +478,7 @@ def test_sizes_and_totals_are_shown(regio: Regio, picture_file: MakeFile) -> Non
         (999_949, 999, "999.9 kB → 999 bytes (0.0999 %)"),
         (999_950, 1000, "1.0 MB → 1.0 kB (0.1 %)"),
         (0, 12, "0 bytes → 12 bytes"),
+        (77_200, 1_630_000, "77.2 kB → 1.6 MB (2,111 %)"),
     ],
 )
 def test_sizes_are_written_as_people_read_them(before: int, after: int, text: str) -> None:

@@ -40,7 +40,7 @@ def tasks_of(
         target = str(result_of(path, extension, keep_suffix))
         wanted.setdefault(target, []).append(source)
         tasks.append(Task(source, files[source], target))
-    refuse_collisions(wanted, "--keep-suffix keeps them apart")
+    refuse_collisions(wanted)
     if not tasks:
         why = f"; {shown(left)}" if (left := left_out(files, suffixes)) else ""
         raise UsageError(f"nothing to do: no file there ends in {', '.join(sorted(suffixes))}{why}")

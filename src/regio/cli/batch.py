@@ -94,7 +94,8 @@ def totals(sizes: Sequence[tuple[int, int]]) -> str:
 
 def change(before: int, after: int) -> str:
     """ "92.1 MB → 3.4 MB (3.7 %)"."""
-    share = f" ({100 * after / before:.3g} %)" if before else ""
+    percent = 100 * after / before if before else 0
+    share = f" ({percent:{',.0f' if percent >= 1000 else '.3g'}} %)" if before else ""
     return f"{_size(before)} → {_size(after)}{share}"
 
 

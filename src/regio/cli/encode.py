@@ -106,6 +106,8 @@ def _result(job: Transfer, made: Noted, before: int) -> Result:
         values |= {"roi": made.region.what, "roi_quality": info.roi_quality}
     line = f"{job.name} -> {shown(job.target or '-')}: {info.bytes_total} bytes, {info.bpp:.3f} bpp, "
     line += f"{quality_of(info)}{at_scale(info)}, {change(before, info.bytes_total)}"
+    if made.region is not None and made.region.found:
+        line += f", {made.region.what}"
     if shares := "; ".join(filter(None, (info.metadata_share, info.opacity_share))):
         line += f" ({shares})"
     return Result(line, values, made.notes, (before, info.bytes_total))

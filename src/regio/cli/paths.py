@@ -186,8 +186,7 @@ def _refuse_collisions(jobs: Sequence[Transfer]) -> None:
         if job.source.path is not None and job.target.exists() and job.target.samefile(job.source.path):
             raise UsageError(f"{job.name} would be written over itself; name the output with -o")
         wanted.setdefault(job.real_target, []).append(job.real)
-    keep = any(Path(target).suffix in RGO for target in wanted)
-    refuse_collisions(wanted, "--keep-suffix keeps them apart" if keep else "")
+    refuse_collisions(wanted)
 
 
 def _refuse_places(jobs: Sequence[Transfer], extension: str) -> None:

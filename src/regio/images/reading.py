@@ -112,6 +112,8 @@ def _decode(stream: BinaryIO) -> Picture:
         start = stream.read(_START)
         if not isinstance(start, bytes):
             raise UsageError("cannot read a picture from a text stream; open it in binary mode")
+        if not start:
+            raise BadImage("not a picture: it is empty")
         if is_raw(start):
             raise BadImage(RAW)
         if start.startswith(SIGNATURE):
