@@ -74,6 +74,18 @@ def test_the_whole_picture_shares_one_budget() -> None:
     assert regio.inspect(data).tile_side == 128
 
 
+def test_a_flat_tile_of_a_busy_picture_keeps_one_patch_at_the_lowest_quality() -> None:
+    """Such tiles are why a reader cannot ask for more than one patch a tile."""
+    few = codec_of(net_of(replace(TOY, kept=(10, 1000))), "mcm-toy")
+    pixels = np.full((256, 320, 3), 200, np.uint8)
+    pixels[:, :256] = np.random.default_rng(0).integers(0, 256, (256, 256, 3))
+    with tiling(7, 128, few):
+        data = few.encode(pixels, quality=0)
+        assert few.net.budget(torch.tensor([0.0]), 320) == 3
+        few.verify(data)
+        assert few.decode(data).size == (320, 256)
+
+
 def test_tiles_keep_the_patches_that_the_picture_in_one_piece_keeps() -> None:
     pixels = picture(200, 300)
     whole = kept_of(codec().encode(pixels, quality=40))

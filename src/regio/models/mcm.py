@@ -246,7 +246,9 @@ class MCM(WithHyperprior):
             assert latents.worth is not None
             worth = latents.worth[:, 0]
             order = Ranked(torch.stack([ranks(one) for one in worth]), worth[0].numel())
-        kept = order.places.flatten(1) < self.budget(None if rate is None else rate[:1], order.total)
+        places = order.places.flatten(1)
+        least = places.amin(dim=1, keepdim=True) + 1  # a flat tile of a large picture keeps one patch, too
+        kept = places < least.clamp_min(self.budget(None if rate is None else rate[:1], order.total))
         ids: Tensor = kept.nonzero()[:, 1].view(len(kept), -1)
         return ids
 
