@@ -11,202 +11,39 @@ import io
 import os
 import re
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import matplotlib
 import numpy as np
 import pytest
+from browsing import (
+    DESKTOP,
+    NEEDS,
+    PATIENCE,
+    PHONE,
+    PORTRAIT,
+    Open,
+    clear,
+    compress,
+    divider,
+    drag,
+    drop,
+    look_at,
+    paint,
+    ready,
+    wait_for_all,
+    whole_tables,
+)
 from PIL import Image
 
 import regio
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install playwright")
-CHROMIUM = next(
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
-)
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.weights,
-    # looked for and not imported: Gradio leaves event loops open, which is an error here
-    pytest.mark.skipif(find_spec("gradio") is None, reason="the application needs Gradio: pip install 'regio[app]'"),
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here (apt-get install chromium)"),
-]
-
-PORTRAIT = Path(matplotlib.get_data_path()) / "sample_data" / "grace_hopper.jpg"
-PATIENCE = int(os.environ.get("REGIO_PATIENCE", "120")) * 1000  # ms: machines that test other things at once are slow
-DESKTOP, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
-SHOTS = os.environ.get("REGIO_SCREENSHOTS_CHECK", "")  # folder for pictures to look at; "" for none
-Open = Callable[..., Any]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("app")
-
-
-@pytest.fixture(scope="module")
-def face(folder: Path) -> Path:
-    """A small part of the portrait: encoding it takes a second or two."""
-    path = folder / "a face.png"
-    with Image.open(PORTRAIT) as image:
-        image.crop((150, 110, 342, 302)).save(path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def server(folder: Path) -> Iterator[str]:
-    """`regio app` in a process of its own -> its address. Ended as service managers do it, it leaves nothing behind."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    (folder / "tmp").mkdir()
-    command = [sys.executable, "-m", "regio", "app", "--port", str(port)]
-    command += ["--max-upload", "1M", "--study", str(folder / "votes.db")]
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=log, text=True, env=os.environ | {"TMPDIR": str(folder / "tmp")}
-        )
-        assert process.stdout is not None
-        address = process.stdout.readline().strip()
-        assert address == f"http://127.0.0.1:{port}/", (folder / "log").read_text()
-        yield address
-        assert process.poll() is None, "the server ended by itself"
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 0
-        process.stdout.close()
-    said = (folder / "log").read_text()
-    assert "Traceback" not in said, said
-    assert [entry.name for entry in (folder / "tmp").iterdir() if entry.name.startswith("regio-app-")] == []
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_api.sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield found
-        found.close()
-
-
-@pytest.fixture(scope="module")
-def visit(browser: Any, server: str) -> Iterator[Open]:
-    """A function that opens the page as somebody who was never here. Nobody else may be asked for anything."""
-    asked: list[str] = []
-    faults: list[str] = []
-    contexts = []
-
-    def call(viewport: dict[str, int] = DESKTOP, **options: Any) -> Any:
-        context = browser.new_context(viewport=viewport, **options)
-        context.set_default_timeout(PATIENCE)
-        context.on("request", lambda request: asked.append(request.url))
-        contexts.append(context)
-        page = context.new_page()
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.goto(server)
-        page.wait_for_selector("#upload")
-        return page
-
-    yield call
-    for context in contexts:
-        context.close()
-    assert {urlsplit(url).netloc for url in asked if not url.startswith(("data:", "blob:"))} == {
-        urlsplit(server).netloc
-    }
-    assert faults == [], faults
-
-
-def drop(page: Any, path: Path, place: str = "#upload", told: str = "#message", words: str = "") -> str:
-    """Choose a file -> what the page says to it; words: of that, where another message may still stand there."""
-    clear(page, place)
-    page.set_input_files(f"{place} input[type=file]", path)
-    page.locator(f"{told} .notice", has_text=words).first.wait_for()
-    return str(page.inner_text(told))
-
-
-def clear(page: Any, place: str = "#upload") -> None:
-    """Take away the file that is there, if one is."""
-    if page.locator(f"{place} [aria-label=Clear]").count():
-        page.click(f"{place} [aria-label=Clear]")
-        page.wait_for_selector(f"{place} input[type=file]", state="attached")
-
-
-def look_at(page: Any, name: str) -> None:
-    """Pictures of the whole page for people to look at, wide and narrow, if they are wanted."""
-    for size in (DESKTOP, PHONE) if SHOTS else ():
-        page.set_viewport_size(size)
-        page.wait_for_timeout(600)
-        page.screenshot(path=f"{SHOTS}/{name}-{size['width']}.png", full_page=True)
-    page.set_viewport_size(DESKTOP)
-
-
-def drag(page: Any, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """With the mouse over the picture that is marked, from a point to another, in shares of its sides."""
-    box = ready(page).bounding_box()
-    (x0, y0), (x1, y1) = ((box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in (start, end))
-    page.mouse.move(x0, y0)
-    page.mouse.down()
-    page.mouse.move((x0 + x1) / 2, (y0 + y1) / 2, steps=3)
-    page.mouse.move(x1, y1, steps=3)
-    page.mouse.up()
-
-
-def ready(page: Any) -> Any:
-    """The picture that is marked, loaded and in view."""
-    ground = page.locator("#marker .ground")
-    ground.wait_for()
-    ground.locator("img").evaluate("image => image.decode()")
-    ground.scroll_into_view_if_needed()
-    return ground
-
-
-def paint(page: Any) -> None:
-    """Scribble over the middle of the picture."""
-    page.get_by_label("What I paint").check()
-    page.wait_for_selector("#marker .paint canvas")
-    for row in range(8):
-        drag(page, (0.35, 0.3 + 0.05 * row), (0.65, 0.3 + 0.05 * row))
-
-
-def compress(page: Any, size: float | None = None) -> None:
-    if size is not None:
-        page.fill("#size input", str(size))
-    page.click("#compress")
-
-
-def wait_for_all(page: Any) -> None:
-    """Until the other codecs are there, too."""
-    page.wait_for_selector("#scores :text('AVIF')")
-    page.wait_for_selector("#maps img")
-
-
-def whole_tables(page: Any) -> int:
-    """How many tables are seen, none of which is cut off: nothing has to be moved to see its last column."""
-    found = page.locator(".scores").locator("visible=true")
-    for k in range(found.count()):
-        wide, seen = found.nth(k).evaluate("one => [one.scrollWidth, one.clientWidth]")
-        assert wide <= seen, found.nth(k).inner_text()
-        right = found.nth(k).bounding_box()
-        assert right["x"] >= 0
-        assert right["x"] + right["width"] <= page.viewport_size["width"]
-    return int(found.count())
-
-
-def divider(page: Any) -> float:
-    """Where it stands, as a share of the width, by what the browser draws."""
-    inset = page.evaluate("getComputedStyle(document.querySelector('.stage .over')).clipPath")
-    found = re.search(r"inset\(0px calc\(100% - ([\d.]+)%\) 0px 0px\)|inset\(0px ([\d.]+)% 0px 0px\)", inset)
-    assert found, inset
-    return float(found[1]) if found[1] else 100 - float(found[2])
+pytestmark = NEEDS
 
 
 @pytest.fixture(scope="module")
@@ -543,6 +380,27 @@ def test_work_is_cancelled_at_once_and_the_next_picture_starts_clean(visit: Open
     page.close()
 
 
+def test_comparing_is_cancelled_and_the_next_run_works(visit: Open) -> None:
+    page = visit()
+    page.click("#sample")
+    page.locator("#message .notice", has_text="640 × 448 pixels").wait_for()
+    compress(page, 4)
+    ready_to_see = "document.querySelector('.stage img') && document.querySelector('#cancel').checkVisibility()"
+    page.wait_for_function(f"{ready_to_see} && !document.querySelector('#cancel').click()")  # it answers undefined
+    page.locator("#outcome .notice", has_text="Cancelled. What was finished is below.").wait_for()
+    page.wait_for_selector("#cancel", state="hidden")
+    with page.expect_download() as waiting:
+        page.click("#rgo")
+    assert regio.decode(waiting.value.path()).size == (640, 448)
+    assert page.locator("#scores :text('AVIF')").count() == 0
+    compress(page, 3)
+    wait_for_all(page)
+    with page.expect_download() as waiting:
+        page.click("#rgo")
+    assert waiting.value.path().stat().st_size <= 3000
+    page.close()
+
+
 @pytest.mark.slow
 def test_measuring_24_megapixels_is_cancelled_and_what_is_finished_stays(visit: Open, folder: Path) -> None:
     page = visit()
@@ -696,40 +554,30 @@ def test_a_folder_is_compressed_at_once_and_goes_to_the_study(visit: Open, face:
     page.close()
 
 
-CONTROLS = "button, input[type=radio], input[type=checkbox], input[type=range]"
-
-
-@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["wide", "narrow"])
-def test_every_control_of_every_page_can_be_used_in_any_order(
-    visit: Open, face: Path, folder: Path, viewport: dict[str, int]
+def test_several_pictures_are_compressed_on_a_phone_and_cancelled_before(
+    visit: Open, face: Path, tmp_path: Path
 ) -> None:
-    """Nothing that is pressed ends in an error of the page or of the server, which the fixtures look for."""
-    page = visit(viewport)
-    drop(page, face)
-    compress(page, 2.5)
-    wait_for_all(page)
-    pressed = set()
-    for tab in ("Compress", "Several", "Open", "Blind study"):
-        page.get_by_role("tab", name=tab, exact=True).click()
-        page.wait_for_timeout(500)
-        panel = page.locator("[role=tabpanel]").locator("visible=true").first
-        controls, k = panel.locator(CONTROLS), -1
-        while (k := k + 1) < controls.count():  # some of them make others appear
-            one = controls.nth(k)
-            if not one.is_visible() or not one.is_enabled():
-                continue
-            name = one.evaluate("one => one.closest('label')?.innerText || one.innerText || one.ariaLabel || one.name")
-            if re.search("Clear|Upload|folder|Drop|Click|Download|sample|^(Compress|Vote)$", name):
-                continue  # windows of the system, and what would take other controls away
-            one.scroll_into_view_if_needed()
-            one.click()
-            pressed.add(name.strip())
-            page.wait_for_timeout(200)
-            if name.startswith("Results"):
-                page.wait_for_selector("#show-results")
-        assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"], tab
-    assert {"JPEG", "Closer", "A box", "Faces", "Compress all", "Show results"} <= pressed
-    assert page.get_by_text("Something went wrong").count() == 0
+    page = visit(PHONE, has_touch=True, is_mobile=True)
+    names = ["one.png", "a picture with a name that is longer than a phone is wide.png"]
+    for name in names:
+        shutil.copy(face, tmp_path / name)
+    page.get_by_role("tab", name="Several", exact=True).tap()
+    page.set_input_files("#several input[type=file]", [tmp_path / name for name in names])
+    page.wait_for_selector("#several :text('one')")
+    page.tap("#compress-all")
+    page.tap("#cancel-all")
+    page.locator("#several-message .notice", has_text="Cancelled.").wait_for()
+    page.wait_for_selector("#cancel-all", state="hidden")
+    page.tap("#compress-all")
+    page.locator("#several-message .notice", has_text="Done.").wait_for()
+    assert page.locator("#several-table tbody th").all_inner_texts() == names
+    assert page.locator("#several-table tfoot th").inner_text() == "2 of 2"
+    assert whole_tables(page) == 1
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    with page.expect_download() as waiting:
+        page.tap("#zip")
+    with zipfile.ZipFile(waiting.value.path()) as archive:
+        assert sorted(archive.namelist()) == sorted(name.replace(".png", ".rgo") for name in names)
     page.close()
 
 

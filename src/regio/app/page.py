@@ -45,6 +45,7 @@ COLOURS = {  # where Gradio's are too pale to be read: 4.5 to 1 is wanted (WCAG 
     "button_primary_text_color": "white",
     "button_primary_text_color_dark": "white",
 }
+WORDS = {"common.upload": "Upload"}  # Gradio's button that adds files has no words of its own, in any language
 MASTHEAD = "<header><h1>Regio</h1><p>Small pictures whose bytes go where they matter.</p></header>"
 
 
@@ -75,8 +76,13 @@ def _leaving(workers: Workers) -> Any:
 
 
 def look() -> dict[str, Any]:
-    """Options of `launch` that say how the page looks, light and dark."""
+    """Options of `launch` that say how the page looks, light and dark, and words that Gradio lacks."""
     theme = gr.themes.Base(
         primary_hue="teal", secondary_hue="teal", neutral_hue="slate", font=SANS, font_mono=MONO, radius_size="md"
     ).set(**COLOURS)
-    return {"theme": theme, "css_paths": [Path(__file__).with_name("page.css")], "favicon_path": None}
+    return {
+        "theme": theme,
+        "css_paths": [Path(__file__).with_name("page.css")],
+        "favicon_path": None,
+        "i18n": gr.I18n(en=WORDS),
+    }
