@@ -133,9 +133,11 @@ def install(modules: dict[str, Any] | None = None) -> dict[str, types.ModuleType
     for name, value in {"DEFAULT": DEFAULT, "CATALOG": {1: entry}, "Entry": Entry}.items():
         setattr(catalog, name, value)
     light = types.ModuleType("regio.light")
-    light.__dict__.update(knows=lambda data: False, has=lambda name: False)
+    graphs = types.ModuleType("regio.light.graphs")
+    graphs.__dict__.update(codec_of=lambda data: None, graphs_of=None, has=lambda name: False)
     made = {
         "regio.light": light,
+        "regio.light.graphs": graphs,
         "regio.codec": codec,
         "regio.codec.options": regio.codec.options,
         "regio.models.catalog": catalog,

@@ -6,12 +6,18 @@ code. Any other exception is a bug in Regio.
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 TORCH = "PyTorch: pip install 'regio[torch]'"  # what a message says is needed
 
 
 class RegioError(Exception):
     """Base class of all errors that a caller can cause or must expect."""
+
+
+class NeedsTorch(RegioError, ImportError):
+    """PyTorch is not installed, and what was asked for needs it. Also an ImportError."""
 
 
 class UsageError(RegioError):
@@ -74,3 +80,14 @@ def one_line(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return "not enough memory"
     return " ".join(str(error).split()) or type(error).__name__
+
+
+@contextmanager
+def needing_torch(thing: str) -> Iterator[None]:
+    """Turn a failed import of torch into advice; thing: what needs it."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise NeedsTorch(f"{thing} needs {TORCH}") from error

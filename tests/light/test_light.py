@@ -22,6 +22,8 @@ from regio.cli.app import run
 from regio.codec import Codec
 from regio.codec.layout import Tiling
 from regio.errors import MissingWeights, RegioError
+from regio.light import graphs
+from regio.light.codec import engine
 from regio.light.plan import FOLDER, SUFFIX, Plan
 from regio.models.catalog import CATALOG, by_name
 
@@ -45,13 +47,13 @@ def name(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def small_tiles(name: str) -> Iterator[None]:
     """Both engines write every picture in tiles."""
-    engines = codec(name).runtime, light.engine(name)
-    before = [engine.tiling for engine in engines]
-    for engine in engines:
-        engine.tiling = Tiling(whole_pixels=0, log2_sides=(8,), blocks=(256, 256))
+    engines = codec(name).runtime, engine(name)
+    before = [one.tiling for one in engines]
+    for one in engines:
+        one.tiling = Tiling(whole_pixels=0, log2_sides=(8,), blocks=(256, 256))
     yield
-    for engine, one in zip(engines, before, strict=True):
-        engine.tiling = one
+    for one, tiling in zip(engines, before, strict=True):
+        one.tiling = tiling
 
 
 def sources() -> dict[str, Any]:
@@ -130,7 +132,7 @@ def test_any_number_of_threads_gives_the_same_symbols(name: str) -> None:
 
 def test_many_threads_may_decode_at_once(name: str) -> None:
     data = codec(name).encode(picture(64, 96), quality=60)
-    light.codec._engines.clear()  # so that they all want the same graphs made ready
+    graphs._loaded.clear()  # so that they all want the same graphs made ready
     with ThreadPoolExecutor(4) as pool:
         found = {image.tobytes() for image in pool.map(lambda _: light.decode(data), range(8))}
     assert len(found) == 1

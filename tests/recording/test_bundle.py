@@ -12,6 +12,7 @@ from regio.codec import Codec
 from regio.codec.decoding import Opened, decoded, verified
 from regio.errors import UsageError
 from regio.light.engine import LightEngine
+from regio.light.graphs import Graphs
 from regio.light.plan import Plan
 from regio.models.segpic import SegPIC, SegPICConfig
 from regio.recording.bundle import make
@@ -31,7 +32,7 @@ def test_recorded_weights_read_the_files_of_torch(tmp_path: Path) -> None:
     codec = Codec(store.load(path), "cpu")
     assert [one.name for one in make(store.load(path), path)] == ["toy.light.json", "toy.light.bin"]
     plan = Plan(tmp_path, json.loads((tmp_path / "toy.light.json").read_text(encoding="utf-8")))
-    engine = LightEngine.of(plan, 1)
+    engine = LightEngine.of(Graphs(plan, 1))
     assert plan.fingerprint.hex() == codec.fingerprint
     for size, options in (((64, 96), {}), ((33, 160), {"grid": 3}), ((96, 128), {"roi": (8, 8, 40, 40)})):
         source = picture(*size)

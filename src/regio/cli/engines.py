@@ -36,10 +36,12 @@ def codec_for(engine: str, codec: str | None, device: str) -> "BaseCodec":
     if engine == "onnx" and device not in ("auto", "cpu"):
         raise UsageError(f"--engine onnx encodes on the CPU, not on {device!r}")
     if engine == "onnx" or (engine == "auto" and _without_gpu(device)):
-        from regio import light
+        from regio.light.graphs import has
 
-        if engine == "onnx" or (light.has(name) and _onnx_runs()):
-            return light.load(name)
+        if engine == "onnx" or (has(name) and _onnx_runs()):
+            from regio.light import load as load_lightly
+
+            return load_lightly(name)
     from regio.codec import load
 
     return load(name, device=device)
@@ -73,7 +75,7 @@ class Decoder:
         max_pixels: int | None,
     ) -> "Image.Image":
         """The picture of a file."""
-        if self._by_light(data):
+        if self._by_light(data, picture=True):
             from regio.light import decode as decode_lightly
 
             image: Image.Image = decode_lightly(
@@ -96,7 +98,7 @@ class Decoder:
 
     def verify(self, data: bytes, max_memory: int | None, max_pixels: int | None) -> None:
         """Whether a file can be decoded, and is what was written."""
-        if self._by_light(data):
+        if self._by_light(data, picture=False):
             from regio.light import verify as verify_lightly
 
             verify_lightly(data, max_memory=max_memory, max_pixels=max_pixels)
@@ -105,12 +107,17 @@ class Decoder:
 
         verify(data, codec=self.loaded, device=self.device, max_memory=max_memory, max_pixels=max_pixels)
 
-    def _by_light(self, data: bytes) -> bool:
+    def _by_light(self, data: bytes, *, picture: bool) -> bool:
         if not self.light:
             return False
-        from regio.light import knows
+        from regio.light.graphs import codec_of, graphs_of
 
-        return self.engine == "onnx" or (knows(data) and _onnx_runs())
+        name = codec_of(data)
+        if name is None or not _onnx_runs():
+            return self.engine == "onnx"
+        if name:
+            graphs_of(name).begin_reading(picture=picture)  # beside the imports that follow
+        return True
 
 
 def _check(engine: str) -> None:

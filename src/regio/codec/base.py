@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 from PIL import Image
 
 from regio.arrays import Form, given_as
-from regio.codec import preparation
 from regio.codec.decoding import Opened, Region, decoded, verified
 from regio.codec.engine import Engine
 from regio.codec.memory import within_memory
 from regio.codec.options import DecodeOptions, EncodeOptions, checked, limits_of, log2_reduced
-from regio.codec.search import Found
 from regio.errors import TargetMissed, UsageError
 from regio.format import Data
 from regio.images import Picture, Pixels, Source, read_picture, to_pil
 
 if TYPE_CHECKING:
     import torch
+
+    from regio.codec.search import Found
 
 
 class BaseCodec(ABC):
@@ -93,6 +93,8 @@ class BaseCodec(ABC):
 
     def encode_noted(self, image: Source | Picture, **options: Unpack[EncodeOptions]) -> Found:
         """Like `encode`, but returns the file together with notes: a line for each missed target."""
+        from regio.codec import preparation  # which decoding does not need
+
         with self._undisturbed(), within_memory():
             settings = checked(options)
             if not self.runtime.facts.rated and settings.rate is not None:

@@ -5,79 +5,35 @@
     light.decode(data).save("photo.png")
 
 Files are the same, whoever writes or reads them. Decoded pixels may differ from those of torch by one level of 255.
+Nothing is imported before it is asked for.
 """
 
-from typing import Any, Unpack
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from regio.arrays import Form
-from regio.codec.decoding import Opened, Region
-from regio.codec.options import EncodeOptions, limits_of, log2_reduced
-from regio.errors import TORCH, MissingWeights, RegioError
-from regio.format import Data, parse, read
-from regio.images import Picture, Source
-from regio.light.codec import LightCodec, engine, load
-from regio.light.plan import Plan
-from regio.models.catalog import CATALOG, DEFAULT, by_id
+if TYPE_CHECKING:
+    from regio.light.calls import decode, encode, verify
+    from regio.light.codec import LightCodec, load
+    from regio.light.graphs import has, knows
 
-__all__ = ["LightCodec", "decode", "encode", "engine", "has", "knows", "load", "verify"]
+__all__ = ["LightCodec", "decode", "encode", "has", "knows", "load", "verify"]
+
+_HOME = {  # the module of each name
+    "LightCodec": "codec",
+    "decode": "calls",
+    "encode": "calls",
+    "has": "graphs",
+    "knows": "graphs",
+    "load": "codec",
+    "verify": "calls",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
 
 
 def __dir__() -> list[str]:
     return __all__
-
-
-def decode(
-    data: Data,
-    *,
-    as_: Form = "pil",
-    region: Region | None = None,
-    reduced: float | str | None = None,
-    max_memory: int | str | None = None,
-    max_pixels: int | str | None = None,
-    threads: int | None = None,
-) -> Any:
-    """Decode the bytes or path of a .rgo file -> a picture, as `regio.decode` does."""
-    opened, smaller = Opened.of(data, limits_of(max_pixels, max_memory)), log2_reduced(reduced)
-    return _codec_for(opened, threads).decode_opened(opened, as_, region, smaller, max_memory)
-
-
-def verify(
-    data: Data,
-    *,
-    max_memory: int | str | None = None,
-    max_pixels: int | str | None = None,
-    threads: int | None = None,
-) -> None:
-    """Raise an error unless every symbol of the file decodes to what was encoded."""
-    opened = Opened.of(data, limits_of(max_pixels, max_memory))
-    _codec_for(opened, threads).verify_opened(opened, max_memory)
-
-
-def encode(
-    image: Source | Picture, *, codec: str = DEFAULT, threads: int | None = None, **options: Unpack[EncodeOptions]
-) -> bytes:
-    """One picture to the bytes of a .rgo file by a bundled codec, as `regio.encode`."""
-    return load(codec, threads).encode(image, **options)
-
-
-def has(name: str) -> bool:
-    """Whether a codec is bundled and has graphs."""
-    return any(entry.name == name for entry in CATALOG.values()) and Plan.exists(name)
-
-
-def knows(data: Data) -> bool:
-    """Whether a file, given by bytes or path, names a codec that has graphs; False if it is not a .rgo file."""
-    try:
-        file = parse(read(data))
-        return file.lossless or (file.weights is None and has(by_id(file.header.model).name))
-    except RegioError:
-        return False
-
-
-def _codec_for(opened: Opened, threads: int | None) -> LightCodec:
-    """The codec that a file names; MissingWeights."""
-    if opened.file.lossless:  # whichever
-        return load(DEFAULT, threads)
-    if opened.file.weights is not None:
-        raise MissingWeights(f"the file was made with custom weights, {opened.file.weights.name!r}: that needs {TORCH}")
-    return load(by_id(opened.file.header.model).name, threads)

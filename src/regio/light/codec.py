@@ -2,47 +2,27 @@
 
 from __future__ import annotations
 
-import ctypes
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from regio.codec.base import BaseCodec
 from regio.errors import TORCH, MissingWeights
 from regio.light.engine import LightEngine
-from regio.light.graphs import threads_wanted
-from regio.light.plan import Plan
+from regio.light.graphs import Graphs, graphs_of
 from regio.models.catalog import DEFAULT
 
 LOOK = "faithful"  # the only one that has graphs
 
 
 def engine(name: str, threads: int | None = None) -> LightEngine:
-    """A bundled codec, loaded once. threads: that a graph runs on; None: OMP_NUM_THREADS, or one for each core.
-
-    MissingWeights for a codec without graphs.
-    """
-    key = name, threads_wanted() if threads is None else threads
-    if key not in _engines:
-        _engines[key] = LightEngine.of(Plan.of(name), key[1])
-    return _engines[key]
+    """A bundled codec, made once, with graphs as `graphs_of` gives them; MissingWeights for a codec without graphs."""
+    graphs = graphs_of(name, threads)
+    if graphs not in _engines:
+        _engines[graphs] = LightEngine.of(graphs)
+    return _engines[graphs]
 
 
-_engines: dict[tuple[str, int], LightEngine] = {}
-
-
-def _after_fork() -> None:
-    """A child has no threads but the one that forked, so it loads codecs of its own.
-
-    Those of its parent are never freed in it: to be freed, they would wait for threads that are not there.
-    """
-    for one in _engines.values():
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(one))
-    _engines.clear()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
-    os.register_at_fork(after_in_child=_after_fork)
+_engines: dict[Graphs, LightEngine] = {}
 
 
 class OnlyWithTorch(MissingWeights, AttributeError):

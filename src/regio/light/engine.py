@@ -54,11 +54,12 @@ class LightEngine(Engine):
     graphs: Graphs
 
     @classmethod
-    def of(cls, plan: Plan, threads: int) -> LightEngine:
-        """threads: as `Graphs` takes them."""
+    def of(cls, graphs: Graphs) -> LightEngine:
+        """By the graphs of a plan."""
+        plan = graphs.plan
         return cls(
             plan=plan,
-            graphs=Graphs(plan, threads),
+            graphs=graphs,
             name=plan.name,
             number=plan.number,
             fingerprint=plan.fingerprint,

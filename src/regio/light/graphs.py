@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Lock
@@ -10,7 +11,9 @@ from typing import Any
 from numpy.typing import NDArray
 
 from regio.errors import RegioError
+from regio.format import Data, parse, read
 from regio.light.plan import Graph, Plan
+from regio.models.catalog import CATALOG, by_id
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -19,6 +22,31 @@ def threads_wanted() -> int:
     """OMP_NUM_THREADS, as torch takes it; 0, as many as there are cores, where it says nothing."""
     wanted = os.environ.get("OMP_NUM_THREADS", "")
     return int(wanted) if wanted.isdigit() else 0
+
+
+def has(name: str) -> bool:
+    """Whether a codec is bundled and has graphs."""
+    return any(entry.name == name for entry in CATALOG.values()) and Plan.exists(name)
+
+
+def knows(data: Data) -> bool:
+    """Whether a file, given by bytes or path, needs no codec but one that has graphs; False if it is not a .rgo file."""
+    return codec_of(data) is not None
+
+
+def codec_of(data: Data) -> str | None:
+    """The name of the codec that a file needs, "" for one without loss, which needs none.
+
+    None if the codec has no graphs, or if it is not a .rgo file.
+    """
+    try:
+        file = parse(read(data))
+        if file.lossless:
+            return ""
+        name = by_id(file.header.model).name
+    except RegioError:
+        return None
+    return name if file.weights is None and has(name) else None
 
 
 class Graphs:
@@ -38,6 +66,10 @@ class Graphs:
             for graph in graphs:
                 if graph is not None and graph.offset not in self._ready:
                     self._ready[graph.offset] = self._helper.submit(self._made, graph)
+
+    def begin_reading(self, *, picture: bool) -> None:
+        """`begin` with what reading symbols takes and, for a picture, the synthesis, in the order of their use."""
+        self.begin(*(step.both for step in self.plan.walk), self.plan.synthesis if picture else None)
 
     def run(self, graph: Graph | None, arrays: Arrays) -> None:
         """Add the outputs of a graph to arrays by name."""
@@ -79,3 +111,31 @@ class Graphs:
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(self.plan.home))
         data = self._data[graph.offset : graph.offset + graph.length]
         return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+
+
+def graphs_of(name: str, threads: int | None = None) -> Graphs:
+    """The graphs of a bundled codec, loaded once. MissingWeights for a codec without graphs.
+
+    threads: that a graph runs on; None: OMP_NUM_THREADS, or one for each core.
+    """
+    key = name, threads_wanted() if threads is None else threads
+    if key not in _loaded:
+        _loaded[key] = Graphs(Plan.of(name), key[1])
+    return _loaded[key]
+
+
+_loaded: dict[tuple[str, int], Graphs] = {}
+
+
+def _after_fork() -> None:
+    """A child has no threads but the one that forked, so it loads graphs of its own.
+
+    Those of its parent are never freed in it: to be freed, they would wait for threads that are not there.
+    """
+    for one in _loaded.values():
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(one))
+    _loaded.clear()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+    os.register_at_fork(after_in_child=_after_fork)
