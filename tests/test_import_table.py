@@ -67,7 +67,7 @@ TABLE = {
     "": Row(
         {"errors", "version", "pillow_plugin"},
         set(),
-        frozenset({"codec", "info", "models", "interop", "images", "bulk", "regions"}),
+        frozenset({"codec", "info", "models", "interop", "images", "bulk", "regions", "light"}),
     ),
     "__main__": Row({"cli"}, set()),
     "losses": Row({"errors", "durable", "nn"}, {"torch", "numpy", "safetensors", "pytorch_msssim"}),

@@ -25,14 +25,14 @@ from regio.errors import (
 from regio.version import __version__
 
 if TYPE_CHECKING:
-    from regio import bulk, interop, models, regions
+    from regio import bulk, interop, light, models, regions
     from regio.codec import Codec, decode, encode, load, verify
     from regio.info import Info, inspect
 
 __all__ = [
     "BadImage", "Codec", "CorruptFile", "Info", "LimitExceeded", "MissingWeights", "RegioError", "TargetMissed",
-    "UnsupportedFile", "UsageError", "__version__", "bulk", "decode", "encode", "errors", "inspect", "interop", "load",
-    "models", "regions", "verify",
+    "UnsupportedFile", "UsageError", "__version__", "bulk", "decode", "encode", "errors", "inspect", "interop", "light",
+    "load", "models", "regions", "verify",
 ]  # fmt: skip
 
 _HOME = {  # public name -> the module it lives in; loaded when the name is first used (PEP 562)
@@ -44,7 +44,7 @@ _HOME = {  # public name -> the module it lives in; loaded when the name is firs
     "load": "regio.codec",
     "verify": "regio.codec",
 }
-_SUBMODULES = ("bulk", "interop", "models", "regions")
+_SUBMODULES = ("bulk", "interop", "light", "models", "regions")
 
 
 def __getattr__(name: str) -> Any:

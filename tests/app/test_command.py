@@ -47,7 +47,7 @@ def test_without_gradio_it_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "gradio", None)
     code, said = app()
-    assert (code, said) == (1, "regio: gradio is not installed; this command needs: pip install 'regio[app]'\n")
+    assert (code, said) == (1, "regio: gradio is not installed; regio app needs: pip install 'regio[app]'\n")
 
 
 @needs_gradio

@@ -16,6 +16,7 @@ from regio.cli.exit_codes import code_of
 
 DOCUMENTED = {
     errors.RegioError: 1,
+    errors.NeedsTorch: 1,
     errors.UsageError: 2,
     errors.NoSuchFile: 2,
     errors.IsAFolder: 2,
@@ -114,5 +115,5 @@ def test_what_needs_torch_says_so_in_one_line_where_it_is_missing(tmp_path: Path
     done = subprocess.run(
         command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": path}, capture_output=True, text=True, check=False
     )
-    assert (done.returncode, done.stderr) == (1, "regio: this command needs PyTorch: pip install 'regio[torch]'\n")
+    assert (done.returncode, done.stderr) == (1, "regio: regio decode needs PyTorch: pip install 'regio[torch]'\n")
     assert not (tmp_path / "out.png").exists()

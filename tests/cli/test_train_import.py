@@ -40,7 +40,7 @@ def test_a_missing_extra_is_one_line_of_advice(regio: Regio, monkeypatch: pytest
     module(monkeypatch, "regio.training.loop", train=train)
     done = regio("train", "xs.toml")
     assert done.code == 1
-    advice = "lightning_fabric is not installed; this command needs: pip install 'regio[train]'"
+    advice = "lightning_fabric is not installed; regio train needs: pip install 'regio[train]'"
     assert done.err == f"regio: {advice}\n"
 
 

@@ -13,6 +13,7 @@ from toy_codec import picture
 
 import regio
 from regio import light
+from regio.cli import app
 from regio.codec.layout import Tiling
 
 pytestmark = pytest.mark.weights
@@ -183,8 +184,6 @@ for arguments, code in (
     (["encode", picture, "-o", folder + "/c.rgo", "--engine", "torch"], 1),
     (["decode", folder + "/a.rgo", "-o", folder + "/c.png", "--engine", "torch"], 1),
     (["verify", folder + "/a.rgo", "--engine", "torch"], 1),
-    (["evaluate", folder, "--output", folder + "/found"], 4),
-    (["export", "run", "-o", folder + "/c.safetensors"], 1),
 ):
     found = run(arguments)
     assert found == code, (arguments, found)
@@ -199,7 +198,7 @@ def test_the_command_line_codes_without_torch_and_says_in_one_line_what_needs_it
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     lines = done.stderr.splitlines()
-    assert len(lines) == 6, lines
+    assert len(lines) == 4, lines
     assert all(line.endswith("PyTorch: pip install 'regio[torch]'") for line in lines), lines
     for name in ("a", "b"):
         regio.verify(tmp_path / f"{name}.rgo")
@@ -232,3 +231,66 @@ def test_the_command_line_codes_by_torch_where_onnx_runtime_is_missing_or_broken
     with Image.open(tmp_path / "b.png") as image:
         assert image.size == (96, 64)
     regio.verify(tmp_path / "c.rgo")
+
+
+NEEDS_TORCH = {  # commands by the extra that they name, with arguments that are right where torch is installed
+    "compare": ("eval", ["source.png", "-o", "sheet.png"]),
+    "evaluate": ("eval", [".", "--output", "found"]),
+    "bench": ("eval", ["source.png", "--sizes", "96x64"]),
+    "study": ("eval", [".", "-o", "votes.db"]),
+    "train": ("train", ["toy.toml"]),
+    "export": ("torch", ["run", "-o", "made.safetensors"]),
+    "export-onnx": ("onnx", ["roi-xs", "-o", "made.onnx"]),
+    "import-weights": ("torch", ["segpic", "source.png", "made.safetensors"]),
+    "app": ("app", []),
+}
+
+
+def test_each_command_that_needs_torch_says_so_with_its_name_and_writes_nothing(tmp_path: Path) -> None:
+    Image.fromarray(picture(64, 96)).save(tmp_path / "source.png")
+    before = sorted(tmp_path.iterdir())
+    program = """
+for arguments in json.loads(sys.argv[1]):
+    assert run(arguments) == 1, arguments
+"""
+    lines = [[name, *arguments] for name, (_, arguments) in NEEDS_TORCH.items()]
+    command = [sys.executable, "-c", START + program, json.dumps(lines)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.splitlines() == [
+        f"regio: regio {name} needs PyTorch: pip install 'regio[{extra}]'" for name, (extra, _) in NEEDS_TORCH.items()
+    ]
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_the_other_commands_need_no_torch() -> None:
+    others = {"encode", "decode", "verify", "info", "models", "regions", "completion", "bulk encode", "bulk decode"}
+    assert set(app.COMMANDS) - set(NEEDS_TORCH) == others
+
+
+def test_each_public_name_is_there_without_torch_or_says_that_it_needs_it() -> None:
+    """Of the modules, each name in them."""
+    program = """
+from types import ModuleType
+
+def refusal(home, name):
+    try:
+        getattr(home, name)
+    except ImportError as error:
+        assert isinstance(error, regio.RegioError)
+        return str(error)
+    return None
+
+found = {f"regio.{name}": refusal(regio, name) for name in regio.__all__}
+for name, refused in list(found.items()):
+    home = None if refused else getattr(regio, name.removeprefix("regio."))
+    if isinstance(home, ModuleType):
+        found |= {f"{name}.{leaf}": refusal(home, leaf) for leaf in getattr(home, "__all__", ())}
+print(json.dumps(found))
+"""
+    found = json.loads(blocked(program))
+    refused = {name: why for name, why in found.items() if why is not None}
+    models = {f"regio.models.{name}" for name in regio.models.__all__}
+    assert set(refused) == {"regio.interop", *models}
+    assert all(why == f"{name} needs PyTorch: pip install 'regio[torch]'" for name, why in refused.items())
+    assert {"regio.light.decode", "regio.regions.importance", "regio.bulk"} <= set(found)

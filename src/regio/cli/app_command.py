@@ -45,7 +45,7 @@ def app(
     """
     from regio.cli.progress import print_result, talking
 
-    with needs_extra("app"), talking("starting"):
+    with needs_extra("regio app", "app"), talking("starting"):
         from regio.app.limits import Limits
         from regio.app.server import Settings, serve
 

@@ -41,7 +41,7 @@ def bench(
     from regio.evaluation.contestants import names_in
     from regio.images import read_picture
 
-    with needs_extra("eval"):
+    with needs_extra("regio bench", "eval"):
         wanted = [speed.size_in(text) for text in sizes.split(",") if text.strip()]
         places = [name.strip() for name in devices.split(",") if name.strip()]
         pixels = None if picture is None else read_picture(picture).pixels

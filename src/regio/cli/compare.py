@@ -69,7 +69,7 @@ def compare(
     from regio.images import read_picture
     from regio.names import PICTURES
 
-    with needs_extra("eval"):
+    with needs_extra("regio compare", "eval"):
         jobs = plan([picture], output, suffixes=PICTURES, extension=".compare.png", force=force)
         if len(jobs) > 1:
             raise UsageError("one picture at a time; `regio evaluate` takes folders")

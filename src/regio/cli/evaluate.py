@@ -135,7 +135,7 @@ def evaluate(
     from regio.evaluation.sweep import find_pictures
     from regio.papers.order import Order
 
-    with needs_extra("eval"):
+    with needs_extra("regio evaluate", "eval"):
         method, own, others = fit_named(fit), numbers_in(qualities), settings_in(settings)
         if ssimulacra2 is None:  # the papers' tables do not have it
             ssimulacra2 = table is None and Ssimulacra2.installed()

@@ -38,7 +38,7 @@ def export_onnx(
       regio export-onnx segpic-xs -o onnx/
       regio export-onnx mine.safetensors --grid 2 --json
     """
-    with needs_extra("onnx"), talking("exporting; this takes a minute"):
+    with needs_extra("regio export-onnx", "onnx"), talking("exporting; this takes a minute"):
         from regio.codec import load
         from regio.onnx_export import export, file_names
 

@@ -4,13 +4,14 @@ import inspect
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from typing import Annotated, Any, TypeVar, cast, get_type_hints
 
 import typer
 
 from regio.cli.completion import codecs, formats
 from regio.codec.options import GRIDS, EncodeOptions, checked, limits_of, numbers_of
-from regio.errors import RegioError, UsageError
+from regio.errors import NeedsTorch, RegioError, UsageError
 
 Pictures = Annotated[
     list[str], typer.Argument(help="pictures, folders or globs, or - for standard input", metavar="PICTURE...")
@@ -234,11 +235,13 @@ def region_of(text: str) -> tuple[int, int, int, int]:
 
 
 @contextmanager
-def needs_extra(extra: str) -> Iterator[None]:
-    """Turn a missing optional package into advice."""
+def needs_extra(command: str, extra: str) -> Iterator[None]:
+    """For a command that needs torch and the packages of an extra: turn missing ones into advice."""
     try:
+        if find_spec("torch") is None:
+            raise NeedsTorch(f"{command} needs PyTorch: pip install 'regio[{extra}]'")
         yield
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] == "regio":
             raise
-        raise RegioError(f"{error.name} is not installed; this command needs: pip install 'regio[{extra}]'") from error
+        raise RegioError(f"{error.name} is not installed; {command} needs: pip install 'regio[{extra}]'") from error

@@ -42,7 +42,7 @@ def study(
     from regio.cli.progress import Progress, print_result, say, say_left_out
     from regio.errors import UsageError
 
-    with needs_extra("eval"):
+    with needs_extra("regio study", "eval"):
         from regio.app.gather import gather
         from regio.app.study import LETTERS, Study
         from regio.evaluation.contestants import line_up, names_in

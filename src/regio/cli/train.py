@@ -42,7 +42,7 @@ def train(
       regio train mine.toml -o runs/first --steps 100 --device cpu
       regio train mine.toml -o runs/wide --set data.limit=100 --set phase.batch=16
     """
-    with needs_extra("train"):
+    with needs_extra("regio train", "train"):
         from regio.cli.training_display import watching
         from regio.training.loop import train as run
 

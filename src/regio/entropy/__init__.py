@@ -6,6 +6,8 @@ Nothing is imported before it is asked for: tables, range coder and `symbols` lo
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from regio.errors import needing_torch
+
 if TYPE_CHECKING:  # so that type checkers know what __getattr__ gives
     from regio.entropy.coders import Coder, RateEstimator, StreamReader, StreamWriter
     from regio.entropy.mixture import Mixture
@@ -32,7 +34,8 @@ def __getattr__(name: str) -> Any:
     home = next((home for home, names in _NAMES.items() if name in names), None)
     if home is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{home}"), name)
+    with needing_torch(f"{__name__}.{name}"):
+        return getattr(import_module(f"{__name__}.{home}"), name)
 
 
 def __dir__() -> list[str]:

@@ -9,11 +9,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-import torch
+from regio.errors import TORCH, NeedsTorch, UnsupportedFile
+
+try:
+    import torch
+except ModuleNotFoundError as error:
+    raise NeedsTorch(f"regio.interop needs {TORCH}") from error
 from torch import Tensor
 from torch.nn import functional as F
 
-from regio.errors import UnsupportedFile
 from regio.interop.reading import read_checkpoint
 from regio.models.mcm import MCM, MCMConfig
 from regio.models.mcm_transforms import PATCH, GlobalViT

@@ -3,6 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from regio.errors import needing_torch
+
 if TYPE_CHECKING:  # so that type checkers know what __getattr__ gives
     from regio.models.mcm import MCM, MCMConfig
     from regio.models.roi import RoiCodec, RoiCodecConfig
@@ -22,7 +24,8 @@ __all__ = ["MCM", "MCMConfig", "RoiCodec", "RoiCodecConfig", "SegPIC", "SegPICCo
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    with needing_torch(f"{__name__}.{name}"):
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:
