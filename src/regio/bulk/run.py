@@ -140,6 +140,7 @@ def encoding(source: Path, target: Path, **options: Unpack[EncodeOptions]) -> Jo
 
     for_codec: dict[str, Any] = {k: v for k, v in options.items() if k not in _OfARun.__annotations__}
     weights = Weights.of(options.get("codec") or DEFAULT)
+    weights.check(options.get("device", "auto"))
     work = Work(
         "encode", Place.of(source, pattern=True), Place.of(target), weights, for_codec, options.get("device", "auto")
     )
@@ -156,6 +157,8 @@ def decoding(source: Path, target: Path, **options: Unpack[DecodeOptions]) -> Jo
     for_codec: dict[str, Any] = {k: v for k, v in options.items() if k not in (*_OfARun.__annotations__, "format")}
     codec = options.get("codec")
     weights = None if codec is None else Weights.of(codec)
+    if weights is not None:
+        weights.check(options.get("device", "auto"))
     for_codec["extension"] = extension
     work = Work(
         "decode", Place.of(source, pattern=True), Place.of(target), weights, for_codec, options.get("device", "auto")

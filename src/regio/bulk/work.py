@@ -51,6 +51,13 @@ class Weights:
 
         return next((entry.fingerprint for entry in CATALOG.values() if entry.name == self.name), self.name)
 
+    def check(self, device: str) -> None:
+        """MissingWeights, before any worker starts, for what needs PyTorch where it is not installed."""
+        if find_spec("torch") is None:
+            from regio.codec import load
+
+            load(self.name, device)
+
     def load(self, device: str) -> BaseCodec:
         """Load the codec on a device."""
         from regio.codec import load
