@@ -30,7 +30,7 @@ def has(name: str) -> bool:
 
 
 def knows(data: Data) -> bool:
-    """Whether a file, given by bytes or path, needs no codec but one that has graphs; False if it is not a .rgo file."""
+    """Whether a file, by bytes or path, needs no codec but one that has graphs; False if it is not a .rgo file."""
     return codec_of(data) is not None
 
 
