@@ -313,6 +313,7 @@ def test_json_says_what_was_made(regio: Regio, picture_file: MakeFile) -> None:
         "height": 16,
         "codec": "stand-in",
         "quality": 40.0,
+        "lossless": False,
         "scale": 1.0,
         "bytes_total": size,
         "bpp": 8 * size / (24 * 16),
