@@ -12,10 +12,16 @@ function damaged(what: string): CorruptFile {
   return new CorruptFile(`the picture without loss is damaged: ${what}`);
 }
 
-/** Bits from the lowest up. */
+const HEAD = 5; // bytes that `beginsAs` looks at
+
+/** Bits from the lowest up, behind the head. A stream of odd length is followed by a byte of zeros, as in a WebP file. */
 class Bits {
-  private at = 0;
-  constructor(private readonly data: Uint8Array) {}
+  private at = 8 * HEAD;
+  private readonly end: number;
+
+  constructor(private readonly data: Uint8Array) {
+    this.end = 8 * (data.length + (data.length % 2));
+  }
 
   read(count: number): number {
     let value = 0;
@@ -24,8 +30,8 @@ class Bits {
   }
 
   bit(): number {
-    const byte = this.data[this.at >> 3];
-    if (byte === undefined) throw damaged("it ends too early");
+    if (this.at >= this.end) throw damaged("it ends too early");
+    const byte = this.data[this.at >> 3] ?? 0;
     return (byte >> (this.at++ & 7)) & 1;
   }
 }
@@ -278,14 +284,14 @@ function withPalette(packed: Uint32Array, width: number, bits: number, palette: 
 
 /** The bytes with which the stream of a picture begins: its size, and that it has no opacity. */
 export function beginsAs(data: Uint8Array, width: number, height: number): boolean {
-  if (data.length < 5 || data[0] !== 0x2f || Math.max(width, height) > 16384) return false;
+  if (data.length < HEAD || data[0] !== 0x2f || Math.max(width, height) > 16384) return false;
   const size = data[1]! | (data[2]! << 8) | (data[3]! << 16) | (data[4]! << 24);
   return size === ((width - 1) | ((height - 1) << 14));
 }
 
 /** The pixels of a stream that begins as `beginsAs` says; CorruptFile. */
 export function readWebp(data: Uint8Array, width: number, height: number): Uint32Array {
-  const bits = new Bits(data.subarray(5));
+  const bits = new Bits(data);
   const undo: ((pixels: Uint32Array) => Uint32Array)[] = [];
   const seen = new Set<number>();
   let coded = width;

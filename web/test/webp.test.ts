@@ -48,3 +48,21 @@ test("a file of symbols has no picture without loss", () => {
   const name = Object.keys(FACTS).find((one) => FACTS[one]!.tiles.length)!;
   assert.equal(stored(parse(bytesOf(`${name}.rgo`))), null);
 });
+
+/** One pixel by five codes of one symbol each: green, red, blue, opacity, distance. */
+function onePixel(red: number, green: number, blue: number): Uint8Array {
+  const bits = [0, 0, 0]; // no transform, no colour cache, one group of codes
+  for (const value of [green, red, blue, 255]) bits.push(1, 0, 1, ...Array.from({ length: 8 }, (_, k) => (value >> k) & 1));
+  bits.push(1, 0, 0, 0);
+  const stream = new Uint8Array(5 + Math.ceil(bits.length / 8));
+  stream[0] = 0x2f;
+  bits.forEach((bit, k) => (stream[5 + (k >> 3)]! |= bit << (k & 7)));
+  return stream;
+}
+
+test("a stream of odd length may use the zeros that pad it, and no more", () => {
+  const stream = onePixel(12, 34, 56);
+  assert.equal(stream.length, 12);
+  for (const length of [12, 11]) assert.equal(readWebp(stream.subarray(0, length), 1, 1)[0], 0xff0c2238);
+  assert.throws(() => readWebp(stream.subarray(0, 10), 1, 1), CorruptFile);
+});
