@@ -206,7 +206,7 @@ def _inspect_body(kind: int, body: Cursor, head: Header, limits: Limits) -> None
     elif kind == Kind.COLOUR:
         metadata.colours_of(body, head.grey)
     elif kind in metadata.DEFLATED.values():
-        metadata.inflated(body, min(limits.metadata, MOST_INFLATED))
+        metadata.check_deflated(body, min(limits.metadata, MOST_INFLATED))
 
 
 def _read_chunks(cursor: Cursor, head: Header, limits: Limits) -> tuple[Chunk, ...]:

@@ -6,13 +6,15 @@ Which chunk stands for which block, and the two ways out of a body: `colours_of`
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from regio.errors import LimitExceeded, UnsupportedFile
 from regio.format.chunks import Chunk, Kind
-from regio.format.cursor import Cursor
+from regio.format.cursor import Buffer, Cursor
 
 MOST_INFLATED = 16 << 20  # bytes of a deflated body once inflated; more is an attack
+_PIECE = 1 << 16  # bytes that are inflated at a time
 
 DEFLATED = {Kind.ICC: Kind.ICC_DEFLATED, Kind.EXIF: Kind.EXIF_DEFLATED, Kind.XMP: Kind.XMP_DEFLATED}
 
@@ -68,20 +70,34 @@ def colours_of(cursor: Cursor, grey: bool) -> Colours:
 def inflated(cursor: Cursor, most: int = MOST_INFLATED) -> bytes:
     """Read a deflated body; CorruptFile, LimitExceeded where it inflates to more than `most` bytes.
 
-    Nothing beyond the limit is inflated.
+    No more than a piece beyond the limit is inflated.
     """
-    start, machine = cursor.at, zlib.decompressobj()
-    try:
-        found = machine.decompress(cursor.take(cursor.left), most + 1)
-    except zlib.error as error:
-        raise cursor.fault("damaged zlib data", start) from error
-    if len(found) > most:
+    return b"".join(_pieces(cursor, most))
+
+
+def check_deflated(cursor: Cursor, most: int) -> None:
+    """Raise as `inflated`, but hold only a little of what is inflated at a time."""
+    for _ in _pieces(cursor, most):
+        pass
+
+
+def _pieces(cursor: Cursor, most: int) -> Iterator[bytes]:
+    start, machine, total = cursor.at, zlib.decompressobj(), 0
+    left: Buffer = cursor.take(cursor.left)
+    while not machine.eof and total <= most:
+        try:
+            piece = machine.decompress(left, _PIECE)
+        except zlib.error as error:
+            raise cursor.fault("damaged zlib data", start) from error
+        if not piece and not machine.eof:
+            raise cursor.fault("zlib data without an end", start)
+        left = machine.unconsumed_tail
+        total += len(piece)
+        yield piece
+    if total > most:
         raise LimitExceeded(f"{cursor.where} at offset {start} inflates to more than {most} bytes, which is the limit")
-    if not machine.eof:
-        raise cursor.fault("zlib data without an end", start)
     if machine.unused_data:
         raise cursor.fault(f"{len(machine.unused_data)} bytes behind the zlib data", start)
-    return found
 
 
 def packed(kind: Kind, body: bytes) -> Chunk:
