@@ -14,7 +14,7 @@ from regio.format.chunks import Chunk, Kind
 from regio.format.cursor import Buffer, Cursor
 
 MOST_INFLATED = 16 << 20  # bytes of a deflated body once inflated; more is an attack
-_PIECE = 1 << 16  # bytes that are inflated at a time
+_PIECE = 1 << 14  # bytes that are inflated at a time
 
 DEFLATED = {Kind.ICC: Kind.ICC_DEFLATED, Kind.EXIF: Kind.EXIF_DEFLATED, Kind.XMP: Kind.XMP_DEFLATED}
 
