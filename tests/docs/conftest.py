@@ -24,12 +24,13 @@ def one_load() -> Iterator[None]:
 
     original, loaded = api.load, {}
 
-    def load(name: Any = "roi-xs", device: str = "auto", look: str = "faithful") -> Any:
+    def load(name: Any = "roi-xs", *more: str, **named: str) -> Any:
         if str(name).endswith(".safetensors"):
-            return original(name, device, look)
-        if (name, look) not in loaded:
-            loaded[name, look] = original(name, device, look)
-        return loaded[name, look]
+            return original(name, *more, **named)
+        asked = name, more, tuple(named.items())
+        if asked not in loaded:
+            loaded[asked] = original(name, *more, **named)
+        return loaded[asked]
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
