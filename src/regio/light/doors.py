@@ -15,12 +15,18 @@ from regio.light.codec import LOOK
 from regio.light.codec import LightCodec as Codec
 from regio.models.catalog import DEFAULT, by_name
 
+FLOAT32 = "float32"
 Which = BaseCodec | str | PathLike[str] | None
 
 
-def load(name_or_path: str | PathLike[str] = DEFAULT, device: str = "auto", look: str = "faithful") -> Codec:
-    """As `regio.load`; MissingWeights for what only torch can do: other weights, devices and looks."""
-    _check(device)
+def load(
+    name_or_path: str | PathLike[str] = DEFAULT,
+    device: str = "auto",
+    look: str = "faithful",
+    precision: str = FLOAT32,
+) -> Codec:
+    """As `regio.load`; MissingWeights for what only torch can do: other weights, devices, looks and precisions."""
+    _check(device, precision)
     if not isinstance(name_or_path, str | PathLike):
         raise UsageError(f"cannot load a codec from {type(name_or_path).__name__}: give a name or a path")
     name = str(name_or_path)
@@ -29,9 +35,9 @@ def load(name_or_path: str | PathLike[str] = DEFAULT, device: str = "auto", look
     return light.load(by_name(name).name).looking(look)
 
 
-def shared(name: str, device: str = "auto", look: str = "faithful") -> Codec:
+def shared(name: str, device: str = "auto", look: str = "faithful", precision: str = FLOAT32) -> Codec:
     """`load`, since what is large is loaded once anyway."""
-    return load(name, device, look)
+    return load(name, device, look, precision)
 
 
 def encode(
@@ -48,12 +54,13 @@ def decode(
     codec: Which = None,
     device: str = "auto",
     look: str | None = None,
+    precision: str = FLOAT32,
     **options: Unpack[DecodeOptions],
 ) -> Any:
     """As `regio.decode`; MissingWeights as `load`, and for tensors."""
     if as_ == "torch":
         raise MissingWeights(f"as_='torch' needs {TORCH}")
-    _check(device)
+    _check(device, precision)
     if codec is None and look in (None, LOOK):
         return light.decode(data, as_=as_, **options)
     return _loaded(DEFAULT if codec is None else codec, device).looking(look or LOOK).decode(data, as_=as_, **options)
@@ -79,6 +86,8 @@ def _loaded(codec: BaseCodec | str | PathLike[str], device: str) -> BaseCodec:
     return codec if isinstance(codec, BaseCodec) else load(codec, device)
 
 
-def _check(device: str) -> None:
+def _check(device: str, precision: str = FLOAT32) -> None:
     if device not in ("auto", "cpu"):
         raise MissingWeights(f"device {device!r} needs {TORCH}")
+    if precision != FLOAT32:
+        raise MissingWeights(f"precision {precision!r} needs {TORCH}")
