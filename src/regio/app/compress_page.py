@@ -53,57 +53,56 @@ def _connect_picture(desk: Desk, workers: Workers, arrived: Any, left: Controls,
 
     left.sample.click(told(desk.sample, None, [left.upload]), [], [left.upload], **QUIET)
     left.upload.change(forget, [], right.outputs, queue=False, **QUIET)
-    came = left.upload.change(told(arrive, left.message, outputs, nothing), [left.upload], outputs, **WORK)
-    _shows_region(workers, arrived, left, [came.then])
+    left.upload.change(told(arrive, left.message, outputs, nothing), [left.upload], outputs, **WORK)
 
 
 def _connect_region(workers: Workers, arrived: Any, left: Controls) -> None:
-    """The region: chosen, typed or dragged. It is shown before anything is encoded."""
-    _shows_region(workers, arrived, left, [left.region.change, left.box.submit, left.box.blur])
+    """The region: chosen, typed or dragged. Its controls are shown, and then what it covers, before any encoding."""
 
-    def drag(found: Arrived | None, marked: Any) -> Any:
-        text = box_in(marked)
-        return text, notice(_line(found, text))
-
-    outputs = [left.box, left.message]
-    left.marker.input(told(drag, left.message, outputs), [arrived, left.marker], outputs, **QUIET)
-
-
-def _shows_region(workers: Workers, arrived: Any, left: Controls, causes: list[Any]) -> None:
-    """After these events, the controls of the region are shown, and then the region."""
-
-    def switch(found: Arrived | None, chosen: str, text: str | None, marked: Any) -> Any:
+    def switch(found: Arrived | None, chosen: str, text: str | None, marked: Any, request: gr.Request) -> Any:
+        workers.cancel(visitor_of(request), "look")  # the next one waits for the end of this one
         region = Region(chosen)
         hand = gr.update(visible=False)
         if found is not None and region in MARKED:
             hand = gr.update(
                 visible=True, value=on_picture(found, marked, BOX if region is Region.BOX else PAINT, text)
             )
-        image = "" if found is None or region in MARKED else figure(found.preview, "", "The picture")
-        return hand, image, gr.update(visible=region is Region.BOX), gr.update(visible=region is not Region.EVEN)
+        box, strength = (gr.update(visible=one) for one in (region is Region.BOX, region is not Region.EVEN))
+        return hand, unmarked(found, region), box, strength
+
+    def unmarked(found: Arrived | None, region: Region) -> str:
+        return "" if found is None or region in MARKED else figure(found.preview, "", "The picture")
 
     def look(found: Arrived | None, chosen: str, text: str | None, request: gr.Request) -> Iterator[Any]:
         region = Region(chosen)
-        visitor = visitor_of(request)
-        workers.cancel(visitor, "look")
         if found is None:
             yield gr.skip(), gr.skip()
         elif region is Region.EVEN or region in MARKED:
-            yield notice(_line(found, text if region is Region.BOX else "")), gr.skip()
+            yield notice(_line(found, text if region is Region.BOX else "")), unmarked(found, region)
         else:
-            for said in workers.run(visitor, "look", found.path, Choices("", None, region)):
+            for said in workers.run(visitor_of(request), "look", found.path, Choices("", None, region)):
                 if isinstance(said, Step):
                     yield working(*said), gr.skip()
                     continue
                 path, line = said
                 shown = figure(path, "Bright: what matters", "The picture, dark where it does not matter")
                 yield notice(line), shown
+            yield gr.skip(), gr.skip()  # Gradio says the last again at the end, when another choice may be shown
 
+    def drag(found: Arrived | None, marked: Any) -> Any:
+        text = box_in(marked)
+        return text, notice(_line(found, text))
+
+    # The browser drops an event ("once", what is usual but for `change`) or keeps the last for later ("always_last")
+    # while it waits for the answer to the one before. For that, each function is connected once for all causes.
+    last: dict[str, Any] = {"trigger_mode": "always_last"}
     switched, looked = [left.marker, left.preview, left.box, left.strength], [left.message, left.preview]
     inputs = [arrived, left.region, left.box]
-    for cause in causes:
-        done = cause(told(switch, None, switched), [*inputs, left.marker], switched, **QUIET)
-        done.success(told(look, left.message, looked), inputs, looked, **WORK)
+    causes = [arrived.change, left.region.change, left.box.submit, left.box.blur]
+    done = gr.on(causes, told(switch, None, switched), [*inputs, left.marker], switched, **last, **QUIET)
+    done.success(told(look, left.message, looked), inputs, looked, **last, **WORK)
+    outputs = [left.box, left.message]
+    left.marker.input(told(drag, left.message, outputs), [arrived, left.marker], outputs, **last, **QUIET)
 
 
 def _line(found: Arrived | None, box: str | None) -> str:

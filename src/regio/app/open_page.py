@@ -24,11 +24,12 @@ def open_page(workers: Workers) -> None:
         with gr.Column(scale=8, min_width=320):
             image = gr.HTML(elem_id="decoded")
 
+    def forget(request: gr.Request) -> None:
+        workers.cancel(visitor_of(request), "open")
+
     def show(path: str | None, request: gr.Request) -> Iterator[Any]:
-        visitor = visitor_of(request)
-        workers.cancel(visitor, "open")
         yield "", "", gr.update(visible=False), ""
-        for said in workers.run(visitor, "open", path) if path is not None else ():
+        for said in workers.run(visitor_of(request), "open", path) if path is not None else ():
             yield (working(*said), *[gr.skip()] * 3) if isinstance(said, Step) else shown(said)
 
     def shown(opened: Opened) -> Any:
@@ -40,4 +41,5 @@ def open_page(workers: Workers) -> None:
 
     shows = [message, image, png, table]
     nothing = {image: "", png: gr.update(visible=False), table: ""}
+    upload.change(forget, queue=False, **QUIET)  # before `show`, which waits for the end of the one before
     upload.change(told(show, message, shows, nothing), [upload], shows, **WORK | QUIET)
