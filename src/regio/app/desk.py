@@ -277,7 +277,8 @@ def _bits(codec: Codec, data: bytes, picture: Picture, folder: Path) -> tuple[st
     found = bits_map(codec, data, picture)
     if found is None:
         lossless = inspect(data).lossless
-        why = "The file holds the picture without loss" if lossless else f"{codec.name} does not code places"
+        coded = f"{codec.name} does not code the picture place by place"
+        why = "The file holds the picture without loss" if lossless else coded
         return None, f"{why}, so there is no map."
     line = f"Dark: next to nothing. Bright: up to {found.most:.0f} bits for {found.side} × {found.side} pixels."
     return save_png(found.image, folder / "bits.png"), line

@@ -39,8 +39,8 @@ Precision = Annotated[
     str,
     typer.Option(
         "--precision",
-        help="float32, or bfloat16: by torch, a quarter faster on CPUs with AVX512-BF16 or AMX; pixels may differ by "
-        "1 or 2 of 255",
+        help="float32, or bfloat16, which takes a quarter less time in torch on CPUs with AVX512-BF16 or AMX; pixels "
+        "may differ by 1 or 2 of 255",
     ),
 ]
 Look = Annotated[

@@ -1,4 +1,4 @@
-"""Pictures that take fewer bytes without loss than coded, such as charts and line art: a WebP stream in the file.
+"""Store a picture without loss, as a WebP bit stream, if that takes fewer bytes: charts, line art, flat areas.
 
 No network of ours is as good at them as WebP's lossless mode, whatever the quality (docs/decisions/0043).
 """
@@ -31,7 +31,7 @@ SLACK_OF = 200  # ... and a byte for so many samples
 def smaller_file(picture: Picture, header: Header, others: tuple[Chunk, ...], limit: int) -> bytes | None:
     """The file that holds a picture without loss, if it takes at most `limit` bytes; None otherwise.
 
-    Where it is transparent, it becomes black, which takes the fewest bytes.
+    Fully transparent pixels become black, which takes the fewest bytes.
     header: size, colour and weights count; others: the other chunks of the file.
     """
     if max(picture.width, picture.height) > LONGEST or not features.check("webp"):
