@@ -133,8 +133,9 @@ const blocks = (side: number, bits: number): number => (side + (1 << bits) - 1) 
 
 /** An image coded by prefix codes and copies. main: the picture itself, which may have several groups of codes. */
 function readImage(bits: Bits, width: number, height: number, main: boolean): Uint32Array {
-  const cacheBits = bits.bit() ? bits.read(4) : 0;
-  if (cacheBits > 11) throw damaged(`a colour cache of ${cacheBits} bits`);
+  const cached = bits.bit() === 1;
+  const cacheBits = cached ? bits.read(4) : 0;
+  if (cached && (cacheBits < 1 || cacheBits > 11)) throw damaged(`a colour cache of ${cacheBits} bits`);
   const cache = new Uint32Array(cacheBits ? 1 << cacheBits : 0);
   let groupBits = 0;
   let groupOf: Uint32Array | null = null;

@@ -44,6 +44,13 @@ for (const name of EXACT) {
   });
 }
 
+test("a colour cache has 1 to 11 bits", () => {
+  for (const bits of [0, 12, 15]) {
+    const stream = Uint8Array.of(0x2f, 0, 0, 0, 0, 2 | (bits << 2), 0, 0, 0);
+    assert.throws(() => readWebp(stream, 1, 1), /a colour cache of (0|12|15) bits/);
+  }
+});
+
 test("a file of symbols has no picture without loss", () => {
   const name = Object.keys(FACTS).find((one) => FACTS[one]!.tiles.length)!;
   assert.equal(stored(parse(bytesOf(`${name}.rgo`))), null);

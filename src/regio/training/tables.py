@@ -60,8 +60,8 @@ def read_table(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
 def changed(values: dict[str, Any], setting: str) -> dict[str, Any]:
     """The values with one "KEY=VALUE" changed; of tables, "phase.KEY" is that of every phase, "phase.2.KEY" of one.
 
-    VALUE is written as in TOML, or is a string without quotation marks; nothing at all is None. UsageError for what is
-    no such thing.
+    VALUE is written as in TOML, or is a string without quotation marks. Without a VALUE the field is None. UsageError
+    for anything else.
     """
     key, equals, text = setting.partition("=")
     names = key.strip().split(".")
