@@ -15,7 +15,7 @@ from toy_codec import picture, toy
 import regio
 from regio import light
 from regio.codec import lossless
-from regio.errors import CorruptFile, UsageError
+from regio.errors import CorruptFile, TargetMissed, UsageError
 from regio.format import Chunk, Kind, RgoFile, pack, parse
 from regio.format.container import NO_SYMBOLS
 from regio.images import read_picture
@@ -42,7 +42,7 @@ def file_of(pixels: Pixels, **changes: object) -> bytes:
 @pytest.mark.parametrize("codec", ["roi-xs", "segpic-xs"])
 @pytest.mark.parametrize(
     "wanted",
-    [{}, {"quality": 20}, {"max_bytes": 2000}, {"target_bpp": 0.4}, {"target_psnr": 45}, {"roi": (9, 9, 50, 50)}],
+    [{}, {"quality": 20}, {"max_bytes": 2000}, {"target_psnr": 45}, {"roi": (9, 9, 50, 50)}],
 )
 def test_a_chart_is_exact_whatever_is_asked_for(codec: str, wanted: dict[str, object]) -> None:
     data = light.encode(chart(), codec=codec, **wanted)  # type: ignore[arg-type]
@@ -103,6 +103,12 @@ def test_photographs_and_weights_outside_the_catalog_are_coded() -> None:
     noisy = np.random.default_rng(0).integers(90, 160, (128, 128, 3), dtype=np.uint8)
     assert not parse(light.encode(noisy)).lossless
     assert not parse(toy().encode(chart(), quality=40)).lossless
+
+
+def test_a_rate_above_what_the_picture_takes_without_loss_is_missed_with_a_note() -> None:
+    with pytest.warns(TargetMissed, match=r"0\.4 bpp is more than the picture takes without loss: 0\.0\d+ bpp"):
+        data = light.encode(chart(), target_bpp=0.4)
+    assert np.array_equal(light.decode(data, as_="numpy"), chart())
 
 
 def test_what_is_too_few_bytes_for_both_is_refused() -> None:

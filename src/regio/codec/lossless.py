@@ -60,10 +60,10 @@ def pixels_of(file: RgoFile, region: Box) -> Pixels:
         raise LimitExceeded(f"{error}; raise PIL.Image.MAX_IMAGE_PIXELS if you trust the file") from error
     except Exception as error:  # Pillow's readers raise whatever the damage leads to
         raise CorruptFile("the picture without loss is damaged: WebP cannot decode it") from error
-    part: Pixels = pixels[region.rows.start : region.rows.stop, region.columns.start : region.columns.stop]
-    if file.header.grey and not (part == part[..., :1]).all():
+    if file.header.grey and not (pixels == pixels[..., :1]).all():
         raise CorruptFile("the picture without loss has colours, and the header says that it is grey")
-    return np.ascontiguousarray(part)
+    rows, columns = region
+    return np.ascontiguousarray(pixels[rows.start : rows.stop, columns.start : columns.stop])
 
 
 def decoding_cost(head: Header) -> int:

@@ -26,6 +26,7 @@ from regio.images import Picture, fill_hidden, metadata_chunks
 from regio.regions import Importance, importance
 
 SMALLER = 1, 2  # log2 of the scales that are tried besides the whole size
+NEAR = 0.98  # of a target; files below that get a note
 SMALLER_BELOW = 0.08  # bits per pixel; above it, the whole size is best (docs/decisions/0037)
 
 
@@ -33,7 +34,11 @@ def encode(engine: Engine, picture: Picture, settings: Settings) -> Found:
     """The file of a picture. Raises as `Codec.encode`."""
     limit = {"max_bytes": settings.wanted, "target_bpp": settings.wanted * picture.width * picture.height / 8}
     if settings.rate in limit and (data := _lossless(engine, picture, settings, int(limit[settings.rate]))):
-        return Found(data, MAX_RATE)
+        notes: tuple[str, ...] = ()
+        if settings.rate == "target_bpp" and len(data) < NEAR * limit["target_bpp"]:
+            bpp = 8 * len(data) / (picture.width * picture.height)
+            notes = (f"{settings.wanted:.4g} bpp is more than the picture takes without loss: {bpp:.4g} bpp",)
+        return Found(data, MAX_RATE, notes)
     found = _coded(engine, fill_hidden(picture), settings)
     data = _lossless(engine, picture, settings, len(found.data))
     return Found(data, MAX_RATE) if data else found
