@@ -70,6 +70,14 @@ def test_no_codec_of_ours_is_needed_to_read_it() -> None:
     assert light.knows(unknown)
 
 
+def test_nothing_that_runs_networks_is_loaded_to_read_it(tmp_path: Path) -> None:
+    (tmp_path / "chart.rgo").write_bytes(file_of(chart()))
+    code = "import sys; from regio import light; light.verify('chart.rgo'); print(light.decode('chart.rgo').size)"
+    code += "; print([name for name in ('torch', 'onnxruntime') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, text=True)
+    assert done.stdout == "(300, 200)\n[]\n"
+
+
 def test_parts_and_thumbnails() -> None:
     data, whole = file_of(chart()), chart()
     part = light.decode(data, as_="numpy", region=(35, 21, 100, 90))

@@ -113,7 +113,7 @@ class Decoder:
         from regio.light.graphs import codec_of, graphs_of
 
         name = codec_of(data)
-        if name is None or not _onnx_runs():
+        if name is None or (name and not _onnx_runs()):
             return self.engine == "onnx"
         if name:
             graphs_of(name).begin_reading(picture=picture)  # beside the imports that follow

@@ -12,7 +12,7 @@ from PIL import Image
 
 from regio.arrays import Form
 from regio.codec import preparation
-from regio.codec.base import BaseCodec
+from regio.codec.base import BaseCodec, decode_stored
 from regio.codec.decoding import Opened, Region
 from regio.codec.devices import synthesises_in_half
 from regio.codec.host import undisturbed
@@ -202,6 +202,8 @@ def decode(
     precision: "float32", or "bfloat16" as `regio.load` has it; a loaded `codec` keeps its own.
     """
     opened, smaller = Opened.of(data, limits_of(max_pixels, max_memory)), log2_reduced(reduced)
+    if opened.file.lossless:
+        return decode_stored(opened, as_, region, smaller, max_memory)
     return _codec_for(opened, codec, device, look, precision).decode_opened(opened, as_, region, smaller, max_memory)
 
 
@@ -215,6 +217,9 @@ def verify(
 ) -> None:
     """Raise an error unless every symbol of the file decodes to what was encoded."""
     opened = Opened.of(data, limits_of(max_pixels, max_memory))
+    if opened.file.lossless:
+        decode_stored(opened, "pil", None, 0, max_memory)
+        return
     _codec_for(opened, codec, device).verify_opened(opened, max_memory)
 
 
@@ -233,8 +238,6 @@ def _codec_for(
     look = look or looks.FAITHFUL
     if codec is not None:
         return load(codec, device, look, precision)
-    if opened.file.lossless:  # whichever
-        return shared(DEFAULT, device, look, precision)
     if opened.file.weights is not None:
         raise MissingWeights(
             f"the file was made with custom weights, {opened.file.weights.name!r}; name them with codec= or --codec"

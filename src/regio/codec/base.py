@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 from PIL import Image
 
 from regio.arrays import Form, given_as
-from regio.codec.decoding import Opened, Region, decoded, verified
+from regio.codec.decoding import Opened, Region, decoded, stored, verified
 from regio.codec.engine import Engine
 from regio.codec.memory import within_memory
 from regio.codec.options import DecodeOptions, EncodeOptions, checked, limits_of, log2_reduced
@@ -157,3 +157,9 @@ class BaseCodec(ABC):
         """`verify`, likewise."""
         with self._undisturbed(), within_memory():
             verified(self.runtime, opened, max_memory)
+
+
+def decode_stored(opened: Opened, as_: Form, region: Region | None, smaller: int, max_memory: int | str | None) -> Any:
+    """`BaseCodec.decode_opened` for a file that holds its picture without loss: no codec is needed."""
+    with within_memory():
+        return given_as(to_pil(stored(opened, region, smaller, max_memory)), as_)

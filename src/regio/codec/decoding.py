@@ -52,20 +52,27 @@ def decoded(
 
     smaller: the picture is wanted at 1 / 2^this of its size.
     """
-    box = reduced(box_of(region, opened.file.header), smaller)
     if opened.file.lossless:
-        Budget.of(memory_of(max_memory)).check(lossless.decoding_cost(opened.file.header))
-        whole = box.times(1 << smaller).within(whole_of(opened.file.header.width, opened.file.header.height))
-        return _with_the_rest(opened.file, means(lossless.pixels_of(opened.file, whole), smaller), box, smaller)
+        return stored(opened, region, smaller, max_memory)
+    box = reduced(box_of(region, opened.file.header), smaller)
     decoding = Decoding(engine, opened)
     Budget.of(memory_of(max_memory)).check(decoding_cost(engine.facts, decoding.layout, box))
     return decoding.picture(box, smaller)
 
 
+def stored(opened: Opened, region: Region | None, smaller: int, max_memory: int | str | None) -> Picture:
+    """The same of a file that holds its picture without loss: no engine is needed."""
+    file, header = opened.file, opened.file.header
+    Budget.of(memory_of(max_memory)).check(lossless.decoding_cost(header))
+    box = reduced(box_of(region, header), smaller)
+    whole = box.times(1 << smaller).within(whole_of(header.width, header.height))
+    return _with_the_rest(file, means(lossless.pixels_of(file, whole), smaller), box, smaller)
+
+
 def verified(engine: Engine, opened: Opened, max_memory: int | str | None) -> None:
     """Decode every symbol of a file; raises as `Codec.decode`."""
     if opened.file.lossless:
-        decoded(engine, opened, None, 0, max_memory)
+        stored(opened, None, 0, max_memory)
         return
     decoding = Decoding(engine, opened)
     nothing = Box(Span(0, 0), Span(0, 0))  # no picture is made

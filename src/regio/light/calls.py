@@ -3,6 +3,7 @@
 from typing import Any, Unpack
 
 from regio.arrays import Form
+from regio.codec.base import decode_stored
 from regio.codec.decoding import Opened, Region
 from regio.codec.options import EncodeOptions, limits_of, log2_reduced
 from regio.errors import TORCH, MissingWeights
@@ -24,6 +25,8 @@ def decode(
 ) -> Any:
     """Decode the bytes or path of a .rgo file -> a picture, as `regio.decode` does."""
     opened, smaller = Opened.of(data, limits_of(max_pixels, max_memory)), log2_reduced(reduced)
+    if opened.file.lossless:
+        return decode_stored(opened, as_, region, smaller, max_memory)
     return _codec_for(opened, threads).decode_opened(opened, as_, region, smaller, max_memory)
 
 
@@ -36,6 +39,9 @@ def verify(
 ) -> None:
     """Raise an error unless every symbol of the file decodes to what was encoded."""
     opened = Opened.of(data, limits_of(max_pixels, max_memory))
+    if opened.file.lossless:
+        decode_stored(opened, "pil", None, 0, max_memory)
+        return
     _codec_for(opened, threads).verify_opened(opened, max_memory)
 
 
@@ -48,8 +54,6 @@ def encode(
 
 def _codec_for(opened: Opened, threads: int | None) -> LightCodec:
     """The codec that a file names; MissingWeights."""
-    if opened.file.lossless:  # whichever
-        return load(DEFAULT, threads)
     if opened.file.weights is not None:
         raise MissingWeights(f"the file was made with custom weights, {opened.file.weights.name!r}: that needs {TORCH}")
     return load(by_id(opened.file.header.model).name, threads)
