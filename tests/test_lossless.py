@@ -119,6 +119,25 @@ def test_a_rate_above_what_the_picture_takes_without_loss_is_missed_with_a_note(
     assert np.array_equal(light.decode(data, as_="numpy"), chart())
 
 
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_psnr_that_no_quality_reaches_is_kept_without_loss(strict: bool) -> None:
+    noisy = np.random.default_rng(0).integers(90, 160, (64, 64, 3), dtype=np.uint8)
+    for pixels in (chart(), noisy):
+        data = light.encode(pixels, target_psnr=70, strict=strict)
+        assert np.array_equal(light.decode(data, as_="numpy"), pixels)
+
+
+def test_a_scale_by_hand_is_kept_to() -> None:
+    data = light.encode(chart(), scale="1/2")
+    assert (regio.inspect(data).lossless, regio.inspect(data).scale) == (False, 0.5)
+
+
+def test_the_attempt_keeps_to_the_memory_that_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lossless, "PACKED_BYTES", 1 << 20)
+    assert not parse(light.encode(chart(), max_memory="2G")).lossless
+    assert parse(light.encode(chart())).lossless
+
+
 def test_what_is_too_few_bytes_for_both_is_refused() -> None:
     with pytest.raises(UsageError, match="are too few"):
         light.encode(picture(64, 64), max_bytes=20)
@@ -208,7 +227,7 @@ def test_the_command_says_that_it_kept_a_picture_without_loss(tmp_path: Path) ->
         return subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True).stdout
 
     assert ", without loss, " in regio_("encode", "chart.png")
-    assert "roi-xs, without loss" in regio_("info", "chart.rgo")
+    assert "none: the picture is there without loss (roi-xs was asked for)" in regio_("info", "chart.rgo")
     line = json.loads(regio_("encode", "chart.png", "--force", "--json"))
     assert (line["lossless"], line["quality"]) == (True, 100)
     regio_("decode", "chart.rgo", "-o", "again.png")

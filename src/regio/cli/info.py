@@ -26,7 +26,9 @@ def info(files: RgoFiles, as_json: Json = False) -> None:
     def describe(name: str, found: Info) -> str:
         facts = {
             "picture": f"{found.width} x {found.height}, {found.colour}{at_scale(found)}",
-            "codec": f"{found.codec}, {quality_of(found)}, grid {found.grid}, weights {found.fingerprint}",
+            "codec": f"{found.codec}, {quality_of(found)}, grid {found.grid}, weights {found.fingerprint}"
+            if not found.lossless
+            else f"none: the picture is there {quality_of(found)} ({found.codec} was asked for)",
             "size": f"{found.bytes_total} bytes, {found.bpp:.4g} bpp",
             "parts": ", ".join(f"{part} {size}" for part, size in found.parts.items()),
         }

@@ -71,6 +71,8 @@ class BaseCodec(ABC):
         the whole file, as near as possible), max_bytes (the best quality that fits; 40000 or "40k") and target_psnr
         (dB; the smallest file that reaches it). If target_bpp or target_psnr is out of reach, you get the nearest file
         and the warning `regio.TargetMissed`. strict=True: an error if the file would be too large, or its PSNR too low.
+        With bundled weights, a picture that takes fewer bytes without loss, or whose target_psnr no quality reaches, is
+        stored without loss (docs/rates.md).
         grid: the picture, or each tile, has grid x grid regions, 1 to 16 (default: by size). strip: leave out metadata.
         scale: 1, "1/2" or "1/4", the size at which the picture is coded; decoding enlarges it again. The default is 1;
         for target_bpp, max_bytes and target_psnr at very low rates it is whichever size is best.

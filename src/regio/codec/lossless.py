@@ -22,6 +22,7 @@ METHOD, EFFORT = 4, 75  # 0.4 s for a megapixel of a photograph; the highest tak
 LONGEST = 16383  # pixels of a side that libwebp writes
 WRAPPER = 20  # bytes of a WebP file before its bit stream
 PIXEL_BYTES = 16  # of memory to decode a pixel: the words of the WebP, the image, and the picture
+PACKED_BYTES = 40  # of memory to encode a pixel
 SAMPLED = 16  # strips of so many rows are packed to guess at the size of the whole
 DOUBT = 6  # a picture whose guess is so many times the limit is not packed: guesses are up to 5 times too large
 SLACK = 8192  # bytes by which the guess at an easy picture may be wrong, ...
@@ -64,6 +65,11 @@ def pixels_of(file: RgoFile, region: Box) -> Pixels:
         raise CorruptFile("the picture without loss has colours, and the header says that it is grey")
     rows, columns = region
     return np.ascontiguousarray(pixels[rows.start : rows.stop, columns.start : columns.stop])
+
+
+def encoding_cost(picture: Picture) -> int:
+    """Bytes of memory that the attempt takes."""
+    return PACKED_BYTES * picture.width * picture.height
 
 
 def decoding_cost(head: Header) -> int:

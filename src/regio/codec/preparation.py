@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -39,17 +40,24 @@ def encode(engine: Engine, picture: Picture, settings: Settings) -> Found:
             bpp = 8 * len(data) / (picture.width * picture.height)
             notes = (f"{settings.wanted:.4g} bpp is more than the picture takes without loss: {bpp:.4g} bpp",)
         return Found(data, MAX_RATE, notes)
-    found = _coded(engine, fill_hidden(picture), settings)
-    data = _lossless(engine, picture, settings, len(found.data))
-    return Found(data, MAX_RATE) if data else found
+    lenient = replace(settings, strict=settings.strict and settings.rate != "target_psnr")
+    found = _coded(engine, fill_hidden(picture), lenient)
+    missed = settings.rate == "target_psnr" and found.notes
+    data = _lossless(engine, picture, settings, sys.maxsize if missed else len(found.data))
+    if data:
+        return Found(data, MAX_RATE)
+    if missed and settings.strict:
+        raise UsageError(found.notes[0])
+    return found
 
 
 def _lossless(engine: Engine, picture: Picture, settings: Settings, limit: int) -> bytes | None:
     """The file that holds the picture without loss, where it takes at most `limit` bytes.
 
-    Never with weights outside the catalog: whoever tries these wants to see what they do.
+    Never with weights outside the catalog: whoever tries these wants to see what they do. Nor at a scale by hand.
     """
-    if not engine.number:
+    needed = lossless.encoding_cost(picture)
+    if not engine.number or settings.log2_scale or needed > Budget.of(settings.max_memory).free:
         return None
     header = Header(
         model=engine.number,
