@@ -20,6 +20,7 @@ from regio.format import pack, parse
 pytestmark = [pytest.mark.browser, pytest.mark.weights]
 
 WIDTH, HEIGHT, PARTS = 2560, 64, 5  # 20 tiles of 128, in 5 blocks of 512
+STARTED = "#stage[data-parts]:not([data-parts='0'])"  # at least one part is drawn
 
 # On the page: a note of each part that is drawn, of the state at that time and of what is opaque in the row of blocks.
 WATCHING = """
@@ -157,7 +158,7 @@ def test_decoding_ends_when_nobody_wants_the_picture(visit: Visit, site: Path, w
 def test_a_later_file_on_the_page_takes_over_at_once(visit: Visit, wide: Path) -> None:
     page = visit("index.html")
     page.set_input_files("#file", str(wide))
-    page.wait_for_selector("#stage[data-parts='1']")
+    page.wait_for_selector(STARTED)
     assert chosen(page, CONFORMANCE / f"{FILES[0]}.rgo").startswith(f"{FILES[0]}.rgo: ")
     page.wait_for_timeout(500)
     assert page.text_content("#status").startswith(f"{FILES[0]}.rgo: ")  # nothing of the first file comes after
@@ -179,7 +180,7 @@ def test_twelve_megapixels_are_shown_from_the_top_and_saved(visit: Visit, tmp_pa
     page = visit("index.html")
     page.set_default_timeout(20 * PATIENCE)
     page.set_input_files("#file", str(path))
-    page.wait_for_selector("#stage[data-parts='1'][data-state=decoding]")
+    page.wait_for_selector(f"{STARTED}[data-state=decoding]")
     opaque = "([x, y]) => document.getElementById('canvas').getContext('2d').getImageData(x, y, 1, 1).data[3]"
     assert page.evaluate(opaque, [500, 500]) == 255
     assert page.evaluate(opaque, [3900, 2900]) == 0
