@@ -1,35 +1,20 @@
 /** Inflates zlib data (RFC 1950, RFC 1951) up to a limit; the same in browsers and in Node. */
 
 import { CorruptFile } from "./errors.js";
+import { Prefix } from "./prefix.js";
 
 const LENGTHS = [3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258];
 const LENGTH_BITS = [0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0];
 const ORDER = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 
-/** A prefix code: how many codes each length has, and the symbols in the order of their codes. */
-interface Code {
-  readonly counts: Uint16Array;
-  readonly symbols: Uint16Array;
-}
-
 function damaged(what: string): CorruptFile {
   return new CorruptFile(`deflated data: ${what}`);
 }
 
-function makeCode(lengths: ArrayLike<number>): Code {
-  const counts = new Uint16Array(16);
-  for (let k = 0; k < lengths.length; k++) counts[lengths[k]!]!++;
-  counts[0] = 0;
-  let free = 1;
-  for (let length = 1; length < 16; length++) {
-    free = 2 * free - counts[length]!;
-    if (free < 0) throw damaged("a prefix code has too many codes");
-  }
-  const next = new Uint16Array(17);
-  for (let length = 1; length < 16; length++) next[length + 1] = next[length]! + counts[length]!;
-  const symbols = new Uint16Array(lengths.length);
-  for (let k = 0; k < lengths.length; k++) if (lengths[k]) symbols[next[lengths[k]!]!++] = k;
-  return { counts, symbols };
+function makeCode(lengths: ArrayLike<number>): Prefix {
+  const code = new Prefix(lengths);
+  if (code.free < 0) throw damaged("a prefix code has too many codes");
+  return code;
 }
 
 const FIXED_LENGTHS = makeCode(Array.from({ length: 288 }, (_, k) => (k < 144 ? 8 : k < 256 ? 9 : k < 280 ? 7 : 8)));
@@ -41,6 +26,7 @@ class Inflater {
   private held = 0;
   private out: Uint8Array;
   private size = 0;
+  private readonly bit = (): number => this.take(1);
 
   constructor(
     private readonly data: Uint8Array,
@@ -103,22 +89,13 @@ class Inflater {
     this.at += 4 + count;
   }
 
-  private symbol(code: Code): number {
-    let value = 0;
-    let first = 0;
-    let index = 0;
-    for (let length = 1; length < 16; length++) {
-      value |= this.take(1);
-      const count = code.counts[length]!;
-      if (value - count < first) return code.symbols[index + value - first]!;
-      index += count;
-      first = (first + count) << 1;
-      value <<= 1;
-    }
-    throw damaged("a code that its table does not have");
+  private symbol(code: Prefix): number {
+    const found = code.read(this.bit);
+    if (found < 0) throw damaged("a code that its table does not have");
+    return found;
   }
 
-  private codes(): [Code, Code] {
+  private codes(): [Prefix, Prefix] {
     const lengths = this.take(5) + 257;
     const distances = this.take(5) + 1;
     const count = this.take(4) + 4;
@@ -143,7 +120,7 @@ class Inflater {
     return [makeCode(all.subarray(0, lengths)), makeCode(all.subarray(lengths))];
   }
 
-  private block(lengths: Code, distances: Code): void {
+  private block(lengths: Prefix, distances: Prefix): void {
     for (;;) {
       const symbol = this.symbol(lengths);
       if (symbol === 256) return;

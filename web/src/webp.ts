@@ -1,11 +1,11 @@
 /** Lossless WebP bit streams (RFC 9649, section 3), to pixels. Pixels are words: alpha, red, green, blue from the top byte. */
 
 import { CorruptFile } from "./errors.js";
+import { Prefix } from "./prefix.js";
 
 const GREEN_LENGTHS = 24; // symbols of the green alphabet that stand for lengths of copies
 const DISTANCES = 40;
 const CODE_ORDER = [17, 18, 0, 1, 2, 3, 4, 5, 16, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15];
-const MOST_BITS = 15;
 const BLACK = 0xff000000;
 
 function damaged(what: string): CorruptFile {
@@ -29,51 +29,22 @@ class Bits {
     return value;
   }
 
-  bit(): number {
+  readonly bit = (): number => {
     if (this.at >= this.end) throw damaged("it ends too early");
     const byte = this.data[this.at >> 3] ?? 0;
     return (byte >> (this.at++ & 7)) & 1;
-  }
+  };
 }
 
-/** A canonical prefix code: counts of the codes of each length, and the symbols in their order. */
-class Prefix {
-  private readonly counts = new Uint32Array(MOST_BITS + 1);
-  private readonly symbols: Uint16Array;
+/** A code that is complete, or has one symbol, which takes no bits. */
+function makeCode(lengths: Uint8Array): Prefix {
+  const code = new Prefix(lengths);
+  if (code.symbols.length === 0 || (code.symbols.length > 1 && code.free !== 0)) throw damaged("a prefix code is not complete");
+  return code;
+}
 
-  constructor(lengths: Uint8Array) {
-    for (const length of lengths) this.counts[length]!++;
-    this.counts[0] = 0;
-    const starts = new Uint32Array(MOST_BITS + 2);
-    let free = 1;
-    for (let length = 1; length <= MOST_BITS; length++) {
-      free = 2 * free - this.counts[length]!;
-      if (free < 0) break;
-      starts[length + 1] = starts[length]! + this.counts[length]!;
-    }
-    const used = lengths.reduce((sum, length) => sum + Number(length > 0), 0);
-    if (used === 0 || (used > 1 && free !== 0)) throw damaged("a prefix code is not complete");
-    this.symbols = new Uint16Array(used);
-    lengths.forEach((length, symbol) => {
-      if (length) this.symbols[starts[length]!++] = symbol;
-    });
-  }
-
-  read(bits: Bits): number {
-    if (this.symbols.length === 1) return this.symbols[0]!;
-    let code = 0;
-    let first = 0;
-    let at = 0;
-    for (let length = 1; length <= MOST_BITS; length++) {
-      code |= bits.bit();
-      const count = this.counts[length]!;
-      if (code - first < count) return this.symbols[at + code - first]!;
-      at += count;
-      first = (first + count) << 1;
-      code <<= 1;
-    }
-    throw damaged("a symbol outside its prefix code");
-  }
+function symbolOf(code: Prefix, bits: Bits): number {
+  return code.symbols.length === 1 ? code.symbols[0]! : code.read(bits.bit);
 }
 
 function readPrefix(bits: Bits, alphabet: number): Prefix {
@@ -86,17 +57,17 @@ function readPrefix(bits: Bits, alphabet: number): Prefix {
     const two = bits.bit();
     set(bits.read(bits.bit() ? 8 : 1));
     if (two) set(bits.read(8));
-    return new Prefix(lengths);
+    return makeCode(lengths);
   }
   const codeLengths = new Uint8Array(CODE_ORDER.length);
   const stated = 4 + bits.read(4);
   for (let k = 0; k < stated; k++) codeLengths[CODE_ORDER[k]!] = bits.read(3);
-  const code = new Prefix(codeLengths);
+  const code = makeCode(codeLengths);
   let left = bits.bit() ? 2 + bits.read(2 + 2 * bits.read(3)) : alphabet;
   if (left > alphabet) throw damaged("more code lengths than symbols");
   let previous = 8;
   for (let symbol = 0; symbol < alphabet && left > 0; left--) {
-    const length = code.read(bits);
+    const length = symbolOf(code, bits);
     if (length < 16) {
       lengths[symbol++] = length;
       if (length) previous = length;
@@ -107,7 +78,7 @@ function readPrefix(bits: Bits, alphabet: number): Prefix {
     lengths.fill(length === 16 ? previous : 0, symbol, symbol + repeat);
     symbol += repeat;
   }
-  return new Prefix(lengths);
+  return makeCode(lengths);
 }
 
 /** Columns and rows back to a pixel nearby, nearest first: what the first 120 distances stand for. */
@@ -159,14 +130,14 @@ function readImage(bits: Bits, width: number, height: number, main: boolean): Ui
   for (let at = 0; at < pixels.length; ) {
     const group = groups[groupOf ? groupOf[((at / width) >> groupBits) * across + ((at % width) >> groupBits)]! : 0]!;
     const [green, red, blue, alpha, distance] = group as [Prefix, Prefix, Prefix, Prefix, Prefix];
-    const symbol = green.read(bits);
+    const symbol = symbolOf(green, bits);
     if (symbol < 256) {
-      const high = red.read(bits);
-      const low = blue.read(bits);
-      put(at++, (alpha.read(bits) << 24) | (high << 16) | (symbol << 8) | low);
+      const high = symbolOf(red, bits);
+      const low = symbolOf(blue, bits);
+      put(at++, (symbolOf(alpha, bits) << 24) | (high << 16) | (symbol << 8) | low);
     } else if (symbol < 256 + GREEN_LENGTHS) {
       const length = readAmount(bits, symbol - 256);
-      const back = distanceOf(readAmount(bits, distance.read(bits)), width);
+      const back = distanceOf(readAmount(bits, symbolOf(distance, bits)), width);
       if (back > at || length > pixels.length - at) throw damaged("a copy reaches outside the picture");
       for (const end = at + length; at < end; at++) put(at, pixels[at - back]!);
     } else {
